@@ -1,0 +1,141 @@
+"""What may leave as an agent's answer, decided on the text alone, however an agent splits it. Pure.
+
+Two rules (guarantees.md, 45 and 46): no placeholder content; and, for an agent that declares that it proves its
+numbers, no number that does not trace to its evidence. A user's words quoted back, and mentions in code, are honest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import attrs
+
+from chatcore.agents.numbers import untraceable_numbers
+from chatcore.protocol.messages import Answer, Evidence
+
+PLACEHOLDERS = (
+    "Agent processed your message:",
+    "Processing your message:",
+    "FallbackAgentHandler",
+    "EmergencyWebSocketManager",
+    "emergency_mode",
+    "degraded functionality",
+    "response_generator",
+    "ChatAgent",
+)
+"""What servers of this kind have answered with instead of an agent (guarantees.md, 46)."""
+
+_PLACEHOLDER = re.compile(
+    "|".join(r"(?<!\w)" + r"\s+".join(map(re.escape, words.split())) + r"(?!\w)" for words in PLACEHOLDERS),
+    re.IGNORECASE,
+)
+_LONGEST = max(map(len, PLACEHOLDERS)) + 32
+"""A tail this long can still become a placeholder, line breaks and runs of spaces within it included."""
+
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|^>.*$", re.MULTILINE)
+_OPEN_END = re.compile(r"[`\"“«>][^`\"”»\n]*\Z")
+"""A code span or a quotation that the text so far has opened and not closed."""
+
+
+@attrs.frozen
+class Alarm:
+    """Why a text may not leave.
+
+    Args:
+        rule: ``placeholder`` or ``number``.
+        found: the words or the numbers.
+    """
+
+    rule: str
+    found: tuple[str, ...]
+
+
+def placeholders_in(text: str, question: str) -> Iterator[re.Match[str]]:
+    """The places of ``text`` that are placeholder content; ``question`` is what the user wrote."""
+    honest = [match.span() for match in _CODE.finditer(text)]
+    asked = question.casefold()
+    honest += [
+        quoted.span()
+        for quoted in _QUOTED.finditer(text)
+        if any(match.group().casefold() in asked for match in _PLACEHOLDER.finditer(quoted.group()))
+    ]
+    for match in _PLACEHOLDER.finditer(text):
+        if not any(start <= match.start() and match.end() <= end for start, end in honest):
+            yield match
+
+
+@attrs.define
+class AnswerGuard:
+    """Lets through what an agent says as far as it is decided, and holds the rest back until it is.
+
+    Args:
+        question: the user's message.
+        evidence: what the run has found so far, asked for anew each time; None where numbers need no proof.
+    """
+
+    question: str
+    evidence: Callable[[], Sequence[Evidence]] | None
+    text: str = ""
+    _passed: int = 0
+
+    def feed(self, part: str) -> str | Alarm:
+        """Add what the agent says; what may be sent of it, possibly nothing yet, or why nothing may."""
+        self.text += part
+        return self._pass(self._decided())
+
+    def finish(self) -> str | Alarm:
+        """The agent has said everything: what is left to be sent."""
+        return self._pass(len(self.text))
+
+    def _pass(self, end: int) -> str | Alarm:
+        alarm = self.judge(self.text[:end], known=self._passed)
+        if alarm is not None:
+            return alarm
+        passed, self._passed = self.text[self._passed : end], max(end, self._passed)
+        return passed
+
+    def judge(self, text: str, *, known: int = 0) -> Alarm | None:
+        """Whether a text may leave, of which the first ``known`` characters were judged before."""
+        return self.judge_words(text, known=known) or self._judge_numbers(text)
+
+    def judge_words(self, text: str, *, known: int = 0) -> Alarm | None:
+        """Whether a text is free of placeholder content; its numbers are not looked at."""
+        if not _PLACEHOLDER.search(text, max(0, known - _LONGEST)):
+            return None
+        words = tuple(match.group() for match in placeholders_in(text, self.question))
+        return Alarm("placeholder", words) if words else None
+
+    def _judge_numbers(self, text: str) -> Alarm | None:
+        if self.evidence is None:
+            return None
+        numbers = untraceable_numbers(text, question=self.question, evidence=self.evidence())
+        return Alarm("number", numbers) if numbers else None
+
+    def judge_answer(self, answer: Answer) -> Alarm | None:
+        """Whether a whole answer may leave: its text, and what stands beside it."""
+        beside = [*answer.insights, *answer.action_items]
+        for proposal in answer.recommendations:
+            quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
+            beside += [proposal.text, *proposal.assumptions, quantities]
+        return next(filter(None, map(self.judge, [answer.text, *beside])), None)
+
+    def _decided(self) -> int:
+        """Up to where the text cannot change its meaning by what is said next."""
+        end = len(self.text)
+        if self.evidence is not None:  # a number, or the name around it, may go on
+            end = max(self.text.rfind(" "), self.text.rfind("\n")) + 1
+        opened = _OPEN_END.search(self.text)
+        if opened is not None:
+            end = min(end, opened.start())
+        return max(self._passed, min(end, self._possible_placeholder()))
+
+    def _possible_placeholder(self) -> int:
+        """Where the tail begins that may become a placeholder; the end of the text where none may."""
+        begin = max(self._passed, len(self.text) - _LONGEST)
+        for word in re.finditer(r"(?<!\w)\w", self.text[begin:]):
+            tail = re.sub(r"\s+", " ", self.text[begin + word.start() :]).casefold()
+            if any(words.casefold().startswith(tail) for words in PLACEHOLDERS):
+                return begin + word.start()
+        return len(self.text)

@@ -1,0 +1,269 @@
+"""One run while it lasts: what an agent does becomes events, legal, authentic and stored, in that order.
+
+Each event passes the grammar before anything else, so nothing illegal is ever kept or seen; it is stored before any
+watcher gets it. Deltas alone go out at once and are stored with the next event, or when enough of them wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import attrs
+import msgspec
+import trio
+
+from chatcore.agents.authenticity import Alarm, AnswerGuard
+from chatcore.agents.base import ToolCall
+from chatcore.context import UserExecutionContext, require_context
+from chatcore.delivery.bridge import AgentWebSocketBridge
+from chatcore.errors import AgentFailure, ErrorCode
+from chatcore.ids import new_id
+from chatcore.observability import Recorder
+from chatcore.protocol import messages as m
+from chatcore.protocol.codec import decode_server_frame, encode_utf8
+from chatcore.protocol.run import RunGrammar
+from chatcore.threads.model import EndState, StoredEvent
+from chatcore.threads.service import ThreadService
+
+UNSTORED_DELTAS = 64
+"""Deltas that may wait for storage: one commit for many of them, and little to say again after a crash."""
+
+
+@attrs.frozen
+class Ending:
+    """How a run ends: its last event, the state of its record, and the text that is kept.
+
+    Args:
+        event: the class of the last event.
+        fields: of that event.
+        state: ``completed``, ``failed`` or ``cancelled``.
+        outcome: what metrics call it: ``answered``, ``declined``, ``failed``, ``inauthentic`` or ``cancelled``.
+    """
+
+    event: type[m.RunEvent]
+    fields: dict[str, Any]
+    state: EndState
+    outcome: str
+
+
+@attrs.define(eq=False, kw_only=True)
+class LiveRun:
+    """Implements :class:`~chatcore.agents.base.Run`.
+
+    Args:
+        context: whose run it is; thread and run are set.
+        epoch: of the thread.
+        next_seq: of the thread.
+        store: where events are kept.
+        bridge: who sees them.
+        recorder: hears of them.
+        question: the user's message.
+        proves_numbers: whether each number must trace to the evidence of a tool.
+    """
+
+    context: UserExecutionContext = attrs.field(
+        validator=lambda run, _, value: require_context(value, type(run).__name__)
+    )
+    epoch: str
+    next_seq: int
+    store: ThreadService
+    bridge: AgentWebSocketBridge
+    recorder: Recorder
+    question: str
+    proves_numbers: bool
+    tool_calls: list[str] = attrs.field(factory=list)
+    evidence: list[m.Evidence] = attrs.field(factory=list)
+    alarm: Alarm | None = None
+    grammar: RunGrammar = attrs.field(factory=RunGrammar)
+    _guard: AnswerGuard = attrs.field(init=False)
+    _open: dict[str, ToolCall] = attrs.field(factory=dict)
+    _first_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq, takes_self=True), init=False)
+    _began_at: float = attrs.field(factory=trio.current_time)
+    _unstored: list[StoredEvent] = attrs.field(factory=list)
+    _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock)
+
+    def __attrs_post_init__(self) -> None:
+        self._guard = AnswerGuard(self.question, (lambda: self.evidence) if self.proves_numbers else None)
+
+    @property
+    def thread_id(self) -> str:
+        """The thread this run belongs to."""
+        return str(self.context.thread_id)
+
+    @property
+    def run_id(self) -> str:
+        """The run itself."""
+        return str(self.context.run_id)
+
+    # --- for the agent ----------------------------------------------------------------------------------------------
+
+    async def thinking(self, text: str) -> None:
+        """See :class:`~chatcore.agents.base.Run`."""
+        self._refuse(self._guard.judge_words(text))
+        await self._emit(m.AgentThinking, text=text)
+
+    async def say(self, text: str) -> None:
+        """See :class:`~chatcore.agents.base.Run`."""
+        await self._say(self._guard.feed(text))
+
+    @asynccontextmanager
+    async def tool(self, name: str, /, **arguments: Any) -> AsyncIterator[ToolCall]:
+        """See :class:`~chatcore.agents.base.Run`."""
+        call = ToolCall(new_id("call"), name, msgspec.to_builtins(arguments))
+        await self._emit(m.ToolExecuting, tool_call_id=call.tool_call_id, tool=name, arguments=dict(call.arguments))
+        self.tool_calls.append(call.tool_call_id)
+        self._open[call.tool_call_id] = call
+        began_at, status = trio.current_time(), "error"
+        try:
+            yield call
+            status = "ok"
+        finally:
+            self.evidence.extend(call.evidence)
+            await self._close_tool(call, status, trio.current_time() - began_at)
+
+    async def history(self) -> Sequence[m.ThreadMessage]:
+        """See :class:`~chatcore.agents.base.Run`."""
+        messages: list[m.ThreadMessage] = []
+        cursor: str | None = None
+        while True:
+            page = await self.store.messages(self.context.user_id, self.thread_id, cursor=cursor)
+            messages += [message for message in page.items if message.run_id != self.context.run_id]
+            cursor = page.next
+            if cursor is None:
+                return messages
+
+    # --- for the supervisor -----------------------------------------------------------------------------------------
+
+    async def start(self, agent: str, message_id: str | None) -> None:
+        """The first event."""
+        await self._emit(m.AgentStarted, agent=agent, message_id=message_id)
+
+    def take_up(self, events: Sequence[StoredEvent]) -> None:
+        """Go on where an earlier process stopped, after these events of the run."""
+        for stored in events:
+            event = decode_server_frame(stored.frame)
+            self.grammar.advance(cast("m.AnyRunEvent", event))
+            if isinstance(event, m.ToolExecuting):
+                self._open[event.tool_call_id] = ToolCall(event.tool_call_id, event.tool, event.arguments)
+            elif isinstance(event, m.ToolCompleted):
+                del self._open[event.tool_call_id]
+
+    async def finish(self, answer: m.Answer) -> m.Answer:
+        """Send what is left of what was said, and complete the answer with it.
+
+        Raises:
+            AgentFailure: when the answer is not authentic, or says another text than was streamed.
+        """
+        await self._say(self._guard.finish())
+        said = self.grammar.text
+        answer = msgspec.structs.replace(answer, text=answer.text or said)
+        if said and answer.text != said:
+            raise AgentFailure(ErrorCode.AGENT_FAILED)
+        self._refuse(self._guard.judge_answer(answer))
+        return answer
+
+    async def end(self, ending: Ending) -> None:
+        """The last event: stored with everything before it and the state of the run, in one step."""
+        with trio.CancelScope(shield=True):
+            async with self._one_at_a_time:
+                event = self._next(ending.event, ending.fields)
+                answer = ending.fields.get("answer")
+                await self.store.end_run(
+                    self,
+                    [*self._unstored, event],
+                    state=ending.state,
+                    answer=msgspec.json.encode(answer) if answer is not None else None,
+                    text=answer.text if answer is not None else self.grammar.text,
+                    error_code=ending.fields.get("error_code"),
+                )
+                self._unstored.clear()
+                self._publish(event)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has lasted."""
+        return trio.current_time() - self._began_at
+
+    async def close_tools(self) -> None:
+        """Complete the tool calls that an agent left open."""
+        for call in tuple(self._open.values()):
+            await self._close_tool(call, "error", 0.0)
+
+    async def flush(self) -> None:
+        """Store the deltas that wait."""
+        with trio.CancelScope(shield=True):
+            async with self._one_at_a_time:
+                await self._store(())
+
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    async def _say(self, passed: str | Alarm) -> None:
+        if isinstance(passed, Alarm):
+            return self._refuse(passed)
+        if passed:
+            await self._emit(m.AgentDelta, text=passed, offset=len(self.grammar.text))
+        else:
+            await trio.lowlevel.checkpoint()
+
+    def _refuse(self, alarm: Alarm | None) -> None:
+        """An agent may swallow the exception; the alarm stays, and the run cannot complete any more."""
+        self.alarm = self.alarm or alarm
+        if self.alarm is not None:
+            raise AgentFailure(ErrorCode.INAUTHENTIC_RESPONSE)
+
+    async def _close_tool(self, call: ToolCall, status: str, seconds: float) -> None:
+        if self._open.pop(call.tool_call_id, None) is None:
+            return  # the run was ended before the agent let go of the tool
+        await self._emit(
+            m.ToolCompleted,
+            tool_call_id=call.tool_call_id,
+            tool=call.tool,
+            status=status,
+            summary=call.summary,
+            duration_seconds=round(seconds, 4),
+        )
+
+    async def _emit(self, kind: type[m.RunEvent], **fields: Any) -> None:
+        """An event happens wholly or not at all, whoever is cancelled meanwhile."""
+        with trio.CancelScope(shield=True):
+            async with self._one_at_a_time:
+                event = self._next(kind, fields)
+                if kind is m.AgentDelta:
+                    self._unstored.append(event)
+                    self._publish(event)
+                    if len(self._unstored) >= UNSTORED_DELTAS:
+                        await self._store(())
+                else:
+                    await self._store((event,))
+                    self._publish(event)
+        await trio.lowlevel.checkpoint()
+
+    def _next(self, kind: type[m.RunEvent], fields: dict[str, Any]) -> StoredEvent:
+        event: Any = kind(
+            timestamp=time.time(),
+            user_id=self.context.user_id,
+            thread_id=self.thread_id,
+            run_id=self.run_id,
+            seq=self.next_seq,
+            epoch=self.epoch,
+            **fields,
+        )
+        self.grammar.advance(event)
+        self.next_seq += 1
+        tag = str(kind.__struct_config__.tag)
+        return StoredEvent(seq=event.seq, first_seq=event.seq, run_id=event.run_id, type=tag, frame=encode_utf8(event))
+
+    async def _store(self, events: tuple[StoredEvent, ...]) -> None:
+        waiting = [*self._unstored, *events]
+        if waiting:
+            await self.store.append_events(self.thread_id, waiting)
+            self._unstored.clear()
+
+    def _publish(self, event: StoredEvent) -> None:
+        if event.seq == self._first_seq:
+            self.recorder.first_event(self.seconds)
+        self.recorder.run_event(event.type)
+        self.bridge.publish(self.thread_id, event)

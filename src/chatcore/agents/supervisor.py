@@ -1,0 +1,345 @@
+"""The AgentSupervisor: runs agents. Each acknowledged message comes to exactly one end.
+
+Messages of one thread run in order, one at a time; threads run side by side. A run starts when a generation is ready
+and holds its agent's services while it lasts; it ends by its answer, its failure, its deadline, a cancellation, or the
+loss of a service it uses. Nothing here can run an agent without :class:`~chatcore.services.ReadyServices`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+import msgspec
+import trio
+
+from chatcore.agents.base import Agent
+from chatcore.agents.live_run import Ending, LiveRun
+from chatcore.context import UserExecutionContext
+from chatcore.delivery.bridge import AgentWebSocketBridge
+from chatcore.errors import AgentFailure, ErrorCode, RequestRefused
+from chatcore.initialization.manager import ServiceInitializationManager
+from chatcore.observability import Recorder, describe_error
+from chatcore.protocol import messages as m
+from chatcore.services import ReadyServices
+from chatcore.threads.model import Accepted
+from chatcore.threads.service import ThreadService
+
+
+@attrs.frozen(kw_only=True)
+class RunPolicy:
+    """The limits of runs.
+
+    Args:
+        timeout_seconds: of one run, from the start of its agent.
+        max_pending_messages: a user's messages that wait or run at once, over all threads.
+        max_pending_bytes: their contents, in UTF-8.
+    """
+
+    timeout_seconds: float = 300.0
+    max_pending_messages: int = 100
+    max_pending_bytes: int = 4 * 1_048_576
+
+
+@attrs.define(eq=False, kw_only=True)
+class PendingRun:
+    """A message that waits for its turn or is being answered."""
+
+    context: UserExecutionContext
+    epoch: str
+    agent: str
+    message: m.UserMessage
+    running: bool = False
+    _cancelled: bool = False
+    _scope: trio.CancelScope | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its content."""
+        return len(self.message.content.encode())
+
+    def cancel(self) -> None:
+        """Give it up, whether it waits or runs."""
+        self._cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    @contextmanager
+    def cancellable(self) -> Iterator[None]:
+        """What happens within the block ends when the run is given up, before it or meanwhile."""
+        with trio.CancelScope() as self._scope:
+            if self._cancelled:
+                self._scope.cancel()
+            yield
+
+
+@attrs.define(eq=False, kw_only=True)
+class AgentSupervisor:
+    """Routes messages to agents and sees each run to its end.
+
+    Args:
+        agents: the agents' types by the names that clients use; the first is the default.
+        manager: gives the generation that runs need.
+        store: waits for the ThreadService to be open.
+        bridge: takes the events to their watchers.
+        nursery: the server's; runs live in it, never in a connection's.
+        recorder: hears of runs.
+        policy: limits.
+    """
+
+    agents: Mapping[str, type[Any]]
+    manager: ServiceInitializationManager
+    store: Callable[[], Awaitable[ThreadService]]
+    bridge: AgentWebSocketBridge
+    nursery: trio.Nursery
+    recorder: Recorder
+    policy: RunPolicy = attrs.field(factory=RunPolicy)
+    _pending: dict[str, PendingRun] = attrs.field(factory=dict, init=False)
+    _queues: dict[str, deque[PendingRun]] = attrs.field(factory=dict, init=False)
+    _draining: bool = attrs.field(default=False, init=False)
+    _hurried: bool = attrs.field(default=False, init=False)
+    _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    @property
+    def running(self) -> int:
+        """Runs whose agent is at work."""
+        return sum(pending.running for pending in self._pending.values())
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for the services or for their turn."""
+        return len(self._pending) - self.running
+
+    # --- for clients ------------------------------------------------------------------------------------------------
+
+    async def submit(
+        self, context: UserExecutionContext, message: m.UserMessage, acknowledge: Callable[[m.MessageAccepted], None]
+    ) -> None:
+        """Keep a message and see that it is answered.
+
+        Args:
+            context: who sent it.
+            message: a known ``message_id`` starts nothing.
+            acknowledge: called with the acknowledgement once the message is durable, before its run can begin.
+
+        Raises:
+            RequestRefused: the message was not accepted.
+        """
+        agent = self._agent_name(message.agent)
+        self._check_room(context.user_id, message)
+        with trio.CancelScope(shield=True):  # a client that leaves now must not leave a message kept but never run
+            store = await self.store()
+            accepted = await store.accept_message(context.user_id, message, agent)
+            acknowledge(self._acknowledgement(context, accepted))
+            if not accepted.ended and accepted.run_id not in self._pending:
+                self._enqueue(context, message, accepted)
+        self.manager.request_start()
+
+    async def cancel(self, user_id: str, run_id: str) -> None:
+        """End a run of this user in ``agent_cancelled``; a run that has ended stays as it is.
+
+        Raises:
+            RequestRefused: the user has no such run.
+        """
+        store = await self.store()
+        await store.run(user_id, run_id)
+        pending = self._pending.get(run_id)
+        if pending is not None:
+            pending.cancel()
+
+    def _agent_name(self, wanted: str | None) -> str:
+        name = wanted if wanted is not None else next(iter(self.agents), None)
+        if name is None or name not in self.agents:
+            raise RequestRefused(ErrorCode.AGENT_NOT_FOUND)
+        return name
+
+    def _check_room(self, user_id: str, message: m.UserMessage) -> None:
+        mine = [pending for pending in self._pending.values() if pending.context.user_id == user_id]
+        held_bytes = sum(pending.size for pending in mine) + len(message.content.encode())
+        if len(mine) >= self.policy.max_pending_messages or held_bytes > self.policy.max_pending_bytes:
+            raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
+
+    def _acknowledgement(self, context: UserExecutionContext, accepted: Accepted) -> m.MessageAccepted:
+        return m.MessageAccepted(
+            timestamp=time.time(),
+            user_id=context.user_id,
+            message_id=accepted.message_id,
+            thread_id=accepted.thread_id,
+            run_id=accepted.run_id,
+            state=self._state_of(accepted),
+            duplicate=accepted.duplicate,
+        )
+
+    def _state_of(self, accepted: Accepted) -> Any:
+        if accepted.ended:
+            return "ended"
+        pending = self._pending.get(accepted.run_id)
+        if pending is not None and pending.running:
+            return "running"
+        return "queued" if self.manager.ready is not None else "waiting_for_services"
+
+    # --- queues -----------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, context: UserExecutionContext, message: m.UserMessage, accepted: Accepted) -> None:
+        context = attrs.evolve(context, thread_id=accepted.thread_id, run_id=accepted.run_id)
+        message = msgspec.structs.replace(message, thread_id=accepted.thread_id, agent=accepted.agent)
+        self.enqueue(PendingRun(context=context, epoch=accepted.epoch, agent=accepted.agent, message=message))
+
+    def enqueue(self, pending: PendingRun) -> None:
+        """Have an accepted message answered after those before it on its thread."""
+        thread_id = str(pending.context.thread_id)
+        self._pending[str(pending.context.run_id)] = pending
+        queue = self._queues.setdefault(thread_id, deque())
+        queue.append(pending)
+        if len(queue) == 1:
+            self.nursery.start_soon(self._work, thread_id, name=f"thread {thread_id}")
+
+    async def _work(self, thread_id: str) -> None:
+        """Answer a thread's messages, one after another, until none is left."""
+        queue = self._queues[thread_id]
+        while queue and not self._draining:
+            pending = queue[0]
+            try:
+                await self._answer(pending)
+            except RequestRefused as error:  # storage is away: the run has no end yet and is found at the next start
+                self.recorder.log("run_not_stored", run_id=pending.context.run_id, error_code=error.error_code)
+            queue.popleft()
+            del self._pending[str(pending.context.run_id)]
+            self._tell()
+        del self._queues[thread_id]
+
+    async def drain(self, within_seconds: float) -> None:
+        """Begin no run any more; let those under way finish, and cut those that have not within the time.
+
+        What was cut or never began stays in the record without an end, for the next start.
+        """
+        self._draining = True
+        with trio.move_on_after(within_seconds):
+            while self.running and not self._hurried:
+                await self._changed.wait()
+        for pending in tuple(self._pending.values()):
+            pending.cancel()
+
+    def hurry(self) -> None:
+        """Cut the runs that a drain still waits for."""
+        self._hurried = True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    # --- one run ----------------------------------------------------------------------------------------------------
+
+    async def _answer(self, pending: PendingRun) -> None:
+        ready: ReadyServices | None = None
+        with pending.cancellable():
+            ready = await self._until_ready()
+        if self._draining:
+            return
+        store = await self.store()
+        pending.running = True
+        next_seq = await store.start_run(str(pending.context.run_id), ready.generation if ready else 0)
+        run = self.live_run(pending, store, next_seq)
+        with self.bridge.live(str(pending.context.thread_id), run.flush):
+            await run.start(pending.agent, pending.message.message_id)
+            ending = await self._respond(pending, run, ready) if ready is not None else _cancelled()
+            if ending is not None:
+                await run.close_tools()
+                await run.end(ending)
+                self._record(pending, run, ending)
+
+    async def _until_ready(self) -> ReadyServices:
+        """The services, however long they take: a message that was accepted waits through failed attempts too."""
+        async for _ in self.manager.progress():
+            if self.manager.ready is not None:
+                return self.manager.ready
+        raise AssertionError("snapshots never end")
+
+    def live_run(self, pending: PendingRun, store: ThreadService, next_seq: int) -> LiveRun:
+        """The run of an accepted message, from ``next_seq`` of its thread on."""
+        return LiveRun(
+            context=pending.context,
+            epoch=pending.epoch,
+            next_seq=next_seq,
+            store=store,
+            bridge=self.bridge,
+            recorder=self.recorder,
+            question=pending.message.content,
+            proves_numbers=getattr(self.agents.get(pending.agent), "proves_numbers", False),
+        )
+
+    async def _respond(self, pending: PendingRun, run: LiveRun, ready: ReadyServices) -> Ending | None:
+        """Run the agent; how it ended, or None where a drain cut it and the next start has to end it."""
+        kind = self.agents[pending.agent]
+        agent: Agent = ready.get(kind)
+        began_at = trio.current_time()
+        ending: Ending | None = None
+        try:
+            with (
+                pending.cancellable(),
+                trio.move_on_after(self.policy.timeout_seconds) as limit,
+                ready.in_use(kind) as services,
+            ):
+                answer = await run.finish(await agent.respond(pending.message, run))
+                ending = _completed(answer, self._provenance(pending, run, agent, ready), began_at)
+        except Exception as error:  # an agent may raise anything
+            ending = self._failed(pending, run, error)
+        if services.cancelled_caught or (ending is not None and ending.state == "failed" and self._lost(ready)):
+            return failure(ErrorCode.SERVICE_LOST)
+        if ending is None and limit.cancelled_caught:
+            return failure(ErrorCode.RUN_TIMEOUT)
+        if ending is None and not self._draining:
+            return _cancelled()
+        return ending
+
+    def _lost(self, ready: ReadyServices) -> bool:
+        """Whether the generation is gone: what an agent raises then is only how it noticed."""
+        return self.manager.ready is not ready and not self._draining
+
+    def _failed(self, pending: PendingRun, run: LiveRun, error: Exception) -> Ending:
+        if run.alarm is not None:
+            self.recorder.log("inauthentic_response", agent=pending.agent, rule=run.alarm.rule)
+            return failure(ErrorCode.INAUTHENTIC_RESPONSE)
+        if isinstance(error, AgentFailure):
+            return failure(error.error_code, error.retryable)
+        self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
+        return failure(ErrorCode.AGENT_FAILED)
+
+    def _provenance(self, pending: PendingRun, run: LiveRun, agent: Agent, ready: ReadyServices) -> m.Provenance:
+        return m.Provenance(
+            agent=pending.agent,
+            engine=str(getattr(agent, "engine", type(agent).__name__)),
+            model=getattr(agent, "model", None),
+            tool_calls=list(run.tool_calls),
+            generation=ready.generation,
+        )
+
+    def _record(self, pending: PendingRun, run: LiveRun, ending: Ending) -> None:
+        self.recorder.run_ended(pending.agent, ending.outcome, run.seconds)
+
+
+def _completed(answer: m.Answer, provenance: m.Provenance, began_at: float) -> Ending:
+    took = round(trio.current_time() - began_at, 4)
+    fields = {"answer": answer, "provenance": provenance, "duration_seconds": took}
+    return Ending(m.AgentCompleted, fields, "completed", "answered" if answer.answered else "declined")
+
+
+def failure(code: ErrorCode, retryable: bool | None = None) -> Ending:
+    """The end of a run that failed; what is not given is the catalogue's."""
+    meaning = code.meaning
+    fields = {
+        "error_code": str(code),
+        "message": meaning.message,
+        "retryable": meaning.retryable if retryable is None else retryable,
+    }
+    inauthentic = code is ErrorCode.INAUTHENTIC_RESPONSE
+    return Ending(m.AgentFailed, fields, "failed", "inauthentic" if inauthentic else "failed")
+
+
+def _cancelled() -> Ending:
+    return Ending(m.AgentCancelled, {"reason": "cancelled by the user"}, "cancelled", "cancelled")

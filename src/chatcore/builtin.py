@@ -1,0 +1,103 @@
+"""The application that the settings name: an author's own, or the built-in analyst over the data they name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from chatcore.application import Application
+from chatcore.errors import ConfigurationError
+from chatcore.services import Phase, ServiceGraph, StartReporter
+from chatcore.settings import Settings
+from chatcore.threads.service import ThreadService
+
+SAMPLE = "sample"
+"""``--data sample``: a ledger generated from a seed."""
+
+LOADING_WEIGHT = 9.0
+"""Of ten: loading data is nearly all that the analyst's start is made of."""
+
+
+def application_of(settings: Settings) -> Application:
+    """The application to serve. Data files are looked over, so that a bad one is named before anything starts.
+
+    Raises:
+        ConfigurationError: names the module, the attribute or the file that is wrong.
+        ServiceGraphInvalid: the author's graph has faults.
+    """
+    if settings.app is not None:
+        if settings.data:
+            raise ConfigurationError("data", "is for the built-in analyst", "leave it out where an app is named")
+        return import_application(settings.app)
+    return analyst_application(settings.data)
+
+
+def import_application(reference: str) -> Application:
+    """The application at ``module:attribute``; modules of the current folder are found too.
+
+    Raises:
+        ConfigurationError: there is no such module or attribute, or it is no Application.
+    """
+    module_name, _, attribute = reference.partition(":")
+    if not module_name or not attribute:
+        raise ConfigurationError("app", f"{reference!r} names no application", "it must be MODULE:ATTRIBUTE")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError("app", f"module {error.name!r} cannot be found") from None
+    found = getattr(module, attribute, None)
+    if not isinstance(found, Application):
+        raise ConfigurationError("app", f"{reference!r} is no chatcore.Application")
+    return found
+
+
+def analyst_application(data: Sequence[str]) -> Application:
+    """The built-in analyst: over files, over the generated sample, or over the server's own record.
+
+    Raises:
+        ConfigurationError: names the file that is wrong.
+    """
+    from chatcore.agents.analyst.agent import Analyst
+
+    return Application(_graph(data), agents={"analyst": Analyst})
+
+
+def _graph(data: Sequence[str]) -> ServiceGraph:
+    """Two services: what is known, and the analyst that is asked about it."""
+    from chatcore.agents.analyst.agent import Analyst
+    from chatcore.agents.analyst.ledger import Ledger, open_ledger, open_records, open_sample
+    from chatcore.agents.analyst.sources import find_sources, validate_sources
+
+    services = ServiceGraph()
+    if not data:
+
+        @services.provide(phase=Phase.DATABASE, label="server record")
+        async def server_record(threads: ThreadService) -> AsyncIterator[Ledger]:
+            async with open_records(threads.records) as ledger:
+                yield ledger
+
+    elif list(data) == [SAMPLE]:
+
+        @services.provide(phase=Phase.DATABASE, label="generated sample ledger", weight=LOADING_WEIGHT)
+        async def sample_ledger(start: StartReporter) -> AsyncIterator[Ledger]:
+            async with open_sample(start.advance) as ledger:
+                yield ledger
+
+    else:
+        sources = find_sources([Path(path) for path in data])
+        validate_sources(sources)
+
+        @services.provide(phase=Phase.DATABASE, label="usage ledger", weight=LOADING_WEIGHT)
+        async def usage_ledger(start: StartReporter) -> AsyncIterator[Ledger]:
+            async with open_ledger(sources, start.advance) as ledger:
+                yield ledger
+
+    @services.provide(phase=Phase.SERVICES, label="analyst")
+    async def analyst(ledger: Ledger) -> AsyncIterator[Analyst]:
+        yield Analyst(ledger)
+
+    return services

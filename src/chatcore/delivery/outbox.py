@@ -1,0 +1,51 @@
+"""One connection's outgoing frames: a bounded queue that one writer empties, so that no client waits for another."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+import trio
+
+
+@attrs.define(eq=False)
+class Outbox:
+    """Frames in the order they were put.
+
+    Args:
+        max_bytes: what may wait unwritten; past it :attr:`overflowed` is set and the connection is to be cut.
+    """
+
+    max_bytes: int
+    held_bytes: int = 0
+    overflowed: trio.Event = attrs.field(factory=trio.Event)
+    _frames: deque[tuple[str, float]] = attrs.field(factory=deque)
+    _filled: trio.Event = attrs.field(factory=trio.Event)
+    _emptied: trio.Event = attrs.field(factory=trio.Event)
+    _writing: bool = False
+
+    def put(self, frame: str, now: float) -> None:
+        """Queue a frame at ``now``; never waits."""
+        self._frames.append((frame, now))
+        self.held_bytes += len(frame)
+        if self.held_bytes > self.max_bytes:
+            self.overflowed.set()
+        self._filled.set()
+
+    async def take(self) -> tuple[str, float]:
+        """The next frame to write, and when it was put; asking for it says that the one before has been written."""
+        self._writing = False
+        while not self._frames:
+            self._emptied.set()
+            self._emptied = trio.Event()
+            self._filled = trio.Event()
+            await self._filled.wait()
+        self._writing = True
+        frame, put_at = self._frames.popleft()
+        self.held_bytes -= len(frame)
+        return frame, put_at
+
+    async def flushed(self) -> None:
+        """Return when everything that was put has been written."""
+        while self._frames or self._writing:
+            await self._emptied.wait()

@@ -1,0 +1,48 @@
+"""Snapshots for whoever watches a start: the current one first, then the latest whenever something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from chatcore.initialization.progress import Snapshot
+
+
+@attrs.define(eq=False)
+class Feed:
+    """Tells watchers that something changed. They are conflated: a slow one sees the latest, not each."""
+
+    version: int = 0
+    _changed: trio.Event = attrs.field(factory=trio.Event)
+
+    def tell(self) -> None:
+        """Something changed."""
+        self.version += 1
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def after(self, version: int) -> None:
+        """Return when there is something newer than ``version``."""
+        while self.version <= version:
+            await self._changed.wait()
+
+
+@attrs.define(eq=False)
+class Progress:
+    """An endless async iterator of snapshots; a plain object, so nothing is left to close when a watcher leaves."""
+
+    _feed: Feed
+    _snapshot: Callable[[], Snapshot]
+    _seen: int = -1
+
+    def __aiter__(self) -> Progress:
+        return self
+
+    async def __anext__(self) -> Snapshot:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await self._feed.after(self._seen)
+        snapshot = self._snapshot()
+        self._seen = snapshot.version
+        return snapshot

@@ -1,0 +1,115 @@
+"""One service's whole life in one task: entered, held while it is wanted, and left in the same task.
+
+A service may hold nurseries and cancel scopes across its ``yield``; both are bound to their task, so a service that is
+entered in one task and left in another breaks (guarantees.md, 18). The task is shielded from outside: only the manager
+stops a service, in order and within a budget, whatever cancels the tree around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import attrs
+import trio
+
+from chatcore.services import Service
+
+STARTING: ContextVar[ServiceHost | None] = ContextVar("chatcore_starting_service", default=None)
+"""The host in whose task, or a task it began, this code runs. A declaration: nothing is made at import."""
+
+ABANDON_SECONDS = 0.5
+"""After its budget an exit is cancelled; one that does not end within this is left behind and the rest goes on."""
+
+
+def starting_service() -> str | None:
+    """The name of the service whose start this code is part of, at any depth; None outside a start."""
+    host = STARTING.get()
+    return host.service.name if host is not None and not host.settled.is_set() else None
+
+
+class StartTimedOut(Exception):
+    """A service did not start within its own time limit."""
+
+
+class ExitTimedOut(Exception):
+    """A service's exit was cut off at its budget."""
+
+
+@attrs.define(eq=False)
+class ServiceHost:
+    """Holds one service.
+
+    Args:
+        service: what to start.
+        arguments: for its factory, by parameter name.
+    """
+
+    service: Service
+    arguments: Mapping[str, Any]
+    value: Any = None
+    failure: BaseException | None = None
+    settled: trio.Event = attrs.field(factory=trio.Event)
+    """The start has ended, one way or the other."""
+    ended: trio.Event = attrs.field(factory=trio.Event)
+    """The service is gone, and everything it held with it."""
+    _entered: bool = False
+    _exiting: bool = False
+    _stop: trio.Event = attrs.field(factory=trio.Event)
+    _budget_seconds: float = 0.0
+    _scope: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the service is up and has not been asked to stop."""
+        return self._entered and self.failure is None and not self._stop.is_set() and not self.ended.is_set()
+
+    async def run(self) -> None:
+        """The service's life; returns when it is over. Failures are kept in ``failure``, not raised."""
+        STARTING.set(self)
+        try:
+            with self._scope:
+                await self._live()
+            self._judge_cancellation()
+        except Exception as error:  # a service may raise anything; the manager decides what it means
+            self.failure = error
+        finally:
+            self.settled.set()
+            self.ended.set()
+
+    async def _live(self) -> None:
+        if self.service.timeout_seconds is not None:
+            self._scope.deadline = trio.current_time() + self.service.timeout_seconds
+        async with asynccontextmanager(self.service.factory)(**self.arguments) as value:
+            self._scope.deadline = float("inf")
+            self.value = value
+            self._entered = True
+            self.settled.set()
+            await self._stop.wait()
+            self._exiting = True
+            self._scope.deadline = trio.current_time() + self._budget_seconds
+
+    def _judge_cancellation(self) -> None:
+        """What it means that the scope was cancelled: a limit was passed, or the manager cancelled the start."""
+        if self._scope.cancelled_caught:
+            if self._exiting:
+                self.failure = ExitTimedOut()
+            elif not self._stop.is_set():
+                self.failure = StartTimedOut()
+
+    async def stop(self, budget_seconds: float) -> bool:
+        """End the service; whether it was gone within ``budget_seconds``, counted from when its exit begins.
+
+        A start that is under way is cancelled. Failures of the exit are in ``failure``.
+        """
+        self._budget_seconds = budget_seconds
+        self._stop.set()
+        if self._exiting:  # asked again, by someone with less time
+            self._scope.deadline = min(self._scope.deadline, trio.current_time() + budget_seconds)
+        elif not self._entered:
+            self._scope.cancel()
+        with trio.move_on_after(budget_seconds + ABANDON_SECONDS):
+            await self.ended.wait()
+        return self.ended.is_set()

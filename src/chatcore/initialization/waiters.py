@@ -1,0 +1,58 @@
+"""The callers that wait for the services, and what they are told: one outcome, at once, each its own."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from chatcore.initialization.attempt import Failure
+from chatcore.observability import Recorder
+from chatcore.services import ReadyServices
+
+
+@attrs.define(eq=False)
+class Cohort:
+    """The callers that wait for one outcome."""
+
+    settled: trio.Event = attrs.field(factory=trio.Event)
+    ready: ReadyServices | None = None
+    failure: Failure | None = None
+
+
+@attrs.define(eq=False)
+class Waiters:
+    """Everyone who waits. A caller joins the current cohort and stays with it; a cohort is settled once, and the next
+    begins in the same step, so that nobody joins an outcome that is past (guarantees.md, 4 and 6).
+    """
+
+    recorder: Recorder
+    count: int = attrs.field(default=0, init=False)
+    _cohort: Cohort = attrs.field(factory=Cohort, init=False)
+    _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    async def outcome(self) -> Cohort:
+        """Wait for the current cohort's outcome. Leaving early, by cancellation, concerns nobody else."""
+        cohort = self._cohort
+        self._count(+1)
+        try:
+            await cohort.settled.wait()
+        finally:
+            self._count(-1)
+        return cohort
+
+    def settle(self, *, ready: ReadyServices | None = None, failure: Failure | None = None) -> None:
+        """Tell the current cohort what came of it."""
+        cohort, self._cohort = self._cohort, Cohort()
+        cohort.ready, cohort.failure = ready, failure
+        cohort.settled.set()
+
+    async def until(self, *, present: bool) -> None:
+        """Return when somebody waits, or nobody does."""
+        while (self.count > 0) is not present:
+            await self._changed.wait()
+
+    def _count(self, step: int) -> None:
+        self.count += step
+        self.recorder.waiting_changed(self.count)
+        self._changed.set()
+        self._changed = trio.Event()

@@ -1,0 +1,39 @@
+"""Rate limits, decided without a clock: ``now`` is given, in monotonic seconds. Pure."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.define
+class TokenBucket:
+    """Allows a rate with bursts.
+
+    Args:
+        per_second: tokens that come back each second; 0 allows everything.
+        burst: tokens it holds when full.
+    """
+
+    per_second: float
+    burst: float
+    _tokens: float = attrs.field(init=False)
+    _at: float | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tokens = self.burst
+
+    def take(self, now: float) -> float:
+        """Take one token.
+
+        Returns:
+            0 where there was one, else the seconds until there is; then nothing was taken.
+        """
+        if self.per_second <= 0:
+            return 0.0
+        if self._at is not None:
+            self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
+        self._at = now
+        if self._tokens < 1.0:
+            return (1.0 - self._tokens) / self.per_second
+        self._tokens -= 1.0
+        return 0.0

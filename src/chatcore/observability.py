@@ -1,0 +1,93 @@
+"""The recorder port: what happens, told once, to whoever keeps metrics and logs.
+
+The drivers call a :class:`Recorder`; the base class records nothing, so that a part can be used alone. The server uses
+:class:`chatcore.metrics.Metrics`. No user or thread id is ever a label (protocol.md, 6).
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from chatcore.errors import ConfigurationError
+
+
+class Recorder:
+    """Hears of everything that a metric or a log line is made of. Every method is quick and never raises."""
+
+    def state_changed(self, state: str, breaker: str) -> None:
+        """The services phase or its breaker moved."""
+
+    def waiting_changed(self, waiting: int) -> None:
+        """As many callers wait for the services now."""
+
+    def attempt_ended(self, outcome: str, seconds: float) -> None:
+        """An attempt ended: ``succeeded``, ``failed``, ``timed_out``, ``abandoned``, ``drained``."""
+
+    def service_started(self, service: str, seconds: float) -> None:
+        """A service is up."""
+
+    def connection_changed(self, before: str | None, after: str | None) -> None:
+        """A connection moved from one state to another; None is outside."""
+
+    def connection_ended(self, outcome: str) -> None:
+        """A connection is over: the close code, ``gone`` or ``refused``."""
+
+    def run_event(self, kind: str) -> None:
+        """An event of a run was emitted."""
+
+    def run_ended(self, agent: str, outcome: str, seconds: float) -> None:
+        """A run ended: ``answered``, ``declined``, ``failed``, ``cancelled``, ``inauthentic``."""
+
+    def first_event(self, seconds: float) -> None:
+        """From a message's acceptance to its run's first event."""
+
+    def delivered(self, seconds: float) -> None:
+        """From an event's making to its hand-over to a transport."""
+
+    def resumed(self, outcome: str) -> None:
+        """A client resumed: ``complete`` or ``snapshot``."""
+
+    def slow_consumer(self) -> None:
+        """A connection was cut because its client stopped reading."""
+
+    def loop_lag(self, seconds: float) -> None:
+        """How late the event loop was."""
+
+    def log(self, event: str, **fields: Any) -> None:
+        """A line for the operator; ``fields`` hold no exception text (guarantees.md, 48)."""
+
+
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """What a log may say of an exception: its type and where it was raised, never its own words.
+
+    A :class:`~chatcore.errors.ConfigurationError` is written for the operator, so its words are kept, without
+    credentials.
+    """
+    told: dict[str, Any] = {"error": type(error).__qualname__, "where": _where(error)}
+    if isinstance(error, ConfigurationError):
+        told["fault"] = without_credentials(str(error))
+    if isinstance(error, BaseExceptionGroup):
+        told["parts"] = [describe_error(part) for part in error.exceptions]
+    return told
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions of a group, however deep; of any other exception, itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from leaves(part)
+    else:
+        yield error
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with the user part of every URL in it blotted out."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "***@", text)
+
+
+def _where(error: BaseException) -> str | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno} in {frames[-1].name}" if frames else None

@@ -1,0 +1,1 @@
+"""One connection's whole life, in four parts: its voice, its attendance on the services, its reception, itself."""

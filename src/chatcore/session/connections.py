@@ -1,0 +1,104 @@
+"""Every connection of this process: how many a user has, how fast it may speak, and the way out for all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import attrs
+import trio
+
+from chatcore.errors import ErrorCode, RequestRefused
+from chatcore.limits import TokenBucket
+from chatcore.settings import Settings
+
+
+class Drainable(Protocol):
+    """A connection that can be told to go."""
+
+    @property
+    def state(self) -> str:
+        """Where its conversation is."""
+
+    def drain(self, reconnect_after_seconds: float) -> None:
+        """Say ``draining`` and end with 1012; must not wait."""
+
+
+@attrs.define
+class UserRecord:
+    """What is counted for one user while any connection or request of theirs is open."""
+
+    messages: TokenBucket
+    connections: int = 0
+
+
+@attrs.define(eq=False)
+class Connections:
+    """The registry of open connections."""
+
+    settings: Settings
+    _open: set[Drainable] = attrs.field(factory=set)
+    _users: dict[str, UserRecord] = attrs.field(factory=dict)
+    _closed: trio.Event = attrs.field(factory=trio.Event)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further connection is accepted."""
+        return len(self._open) >= self.settings.max_connections
+
+    @contextmanager
+    def registered(self, connection: Drainable, user_id: str) -> Iterator[bool]:
+        """Count a connection within the block; yields whether its user may have it."""
+        user = self.user(user_id)
+        user.connections += 1
+        self._open.add(connection)
+        try:
+            yield user.connections <= self.settings.max_connections_per_user
+        finally:
+            self._open.discard(connection)
+            self._closed.set()
+            self._closed = trio.Event()
+            user.connections -= 1
+            if user.connections == 0:
+                self._forget_idle()
+
+    def user(self, user_id: str) -> UserRecord:
+        """The record of a user, made where there is none."""
+        if user_id not in self._users:
+            per_minute = self.settings.max_messages_per_minute
+            self._users[user_id] = UserRecord(TokenBucket(per_minute / 60, per_minute))
+        return self._users[user_id]
+
+    def take_message(self, user_id: str, now: float) -> None:
+        """Count a message of a user.
+
+        Raises:
+            RequestRefused: it is one too many; says when the next may come.
+        """
+        wait = self.user(user_id).messages.take(now)
+        if wait > 0:
+            raise RequestRefused(ErrorCode.RATE_LIMITED, retry_after_seconds=round(wait, 3))
+
+    def states(self) -> Counter[str]:
+        """How many connections are in each state of their conversation."""
+        return Counter(connection.state for connection in self._open)
+
+    async def none_left(self) -> None:
+        """Return when every connection is closed."""
+        while self._open:
+            await self._closed.wait()
+
+    def drain(self, reconnect_after_seconds: float) -> None:
+        """Tell every connection to go."""
+        for connection in tuple(self._open):
+            connection.drain(reconnect_after_seconds)
+
+    def _forget_idle(self) -> None:
+        """Drop the records of users that are gone once there are many: reconnecting must not reset a limit at once."""
+        if len(self._users) > 2 * self.settings.max_connections:
+            self._users = {name: user for name, user in self._users.items() if user.connections}

@@ -1,0 +1,142 @@
+"""What a connection hears: frames within its limits are checked, then done or refused in words; never in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import trio
+
+from chatcore.agents.supervisor import AgentSupervisor
+from chatcore.delivery.bridge import AgentWebSocketBridge
+from chatcore.delivery.replay import Replay
+from chatcore.errors import CloseCode, ErrorCode, InvalidMessage, RequestRefused, TransportError
+from chatcore.limits import TokenBucket
+from chatcore.observability import Recorder
+from chatcore.protocol import messages as m
+from chatcore.protocol.codec import ClientFrameDecoder
+from chatcore.protocol.connection import TRANSITIONS, What
+from chatcore.session.connections import Connections
+from chatcore.session.voice import Voice
+from chatcore.threads.service import ThreadService
+
+STRIKES = 100
+"""Refused frames that make a client abusive; an honest one that is told what is wrong stops long before."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Reception:
+    """The incoming half of one connection.
+
+    Args:
+        voice: answers.
+        supervisor: takes messages and cancellations.
+        bridge: is told what to watch.
+        store: waits for the ThreadService to be open.
+        connections: counts a user's messages.
+        recorder: hears of resumes.
+        decoder: checks frames.
+        frames: limits them.
+    """
+
+    voice: Voice
+    supervisor: AgentSupervisor
+    bridge: AgentWebSocketBridge
+    store: Callable[[], Awaitable[ThreadService]]
+    connections: Connections
+    recorder: Recorder
+    decoder: ClientFrameDecoder
+    frames: TokenBucket
+    _strikes: int = attrs.field(default=0, init=False)
+    _ready: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _waiting_resumes: list[m.Resume] = attrs.field(factory=list, init=False)
+
+    async def hear(self) -> None:
+        """Take what the client sends, for as long as the connection lasts."""
+        while True:
+            try:
+                data = await self.voice.transport.receive()
+            except TransportError:
+                return self.voice.end(None)
+            await self._take(data)
+
+    async def serve_resumes(self) -> None:
+        """``resumed`` may be said once ``ready`` was: what was asked for before is done then."""
+        await self._ready.wait()
+        while self._waiting_resumes:
+            await self._refusable(self._resume, self._waiting_resumes.pop(0))
+
+    def on_ready(self) -> None:
+        """``ready`` has been said."""
+        self._ready.set()
+
+    async def _take(self, data: str | bytes) -> None:
+        wait = self.frames.take(trio.current_time())
+        if wait > 0:
+            return self._strike(RequestRefused(ErrorCode.RATE_LIMITED, retry_after_seconds=round(wait, 3)), None)
+        if isinstance(data, str) and len(data.encode(errors="replace")) > self.decoder.max_bytes:
+            return self.voice.end(CloseCode.MESSAGE_TOO_BIG, ErrorCode.MESSAGE_TOO_LARGE.meaning.message)
+        try:
+            frame = self.decoder.decode(data)
+        except InvalidMessage as error:
+            return self._strike(error, getattr(error, "message_id", None))
+        await self._refusable(self._do, frame)
+
+    async def _refusable(self, act: Callable[[Any], Awaitable[None]], frame: m.AnyClientFrame) -> None:
+        try:
+            await act(frame)
+        except RequestRefused as error:
+            self._tell_refusal(error, frame.message_id if isinstance(frame, m.UserMessage) else None)
+
+    async def _do(self, frame: m.AnyClientFrame) -> None:
+        match frame:
+            case m.UserMessage():
+                self.connections.take_message(self.voice.context.user_id, trio.current_time())
+                await self.supervisor.submit(self.voice.context, frame, self._acknowledge)
+            case m.CancelRun():
+                await self.supervisor.cancel(self.voice.context.user_id, frame.run_id)
+            case m.Resume():
+                await self._resume_when_ready(frame)
+            case m.Ping():
+                self.voice.say(m.Pong, nonce=frame.nonce)
+
+    def _acknowledge(self, acknowledgement: m.MessageAccepted) -> None:
+        """Say it, and watch the thread from here: the run's first event comes after the acknowledgement."""
+        self.voice.say_frame(acknowledgement)
+        if self.voice.ending is None:
+            self.bridge.watch(self.voice, acknowledgement.thread_id)
+
+    async def _resume_when_ready(self, frame: m.Resume) -> None:
+        if (self.voice.state, What.REPLAY) in TRANSITIONS:
+            await self._resume(frame)
+        elif len(self._waiting_resumes) < STRIKES:
+            self._waiting_resumes.append(frame)
+        else:
+            raise RequestRefused(ErrorCode.TOO_MANY_PENDING)
+
+    async def _resume(self, frame: m.Resume) -> None:
+        replay = Replay(
+            store=await self.store(),
+            bridge=self.bridge,
+            watcher=self.voice,
+            user_id=self.voice.context.user_id,
+            send=self.voice.say_frame,
+        )
+        complete = await replay.run(frame)
+        self.recorder.resumed("complete" if complete else "snapshot")
+
+    def _strike(self, error: RequestRefused, message_id: str | None) -> None:
+        """A frame was no use; a client that sends nothing else is abusive."""
+        self._tell_refusal(error, message_id)
+        self._strikes += 1
+        if self._strikes >= STRIKES:
+            self.voice.end(CloseCode.POLICY_VIOLATION, error.error_code.meaning.message)
+
+    def _tell_refusal(self, error: RequestRefused, message_id: str | None) -> None:
+        self.voice.say_error(
+            error.error_code,
+            message=error.public_message,
+            retry_after_seconds=error.retry_after_seconds,
+            message_id=message_id,
+        )

@@ -1,0 +1,154 @@
+"""A session: one accepted connection from its first frame to its close.
+
+Three tasks share it. One attends on the services (:mod:`.attendance`), one hears the client (:mod:`.reception`), one
+writes (:mod:`.voice`); whoever finds a reason to end says so to the voice, and what was said before is written first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import trio
+
+from chatcore.agents.supervisor import AgentSupervisor
+from chatcore.context import UserExecutionContext
+from chatcore.delivery.bridge import AgentWebSocketBridge
+from chatcore.errors import CloseCode, ErrorCode
+from chatcore.initialization.manager import ServiceInitializationManager
+from chatcore.limits import TokenBucket
+from chatcore.observability import Recorder, describe_error
+from chatcore.protocol import messages as m
+from chatcore.protocol.codec import ClientFrameDecoder
+from chatcore.session.attendance import Attendance, Introduction
+from chatcore.session.connections import Connections
+from chatcore.session.reception import Reception
+from chatcore.session.voice import Voice
+from chatcore.settings import Settings
+from chatcore.threads.service import ThreadService
+from chatcore.transports.base import Transport
+
+FLUSH_SECONDS = 1.0
+"""How long what was said last may take to be written before the connection is closed."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SessionParts:
+    """What the sessions of a server share."""
+
+    settings: Settings
+    manager: ServiceInitializationManager
+    supervisor: AgentSupervisor
+    bridge: AgentWebSocketBridge
+    store: Callable[[], Awaitable[ThreadService]]
+    connections: Connections
+    recorder: Recorder
+    introduction: Introduction
+
+
+@attrs.define(eq=False)
+class Session:
+    """One connection. Made by :func:`open_session`.
+
+    Args:
+        voice: what it says.
+        attendance: on the services.
+        reception: what it hears.
+        parts: of the server.
+    """
+
+    voice: Voice
+    attendance: Attendance
+    reception: Reception
+    parts: SessionParts
+
+    async def run(self) -> None:
+        """Serve the connection until it ends; returns when it is closed."""
+        with self.parts.connections.registered(self, self.voice.context.user_id) as allowed:
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self.voice.write)
+                    nursery.start_soon(self._converse if allowed else self._refuse)
+                    await self.voice.ended.wait()
+                    with trio.move_on_after(FLUSH_SECONDS):
+                        await self.voice.written()
+                    nursery.cancel_scope.cancel()
+            finally:
+                self.parts.bridge.leave(self.voice)
+                await self._close()
+                self.voice.silence()
+
+    @property
+    def state(self) -> str:
+        """Where the conversation is."""
+        return self.voice.state
+
+    def drain(self, reconnect_after_seconds: float) -> None:
+        """See :class:`~chatcore.session.connections.Drainable`."""
+        message = "This server is going away; another is taking over"
+        self.voice.say(m.Draining, message=message, reconnect_after_seconds=reconnect_after_seconds)
+        self.voice.end(CloseCode.SERVICE_RESTART, "Draining")
+
+    async def _converse(self) -> None:
+        try:
+            self.attendance.greet()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.reception.hear)
+                nursery.start_soon(self.reception.serve_resumes)
+                nursery.start_soon(self.attendance.follow)
+        except Exception as error:  # a defect of this server must end this connection only
+            self.parts.recorder.log("session_failed", **describe_error(error))
+            self.voice.end(CloseCode.SERVER_FAULT, "Internal error")
+
+    async def _refuse(self) -> None:
+        code = ErrorCode.CONNECTION_LIMIT
+        self.voice.say_error(code)
+        self.voice.end(CloseCode.POLICY_VIOLATION, code.meaning.message)
+
+    async def _close(self) -> None:
+        """Close, also when the server around this session was cancelled, as a plain Hypercorn does on SIGTERM."""
+        with trio.CancelScope(shield=True):
+            if self.voice.ending is None:
+                self.drain(reconnect_after_seconds=FLUSH_SECONDS)
+                await self._write_rest()
+            ending = self.voice.ending
+            assert ending is not None  # noqa: S101  drain() has set one
+            self.parts.recorder.connection_ended(ending.outcome)
+            if ending.code is not None:
+                await self.voice.transport.close(ending.code, ending.reason)
+
+    async def _write_rest(self) -> None:
+        with trio.move_on_after(FLUSH_SECONDS):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.voice.write)
+                await self.voice.written()
+                nursery.cancel_scope.cancel()
+
+
+def open_session(context: UserExecutionContext, transport: Transport, parts: SessionParts) -> Session:
+    """A session for an accepted connection.
+
+    Args:
+        context: whose it is.
+        transport: carries its frames.
+        parts: of the server.
+
+    Raises:
+        ContextRequired: when ``context`` is no context of a request.
+    """
+    settings = parts.settings
+    voice = Voice(context, transport, parts.recorder, 4 * settings.max_message_bytes)
+    reception = Reception(
+        voice=voice,
+        supervisor=parts.supervisor,
+        bridge=parts.bridge,
+        store=parts.store,
+        connections=parts.connections,
+        recorder=parts.recorder,
+        decoder=ClientFrameDecoder(settings.max_message_bytes),
+        frames=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
+    )
+    attendance = Attendance(
+        voice=voice, manager=parts.manager, introduction=parts.introduction, on_ready=reception.on_ready
+    )
+    return Session(voice, attendance, reception, parts)

@@ -1,0 +1,159 @@
+"""What a connection says: every frame passes one table, waits in one bounded outbox and is written by one task."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import attrs
+import trio
+
+from chatcore.context import UserExecutionContext, require_context
+from chatcore.delivery.outbox import Outbox
+from chatcore.errors import CloseCode, ErrorCode, TransportError
+from chatcore.observability import Recorder
+from chatcore.protocol import messages as m
+from chatcore.protocol.codec import encode
+from chatcore.protocol.connection import TRANSITIONS, Conversation, State, What
+from chatcore.threads.model import StoredEvent
+from chatcore.transports.base import Transport
+
+
+@attrs.frozen
+class Ending:
+    """How a connection ends. ``code`` is None where the other side is already gone."""
+
+    code: CloseCode | None
+    reason: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """What metrics call it."""
+        return str(int(self.code)) if self.code is not None else "gone"
+
+
+@attrs.define(eq=False)
+class Voice:
+    """The outgoing half of one connection; a :class:`~chatcore.delivery.bridge.Watcher` of threads.
+
+    Args:
+        context: whose connection it is.
+        transport: where frames go.
+        recorder: hears of states and deliveries.
+        max_bytes: what may wait unwritten; a client that leaves more unread is cut (4413).
+    """
+
+    context: UserExecutionContext = attrs.field(
+        validator=lambda voice, _, value: require_context(value, type(voice).__name__)
+    )
+    transport: Transport
+    recorder: Recorder
+    max_bytes: int
+    ending: Ending | None = attrs.field(default=None, init=False)
+    ended: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _conversation: Conversation = attrs.field(factory=Conversation, init=False)
+    _outbox: Outbox = attrs.field(init=False)
+    _held: list[StoredEvent] = attrs.field(factory=list, init=False)
+    _held_bytes: int = attrs.field(default=0, init=False)
+    _counted: State | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._outbox = Outbox(max_bytes=self.max_bytes)
+
+    @property
+    def state(self) -> State:
+        """Where the conversation is."""
+        return self._conversation.state
+
+    def say(self, kind: type[Any], **fields: Any) -> None:
+        """Say a frame of this kind; after the end nothing is said any more.
+
+        Raises:
+            IllegalFrame: the table does not allow it now, which is a defect of the caller.
+        """
+        self.say_frame(kind(timestamp=time.time(), user_id=self.context.user_id, **fields))
+
+    def say_frame(self, frame: m.AnyServerFrame) -> None:
+        """Say a frame that is made already."""
+        if self.ending is None:
+            self._count(self._conversation.advance(frame))
+            self._put(encode(frame))
+
+    def say_error(
+        self,
+        code: ErrorCode,
+        *,
+        message: str | None = None,
+        retryable: bool | None = None,
+        retry_after_seconds: float | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Say an error; what is not given is the catalogue's."""
+        self.say(
+            m.Error,
+            error_code=str(code),
+            message=message or code.meaning.message,
+            retryable=code.meaning.retryable if retryable is None else retryable,
+            retry_after_seconds=retry_after_seconds,
+            message_id=message_id,
+        )
+
+    def deliver(self, event: StoredEvent) -> None:
+        """Take an event of a run; it is held where ``ready`` has not been said yet."""
+        if self.ending is not None:
+            return
+        if (self.state, What.RUN_EVENT) in TRANSITIONS:
+            self._put(event.frame.decode())
+        else:
+            self._hold(event)
+
+    def _hold(self, event: StoredEvent) -> None:
+        self._held.append(event)
+        self._held_bytes += len(event.frame)
+        if self._held_bytes > self.max_bytes:
+            self._cut()
+
+    def release(self) -> None:
+        """Say the events that were held for ``ready``."""
+        held, self._held, self._held_bytes = self._held, [], 0
+        for event in held:
+            self.deliver(event)
+
+    def end(self, code: CloseCode | None, reason: str = "") -> None:
+        """End the connection after what has been said is written. The first reason counts."""
+        if self.ending is None:
+            self.ending = Ending(code, reason)
+            self.ended.set()
+
+    async def write(self) -> None:
+        """Write what is said, for as long as the connection lasts."""
+        try:
+            while True:
+                text, put_at = await self._outbox.take()
+                await self.transport.send(text)
+                self.recorder.delivered(trio.current_time() - put_at)
+        except TransportError:
+            self.end(None)
+
+    async def written(self) -> None:
+        """Return when everything that was said has been written."""
+        await self._outbox.flushed()
+
+    def silence(self) -> None:
+        """The connection is over; it is counted nowhere any more."""
+        self._count(None)
+
+    def _put(self, text: str) -> None:
+        self._outbox.put(text, trio.current_time())
+        if self._outbox.overflowed.is_set():
+            self._cut()
+
+    def _cut(self) -> None:
+        if self.ending is None:
+            self.recorder.slow_consumer()
+            self.end(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
+
+    def _count(self, state: State | None) -> None:
+        if state is not self._counted:
+            self.recorder.connection_changed(self._counted, state)
+            self._counted = state

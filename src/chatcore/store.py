@@ -1,0 +1,91 @@
+"""Keeps the ThreadService open for as long as the server lives; it is opened beside everything else, so that the port
+answers first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from chatcore.backoff import Backoff
+from chatcore.errors import ConfigurationError, StorageUnavailable
+from chatcore.observability import Recorder, describe_error
+from chatcore.threads.service import ThreadService, open_threads
+
+OPEN_SECONDS = 10.0
+"""How long a request waits for the database to be opened before it is refused; a first migration takes under one."""
+
+RETRY = Backoff(first_seconds=0.5, factor=2.0, cap_seconds=10.0)
+"""How soon a database that is away is tried again: at once for a blip, and no burden in an outage."""
+
+
+@attrs.define(eq=False)
+class StoreKeeper:
+    """Opens the database, and tries again while it is away.
+
+    Args:
+        database_url: where it is.
+        recorder: hears of failures.
+        random: gives numbers in [0, 1), for the back-off.
+    """
+
+    database_url: str
+    recorder: Recorder
+    random: Callable[[], float]
+    _store: ThreadService | None = attrs.field(default=None, init=False)
+    _opened: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _closing: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    async def keep(self) -> None:
+        """Open the database and keep it open until :meth:`close`, whatever is cancelled around it meanwhile."""
+        failures = 0
+        with trio.CancelScope(shield=True):
+            while not self._closing.is_set():
+                try:
+                    await self._hold()
+                except (StorageUnavailable, ConfigurationError) as error:
+                    failures += 1
+                    self.recorder.log("storage_unavailable", **describe_error(error))
+                    with trio.move_on_after(RETRY.delay(failures, self.random)):
+                        await self._closing.wait()
+
+    async def _hold(self) -> None:
+        async with open_threads(self.database_url) as store:
+            self._store = store
+            self._opened.set()
+            try:
+                await self._closing.wait()
+            finally:
+                self._store = None
+
+    async def opened(self) -> ThreadService:
+        """The ThreadService, once it is open.
+
+        Raises:
+            StorageUnavailable: it could not be opened in time.
+        """
+        with trio.move_on_after(OPEN_SECONDS):
+            await self._opened.wait()
+        return self.current
+
+    @property
+    def current(self) -> ThreadService:
+        """The ThreadService, which is open.
+
+        Raises:
+            StorageUnavailable: it is not.
+        """
+        if self._store is None:
+            raise StorageUnavailable
+        return self._store
+
+    @property
+    def available(self) -> bool:
+        """Whether the database is open."""
+        return self._store is not None
+
+    def close(self) -> None:
+        """Let go of the database; :meth:`keep` returns when it is closed."""
+        self._closing.set()

@@ -1,0 +1,1 @@
+"""Transports: what carries text frames, and the port they all implement (:mod:`.base`)."""

@@ -1,0 +1,122 @@
+"""The ASGI transport: a WebSocket under Hypercorn, with the traps of its ground fenced (architecture.md, section 2).
+
+* Hypercorn hands frames over through a queue of ten and stops reading the socket when it is full, disconnects and
+  pongs included. So one task here receives for as long as the connection lasts, into a bounded inbox.
+* After a disconnect its sends return at once, without a checkpoint. Here they raise.
+* Its writes are shielded from cancellation, so a deadline on ``send`` works only where the stream underneath has one of
+  its own: :mod:`.listener` gives it one in ``chatcore serve``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import attrs
+import trio
+
+from chatcore.errors import TransportBroken, TransportClosed
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+INBOX_FRAMES = 512
+"""More than the burst that the frame limit allows (400), so that a client within its limits never fills it."""
+
+LINGER_SECONDS = 2.0
+"""How long the other side may take to answer a close frame. Hanging up with its frames unread would have the kernel
+reset the connection, and the close code would be lost on the way."""
+
+
+@attrs.define(eq=False)
+class AsgiTransport:
+    """One accepted WebSocket. Made by :func:`accept_websocket`."""
+
+    _send: Send
+    _inbox_bytes: int
+    _inbox: deque[str | bytes] = attrs.field(factory=deque)
+    _held_bytes: int = 0
+    _arrived: trio.Event = attrs.field(factory=trio.Event)
+    _gone: trio.Event = attrs.field(factory=trio.Event)
+    _closed: bool = False
+
+    async def receive(self) -> str | bytes:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        while not self._inbox:
+            if self._closed:
+                raise TransportClosed
+            if self._gone.is_set():
+                raise TransportBroken
+            await self._arrived.wait()
+        await trio.lowlevel.checkpoint()
+        frame = self._inbox.popleft()
+        self._held_bytes -= len(frame)
+        return frame
+
+    async def send(self, text: str) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        await trio.lowlevel.checkpoint()
+        if self._closed:
+            raise TransportClosed
+        if self._gone.is_set():
+            raise TransportBroken
+        await self._send({"type": "websocket.send", "text": text})
+        if self._gone.is_set():
+            raise TransportBroken
+
+    async def close(self, code: int, reason: str) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        await trio.lowlevel.checkpoint()
+        if not self._closed and not self._gone.is_set():
+            self._closed = True
+            await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
+            with trio.move_on_after(LINGER_SECONDS):
+                await self._gone.wait()
+        self._wake()
+
+    async def listen(self, receive: Receive) -> None:
+        """Take every frame off the connection until it is gone; runs beside the session."""
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect" or not self._keep(message):
+                break
+        self._gone.set()
+        self._wake()
+
+    def _keep(self, message: Message) -> bool:
+        """Put a frame into the inbox; whether there was room. An empty binary frame is a frame too."""
+        text = message.get("text")
+        frame = text if text is not None else message.get("bytes") or b""
+        if self._closed:
+            return True  # nobody asks any more; reading on lets the close frame arrive
+        self._held_bytes += len(frame)
+        self._inbox.append(frame)
+        self._wake()
+        return len(self._inbox) <= INBOX_FRAMES and self._held_bytes <= self._inbox_bytes
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._arrived = trio.Event()
+
+
+@asynccontextmanager
+async def accept_websocket(
+    receive: Receive, send: Send, *, subprotocol: str | None, max_message_bytes: int
+) -> AsyncIterator[AsgiTransport]:
+    """Accept a WebSocket; the connection is read for as long as the block lasts.
+
+    Args:
+        receive: of the ASGI call, after its ``websocket.connect``.
+        send: of the ASGI call.
+        subprotocol: to confirm, None for none.
+        max_message_bytes: the inbox holds four of the largest messages.
+    """
+    await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
+    transport = AsgiTransport(send, 4 * max_message_bytes)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(transport.listen, receive)
+        yield transport
+        nursery.cancel_scope.cancel()

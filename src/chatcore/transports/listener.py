@@ -1,0 +1,165 @@
+"""Hypercorn's HTTP on sockets of our own, with a deadline under every write.
+
+Hypercorn shields its writes from cancellation, so one client that stops reading would hold its connection, and at
+shutdown the whole process, for as long as it likes. Here each write of the stream that Hypercorn gets has a deadline of
+its own, and at the end everyone is hung up on (architecture.md, section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import attrs
+import trio
+
+from chatcore.errors import ConfigurationError
+from chatcore.settings import Settings
+
+BACKLOG = 4096
+"""Connections that the kernel holds while the loop is busy: with Hypercorn's 100, 2,000 simultaneous connects took
+55 s; with 4,096, 1.5 s (architecture.md, section 2)."""
+
+UNJUDGED_BYTES = 65_536
+"""Hypercorn's limit lies this much above ours, so that a frame a little too large is answered by the session."""
+
+WRITE_SECONDS = 10.0
+"""What one write may take. A peer that has not taken a single buffer in this time does not read."""
+
+
+@attrs.define(eq=False, slots=False)
+class BoundedStream(trio.abc.HalfCloseableStream):
+    """A socket stream whose writes end in time. Hypercorn asks for ``socket``."""
+
+    _stream: trio.SocketStream
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        """The socket underneath."""
+        return self._stream.socket
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send everything.
+
+        Raises:
+            trio.BrokenResourceError: the peer is gone, or did not take it in time.
+        """
+        with trio.move_on_after(WRITE_SECONDS) as limit:
+            await self._stream.send_all(data)
+        if limit.cancelled_caught:
+            raise trio.BrokenResourceError("the peer does not read")
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """See :class:`trio.abc.SendStream`."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """See :class:`trio.abc.ReceiveStream`."""
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_eof(self) -> None:
+        """See :class:`trio.abc.HalfCloseableStream`."""
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        """See :class:`trio.abc.AsyncResource`."""
+        await self._stream.aclose()
+
+    def hang_up(self) -> None:
+        """Close the socket under whoever uses it."""
+        self._stream.socket.close()
+
+
+@attrs.define(eq=False, slots=False)
+class BoundedListener(trio.abc.Listener[BoundedStream]):
+    """A listener whose streams are bounded."""
+
+    _listener: trio.SocketListener
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        port: int = self._listener.socket.getsockname()[1]
+        return port
+
+    async def accept(self) -> BoundedStream:
+        """The next connection."""
+        return BoundedStream(await self._listener.accept())
+
+    async def aclose(self) -> None:
+        """Take no more connections."""
+        await self._listener.aclose()
+
+
+async def open_listeners(settings: Settings) -> list[BoundedListener]:
+    """Listen on the address of the settings.
+
+    Raises:
+        ConfigurationError: the address cannot be had.
+    """
+    try:
+        listeners = await trio.open_tcp_listeners(settings.port, host=settings.host, backlog=BACKLOG)
+    except OSError as error:
+        problem = f"cannot listen on {settings.bind} ({error.strerror or 'no such address'})"
+        raise ConfigurationError("bind", problem, "choose an address of this machine and a free port") from None
+    return [BoundedListener(listener) for listener in listeners]
+
+
+@asynccontextmanager
+async def http_served(
+    app: Any, listeners: list[BoundedListener], settings: Settings, state: dict[str, Any]
+) -> AsyncIterator[None]:
+    """Serve an ASGI application within the block; at its end every connection is hung up.
+
+    Args:
+        app: the ASGI application.
+        listeners: where; they are closed at the end.
+        settings: its limits.
+        state: what ``scope["state"]`` holds for each connection.
+    """
+    serve_stream = _hypercorn(app, settings, state)
+    open_streams: set[BoundedStream] = set()
+
+    async def handle(stream: BoundedStream) -> None:
+        open_streams.add(stream)
+        try:
+            await serve_stream(stream)
+        finally:
+            open_streams.discard(stream)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=nursery))
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()
+            for stream in open_streams:
+                stream.hang_up()
+
+
+def _hypercorn(app: Any, settings: Settings, state: dict[str, Any]) -> Callable[[BoundedStream], Any]:
+    """Hypercorn's protocol server for one stream. Imported here: its import takes as long as the rest of a start."""
+    from hypercorn.app_wrappers import ASGIWrapper
+    from hypercorn.trio.tcp_server import TCPServer
+    from hypercorn.trio.worker_context import WorkerContext
+    from hypercorn.typing import ConnectionState
+
+    wrapped = ASGIWrapper(app)
+    config, context = _hypercorn_config(settings), WorkerContext(None)
+    return lambda stream: TCPServer(wrapped, config, context, ConnectionState(state), stream)  # type: ignore[arg-type]
+
+
+def _hypercorn_config(settings: Settings) -> Any:
+    """What Hypercorn is told. It writes no log: its access log costs 13-16 % of the CPU, and its error log an
+    exception's own words.
+    """
+    from hypercorn.config import Config
+
+    config = Config()
+    config.errorlog = config.accesslog = None
+    config.include_server_header = False
+    config.websocket_max_message_size = settings.max_message_bytes + UNJUDGED_BYTES
+    config.websocket_ping_interval = settings.ping_seconds
+    return config

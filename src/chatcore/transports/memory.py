@@ -1,0 +1,99 @@
+"""A transport in memory: the server's end of a connection without a network, for tests of sessions and of apps."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import trio
+
+from chatcore.errors import TransportBroken, TransportClosed
+
+
+@attrs.frozen
+class Closed:
+    """How the server closed the connection."""
+
+    code: int
+    reason: str
+
+
+@attrs.define(eq=False)
+class MemoryTransport:
+    """The server's end. Made by :func:`memory_pair`."""
+
+    _incoming: trio.MemoryReceiveChannel[str | bytes]
+    _outgoing: trio.MemorySendChannel[str]
+    send_seconds: float = 10.0
+    closed: Closed | None = None
+
+    async def receive(self) -> str | bytes:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        if self.closed is not None:
+            raise TransportClosed
+        try:
+            return await self._incoming.receive()
+        except (trio.EndOfChannel, trio.ClosedResourceError):
+            raise TransportBroken from None
+
+    async def send(self, text: str) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        await trio.lowlevel.checkpoint()
+        if self.closed is not None:
+            raise TransportClosed
+        try:
+            with trio.move_on_after(self.send_seconds) as limit:
+                await self._outgoing.send(text)
+        except trio.BrokenResourceError:
+            raise TransportBroken from None
+        if limit.cancelled_caught:
+            raise TransportBroken
+
+    async def close(self, code: int, reason: str) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        if self.closed is None:
+            self.closed = Closed(int(code), reason)
+            self._outgoing.close()
+        await trio.lowlevel.checkpoint()
+
+
+@attrs.define(eq=False)
+class MemoryClient:
+    """The client's end: what a test sends and what it gets.
+
+    Args:
+        transport: the server's end, for its close code.
+    """
+
+    transport: MemoryTransport
+    _outgoing: trio.MemorySendChannel[str | bytes]
+    _incoming: trio.MemoryReceiveChannel[str]
+
+    async def send(self, frame: str | bytes) -> None:
+        """Send a frame as it is."""
+        await self._outgoing.send(frame)
+
+    async def receive(self) -> str:
+        """The next frame from the server.
+
+        Raises:
+            trio.EndOfChannel: the server closed; ``transport.closed`` says how.
+        """
+        return await self._incoming.receive()
+
+    def drop(self) -> None:
+        """Be gone without a word, as a client does whose network is lost."""
+        self._outgoing.close()
+        self._incoming.close()
+
+
+def memory_pair(*, unread: int | float = math.inf) -> tuple[MemoryTransport, MemoryClient]:
+    """Both ends of a connection.
+
+    Args:
+        unread: frames the client may leave unread before the server's sends wait; a stalled client is a small number.
+    """
+    to_server, from_client = trio.open_memory_channel[str | bytes](math.inf)
+    to_client, from_server = trio.open_memory_channel[str](unread)
+    transport = MemoryTransport(from_client, to_client)
+    return transport, MemoryClient(transport, to_server, from_server)

@@ -1,0 +1,97 @@
+"""Who may come in, decided from the request alone (protocol.md, 3). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+
+from chatcore.settings import Settings
+
+ANONYMOUS = "anonymous"
+MAX_USER_ID = 128
+"""Room for a UUID with a prefix; ids are keys in storage."""
+
+
+@attrs.frozen
+class Request:
+    """What admission looks at.
+
+    Args:
+        headers: names in lower case; the last of each.
+        query: the query string.
+        scheme: ``http``, ``https``, ``ws`` or ``wss``.
+        server_host: the address that the connection came in on, None for a Unix socket.
+    """
+
+    headers: dict[str, str]
+    query: str
+    scheme: str
+    server_host: str | None
+
+    @classmethod
+    def of(cls, scope: Mapping[str, Any]) -> Request:
+        """The request of an ASGI scope."""
+        pairs: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        server = scope.get("server")
+        return cls(
+            headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs},
+            query=scope["query_string"].decode("latin-1"),
+            scheme=str(scope.get("scheme", "http")),
+            server_host=str(server[0]) if isinstance(server, (tuple, list)) and server[1] is not None else None,
+        )
+
+
+@attrs.frozen
+class Refusal:
+    """Why a request is refused before anything else is looked at.
+
+    Args:
+        status: of HTTP.
+        detail: in words.
+    """
+
+    status: int
+    detail: str
+
+
+def admit(request: Request, settings: Settings) -> str | Refusal:
+    """The user that a request comes from, or why it may not come in."""
+    if settings.auth == "none" and not is_loopback(request.server_host):
+        return Refusal(403, "Without authentication this server answers on loopback addresses only")
+    if not origin_allowed(request, settings.allowed_origins):
+        return Refusal(403, "This origin is not allowed")
+    users = parse_qs(request.query).get("user_id", [ANONYMOUS])
+    if len(users) != 1 or not users[0].isprintable() or not 0 < len(users[0]) <= MAX_USER_ID:
+        return Refusal(400, f"user_id must be one value of 1 to {MAX_USER_ID} printable characters")
+    return users[0]
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether an address cannot be reached from another machine. None is a Unix socket."""
+    if host is None or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def origin_allowed(request: Request, allowed: Iterable[str]) -> bool:
+    """Whether a browser's page may call: its origin is the server's own, or on the list. No origin, no browser."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    own_scheme = "https" if request.scheme in ("https", "wss") else "http"
+    own = f"{own_scheme}://{request.headers.get('host', '')}"
+    return _normal(origin) in {_normal(own), *map(_normal, allowed)}
+
+
+def _normal(origin: str) -> str:
+    """An origin with its default port left out, in lower case."""
+    parts = urlsplit(origin.strip().lower())
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(default) if default else parts.netloc}"

@@ -1,0 +1,326 @@
+"""The HTTP API (protocol.md, 2): each route is a row of one table, with its shapes; Quart and OpenAPI read that table.
+
+Who asks has been decided by :mod:`.admission` before a request comes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import attrs
+import msgspec
+from quart import Response, request
+
+from chatcore.context import UserExecutionContext
+from chatcore.errors import InvalidMessage
+from chatcore.ids import new_id
+from chatcore.initialization.lifecycle import State
+from chatcore.metrics import Metrics
+from chatcore.protocol import messages as m
+from chatcore.protocol.codec import RULES
+from chatcore.server import Server
+from chatcore.web import shapes
+from chatcore.web.events import sse
+from chatcore.web.health import readiness, timeline
+from chatcore.web.problems import retry_after
+from chatcore.web.site import USER_KEY
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+PAGE_ITEMS = 50
+"""Items of a list unless the request says otherwise."""
+
+MOST_ITEMS = 500
+"""Items of a list at most: a page of a long thread stays under a megabyte."""
+
+
+@attrs.frozen(kw_only=True)
+class Route:
+    """One row.
+
+    Args:
+        method: of HTTP.
+        path: with ``<name>`` for what is given on to the handler.
+        handler: the method of :class:`Api`.
+        summary: one sentence.
+        body: the shape of the request's body.
+        answer: the shape of a successful answer, or its media type.
+        status: of a successful answer.
+        query: parameters with what they mean.
+    """
+
+    method: str
+    path: str
+    handler: str
+    summary: str
+    body: type[msgspec.Struct] | None = None
+    answer: type[msgspec.Struct] | str | None = None
+    status: int = 200
+    query: tuple[tuple[str, str], ...] = ()
+
+
+_PAGED = (("limit", f"items, at most {MOST_ITEMS}"), ("cursor", "`next` of the page before"))
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/health/ready",
+        handler="ready",
+        summary="Whether an agent can really answer; 503 with Retry-After while not.",
+        answer=shapes.Readiness,
+        query=(("start", "`true` starts the services as a first connection would"),),
+    ),
+    Route(
+        method="GET",
+        path="/health/startup",
+        handler="ready",
+        summary="The same, for a start-up probe.",
+        answer=shapes.Readiness,
+        query=(("start", "`true` starts the services as a first connection would"),),
+    ),
+    Route(method="GET", path="/metrics", handler="metrics_text", summary="Prometheus metrics.", answer="text/plain"),
+    Route(
+        method="GET",
+        path="/status.json",
+        handler="status",
+        summary="What the status page shows: the timeline of the current attempt and the state now.",
+        answer="application/json",
+    ),
+    Route(
+        method="POST",
+        path="/render",
+        handler="render",
+        summary="Markdown as safe HTML, for the chat page.",
+        body=shapes.Markdown,
+        answer=shapes.Rendered,
+    ),
+    Route(
+        method="GET",
+        path="/api/threads",
+        handler="threads",
+        summary="The user's threads, the newest first.",
+        answer=shapes.ThreadList,
+        query=_PAGED,
+    ),
+    Route(
+        method="POST",
+        path="/api/threads",
+        handler="open_thread",
+        summary="Open a thread.",
+        body=shapes.NewThread,
+        answer=shapes.ThreadShape,
+        status=201,
+    ),
+    Route(
+        method="GET",
+        path="/api/threads/<thread_id>",
+        handler="thread",
+        summary="One thread.",
+        answer=shapes.ThreadShape,
+    ),
+    Route(
+        method="DELETE",
+        path="/api/threads/<thread_id>",
+        handler="delete_thread",
+        summary="Delete a thread and everything in it.",
+        status=204,
+    ),
+    Route(
+        method="GET",
+        path="/api/threads/<thread_id>/messages",
+        handler="messages",
+        summary="The messages of a thread, the oldest first.",
+        answer=shapes.MessageList,
+        query=_PAGED,
+    ),
+    Route(
+        method="POST",
+        path="/api/threads/<thread_id>/messages",
+        handler="post_message",
+        summary="Send a message; honours Idempotency-Key.",
+        body=shapes.NewMessage,
+        answer=shapes.PostedMessage,
+        status=202,
+    ),
+    Route(
+        method="GET",
+        path="/api/threads/<thread_id>/events",
+        handler="events",
+        summary="The events of a thread after a position; server-sent events with Accept: text/event-stream.",
+        answer=shapes.EventList,
+        query=(("after", "the last `seq` that is known"), _PAGED[0]),
+    ),
+    Route(
+        method="POST",
+        path="/api/runs/<run_id>/cancel",
+        handler="cancel",
+        summary="Cancel a run.",
+        answer=shapes.CancelledRun,
+        status=202,
+    ),
+)
+
+
+@attrs.frozen
+class Api:
+    """The handlers. Each returns its answer's shape, or a response of its own.
+
+    Args:
+        server: that is running.
+        metrics: of it.
+        render: Markdown to safe HTML.
+    """
+
+    server: Server
+    metrics: Metrics
+    render_markdown: Callable[[str], str]
+
+    async def ready(self) -> Response:
+        """Readiness; it can also be what wants the services started."""
+        server = self.server
+        if request.args.get("start") == "true" and not server.draining:
+            server.manager.request_start()
+        state = server.state
+        body = readiness(server.manager.snapshot(), state)
+        if state is State.READY:
+            return json_response(200, body)
+        return json_response(503, body, {"retry-after": retry_after(server.retry_after_seconds)})
+
+    async def metrics_text(self) -> Response:
+        """Prometheus' text format."""
+        return Response(self.metrics.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def status(self) -> Response:
+        """For the status page and ``chatcore status``."""
+        return json_response(200, self.server.status() | {"services": timeline(self.server.manager.snapshot())})
+
+    async def render(self) -> shapes.Rendered:
+        """Safe HTML."""
+        return shapes.Rendered(html=self.render_markdown((await _body(shapes.Markdown)).text))
+
+    async def threads(self) -> shapes.ThreadList:
+        """The user's threads."""
+        store = await self.server.keeper.opened()
+        page = await store.threads(_user(), limit=_limit(), cursor=request.args.get("cursor"))
+        return shapes.ThreadList(threads=[shapes.ThreadShape.of(thread) for thread in page.items], next=page.next)
+
+    async def open_thread(self) -> shapes.ThreadShape:
+        """A new thread."""
+        store = await self.server.keeper.opened()
+        body = await _body(shapes.NewThread, empty=shapes.NewThread())
+        return shapes.ThreadShape.of(await store.create_thread(_user(), body.title))
+
+    async def thread(self, thread_id: str) -> shapes.ThreadShape:
+        """One thread."""
+        store = await self.server.keeper.opened()
+        return shapes.ThreadShape.of(await store.thread(_user(), thread_id))
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread."""
+        store = await self.server.keeper.opened()
+        await store.delete_thread(_user(), thread_id)
+
+    async def messages(self, thread_id: str) -> shapes.MessageList:
+        """The messages of a thread."""
+        store = await self.server.keeper.opened()
+        page = await store.messages(_user(), thread_id, limit=_limit(), cursor=request.args.get("cursor"))
+        return shapes.MessageList(messages=list(page.items), next=page.next)
+
+    async def post_message(self, thread_id: str) -> shapes.PostedMessage:
+        """Send a message."""
+        body = await _body(shapes.NewMessage)
+        key = request.headers.get("Idempotency-Key")
+        message = m.UserMessage(
+            message_id=_valid("message_id", body.message_id or key or new_id("msg")),
+            content=_valid("content", body.content),
+            thread_id=_valid("thread_id", thread_id),
+            agent=_valid("agent", body.agent),
+        )
+        self.server.take_message(_user())
+        accepted: list[m.MessageAccepted] = []
+        await self.server.supervisor.submit(UserExecutionContext(user_id=_user()), message, accepted.append)
+        return shapes.PostedMessage(
+            run_id=accepted[0].run_id,
+            thread_id=accepted[0].thread_id,
+            message_id=accepted[0].message_id,
+            duplicate=accepted[0].duplicate,
+        )
+
+    async def events(self, thread_id: str) -> shapes.EventList | Response:
+        """The events of a thread, as JSON or as a stream."""
+        store = await self.server.keeper.opened()
+        thread = await store.thread(_user(), thread_id)
+        if "text/event-stream" in request.headers.get("Accept", ""):
+            after = _whole("Last-Event-ID", request.headers.get("Last-Event-ID"), _after())
+            resume = m.Resume(thread_id=thread_id, after_seq=after)
+            return _stream(sse(self.server.bridge, store, _user(), resume, self.server.outbox_bytes))
+        await self.server.bridge.settle(thread_id)
+        page = await store.events(_user(), thread_id, after_seq=_after(), limit=_limit())
+        events = [msgspec.json.decode(event.frame) for event in page.items]
+        return shapes.EventList(events=events, epoch=thread.epoch, next=page.next)
+
+    async def cancel(self, run_id: str) -> shapes.CancelledRun:
+        """Cancel a run."""
+        await self.server.supervisor.cancel(_user(), run_id)
+        return shapes.CancelledRun(run_id=run_id)
+
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+def json_response(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response that no cache keeps."""
+    given = {"cache-control": "no-store"} | (headers or {})
+    return Response(msgspec.json.encode(body), status=status, headers=given, content_type="application/json")
+
+
+def _stream(body: Any) -> Response:
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    response = Response(body, headers=headers, content_type="text/event-stream")
+    response.timeout = None
+    return response
+
+
+def _user() -> str:
+    return str(request.scope["state"][USER_KEY])
+
+
+def _valid(field: str, value: Any) -> Any:
+    """The value, if the wire would take it in this field."""
+    if not RULES[field].holds(value):
+        raise InvalidMessage(field, RULES[field].expected)
+    return value
+
+
+async def _body(shape: type[S], *, empty: S | None = None) -> S:
+    """The request's body as ``shape``.
+
+    Raises:
+        InvalidMessage: names the field that is wrong.
+    """
+    raw = await request.get_data()
+    if not raw and empty is not None:
+        return empty
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        field = str(error).rpartition("$.")[2].rstrip("`") if "$." in str(error) else "body"
+        fields = ", ".join(shape.__struct_fields__)
+        raise InvalidMessage(field, f"as the fields {fields} of a JSON object have it") from None
+
+
+def _limit() -> int:
+    return max(1, min(MOST_ITEMS, _whole("limit", request.args.get("limit"), PAGE_ITEMS)))
+
+
+def _after() -> int:
+    return _whole("after", request.args.get("after"), 0)
+
+
+def _whole(name: str, text: str | None, absent: int) -> int:
+    if text is None:
+        return absent
+    if not text.isdecimal() or not text.isascii() or len(text) > 15:
+        raise InvalidMessage(name, "a whole number that is not negative")
+    return int(text)

@@ -1,0 +1,116 @@
+"""The JSON of the HTTP API as types; ``/openapi.json`` is generated from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chatcore.protocol.messages import ThreadMessage
+from chatcore.threads.model import Thread
+
+
+class ThreadShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread. Times are Unix seconds."""
+
+    thread_id: str
+    title: str
+    created_at: float
+    updated_at: float
+    epoch: str
+    last_seq: int
+
+    @classmethod
+    def of(cls, thread: Thread) -> ThreadShape:
+        """The shape of a thread."""
+        return cls(
+            thread_id=thread.thread_id,
+            title=thread.title,
+            created_at=thread.created_at,
+            updated_at=thread.updated_at,
+            epoch=thread.epoch,
+            last_seq=thread.last_seq,
+        )
+
+
+class ThreadList(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's threads, the newest first. ``next`` is the cursor of the rest, null at the end."""
+
+    threads: list[ThreadShape]
+    next: str | None
+
+
+class MessageList(msgspec.Struct, frozen=True, kw_only=True):
+    """The messages of a thread, the oldest first."""
+
+    messages: list[ThreadMessage]
+    next: str | None
+
+
+class EventList(msgspec.Struct, frozen=True, kw_only=True):
+    """The events of a thread, as they went on the wire."""
+
+    events: list[dict[str, Any]]
+    epoch: str
+    next: str | None
+
+
+class NewThread(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread to be opened."""
+
+    title: str = ""
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message for an agent. The same ``message_id``, or ``Idempotency-Key``, again starts nothing."""
+
+    content: str
+    agent: str | None = None
+    message_id: str | None = None
+
+
+class PostedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The message is kept and will be run."""
+
+    run_id: str
+    thread_id: str
+    message_id: str
+    duplicate: bool
+
+
+class CancelledRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The run is being cancelled, or has ended already."""
+
+    run_id: str
+
+
+class ServiceShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A service and what its start has come to."""
+
+    name: str
+    label: str
+    phase: str
+    state: str
+    duration_seconds: float | None
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether an agent can answer, and what the start has come to."""
+
+    state: str
+    progress: int
+    attempt: int
+    generation: int
+    services: list[ServiceShape]
+
+
+class Markdown(msgspec.Struct, frozen=True, kw_only=True):
+    """Text to be rendered."""
+
+    text: str
+
+
+class Rendered(msgspec.Struct, frozen=True, kw_only=True):
+    """Safe HTML."""
+
+    html: str

@@ -1,0 +1,135 @@
+"""The door: what may come in, as whom, and where it goes. WebSockets go to a session, everything else to the pages.
+
+``/health/live`` is answered right here: it depends on the event loop alone, not on anything that is still being
+imported (guarantees.md, 36).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import attrs
+import trio
+
+from chatcore.context import UserExecutionContext
+from chatcore.errors import ErrorCode
+from chatcore.ids import new_id
+from chatcore.initialization.lifecycle import State
+from chatcore.metrics import Metrics
+from chatcore.observability import describe_error
+from chatcore.server import Server, running
+from chatcore.services import ServiceGraph
+from chatcore.session.session import open_session
+from chatcore.settings import Settings
+from chatcore.transports.asgi import Message, Receive, Send, accept_websocket
+from chatcore.web.admission import Refusal, Request, admit
+from chatcore.web.problems import Problem
+
+SUBPROTOCOL = "chatcore.v1"
+
+USER_KEY = "chatcore.user_id"
+"""Where ``scope["state"]`` of one HTTP request holds who asks."""
+
+Pages: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class Site:
+    """A running server as an ASGI application for its connections."""
+
+    server: Server
+    metrics: Metrics
+    _pages: Pages | None = None
+    _loaded: trio.Event = attrs.field(factory=trio.Event)
+
+    async def load(self) -> None:
+        """Import the pages, in a thread: Quart takes longer to import than everything else that the port needs."""
+        self._pages = await trio.to_thread.run_sync(self._import_pages)
+        self._loaded.set()
+
+    def _import_pages(self) -> Pages:
+        from chatcore.web.app import build_app
+
+        return build_app(self.server, self.metrics)  # type: ignore[return-value]  # an ASGI application
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one connection. A defect in here is told by its kind and place, never in its own words."""
+        try:
+            if scope["type"] == "websocket":
+                await self._websocket(scope, receive, send)
+            elif scope["path"] == "/health/live":
+                await _respond(send, 200, {"content-type": "application/json"}, b'{"status":"live"}')
+            else:
+                await self._http(scope, receive, send)
+        except Exception as error:
+            self.server.recorder.log("connection_failed", path=scope["path"], **describe_error(error))
+            raise ConnectionAbortedError from None  # what serves us answers 500, or closes with 1011
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        user = admit(Request.of(scope), self.server.settings)
+        if isinstance(user, Refusal):
+            problem = Problem(user.status, user.detail)
+            return await _respond(send, problem.status, problem.headers(), problem.body())
+        await self._loaded.wait()
+        assert self._pages is not None  # noqa: S101  loaded
+        scope["state"][USER_KEY] = user
+        await self._pages(scope, receive, send)
+
+    async def _websocket(self, scope: Message, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        user = self._door(scope)
+        if isinstance(user, Problem):
+            self.server.recorder.connection_ended("refused")
+            return await _reject(send, user)
+        context = UserExecutionContext(user_id=user, connection_id=new_id("conn"))
+        subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
+        limit = self.server.settings.max_message_bytes
+        async with accept_websocket(receive, send, subprotocol=subprotocol, max_message_bytes=limit) as transport:
+            await open_session(context, transport, self.server.session_parts).run()
+
+    def _door(self, scope: Message) -> str | Problem:
+        """The user of a WebSocket's handshake, or why it is not accepted."""
+        if scope["path"] != "/ws":
+            return Problem(404, "There is no WebSocket here; it is at /ws")
+        user = admit(Request.of(scope), self.server.settings)
+        if isinstance(user, Refusal):
+            return Problem(user.status, user.detail)
+        return self._no_room() or user
+
+    def _no_room(self) -> Problem | None:
+        """503 with a time to come again: draining, full, or not ready where that is the policy."""
+        server = self.server
+        unready = server.settings.admission == "refuse" and server.state is not State.READY
+        if unready and not server.draining:
+            server.manager.request_start()
+        if not (unready or server.draining or server.connections.full):
+            return None
+        code = ErrorCode.SERVICES_UNAVAILABLE
+        return Problem(503, code.meaning.message, code, server.retry_after_seconds)
+
+
+@asynccontextmanager
+async def site_running(
+    services: ServiceGraph, agents: Mapping[str, type[Any]], settings: Settings
+) -> AsyncIterator[Site]:
+    """A server and its site, for as long as the block lasts."""
+    metrics = Metrics.for_process(settings)
+    async with running(services, agents, settings, metrics) as server, trio.open_nursery() as nursery:
+        site = Site(server, metrics)
+        nursery.start_soon(site.load)
+        yield site
+
+
+async def _reject(send: Send, problem: Problem) -> None:
+    """Answer a WebSocket's handshake with an HTTP response (ASGI extension ``websocket.http.response``)."""
+    headers = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": problem.body()})
+
+
+async def _respond(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in {**headers, "content-length": str(len(body))}.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
