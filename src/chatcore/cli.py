@@ -23,7 +23,9 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 Data = Annotated[
     tuple[str, ...] | None,
-    Parameter(consume_multiple=True, help="Files or folders (CSV, Parquet, JSON, JSON Lines), or `sample`."),
+    Parameter(
+        consume_multiple=True, negative="", help="Files or folders (CSV, Parquet, JSON, JSON Lines), or `sample`."
+    ),
 ]
 Config = Annotated[Path | None, Parameter(help="A TOML file with settings.")]
 

@@ -1,19 +1,51 @@
-"""Log lines on standard error: for people on a terminal, JSON elsewhere."""
+"""Log lines through the standard library's ``chatcore`` logger: for people on a terminal, JSON elsewhere.
+
+An application that configures that logger itself keeps its own handlers; else lines go to standard error. The standard
+library's rather than a logging package's: importing one takes longer than everything else the port needs.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
+import time
 from typing import Any, Literal
 
-import structlog
+import msgspec
+
+LOGGER = "chatcore"
 
 
-def logger_for(log_format: Literal["auto", "json", "console"]) -> Any:
-    """A logger of this process; it configures nothing global, so that an application's own logging stays as it is."""
-    console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    return structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
-        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), renderer],
-        wrapper_class=structlog.BoundLogger,
-    )
+class EventFormatter(logging.Formatter):
+    """A record is an event's name and its fields.
+
+    Args:
+        as_json: one JSON object a line; else words for a person.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        fields: dict[str, Any] = getattr(record, "fields", {})
+        if self._as_json:
+            line = {"timestamp": at, "level": record.levelname.lower(), "event": record.getMessage(), **fields}
+            return msgspec.json.encode(line).decode()
+        told = " ".join(f"{name}={value}" for name, value in fields.items())
+        return f"{at} {record.getMessage()} {told}".rstrip()
+
+
+def logger_for(log_format: Literal["auto", "json", "console"]) -> logging.Logger:
+    """The logger of this process, with a handler unless the application gave it one."""
+    logger = logging.getLogger(LOGGER)
+    if not logger.hasHandlers():
+        console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(EventFormatter(as_json=not console))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return logger

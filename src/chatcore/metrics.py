@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -145,7 +146,7 @@ class Metrics(Recorder):
     """Counts and logs. See :class:`~chatcore.observability.Recorder` for what each method hears of."""
 
     instruments: Instruments
-    logger: Any
+    logger: logging.Logger
 
     @classmethod
     def for_process(cls, settings: Settings) -> Metrics:
@@ -221,4 +222,4 @@ class Metrics(Recorder):
 
     def log(self, event: str, **fields: Any) -> None:
         """See :class:`Recorder`."""
-        self.logger.info(event, **fields)
+        self.logger.info(event, extra={"fields": fields})

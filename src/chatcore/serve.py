@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 import trio
 
@@ -22,6 +23,8 @@ from chatcore.web.site import site_running
 
 EXIT_CODE_HUNG = 1
 """The process ended in time, and not everything in it did."""
+
+SQLITE = "sqlite:///"
 
 CLOSE_SECONDS = 3.0
 """What the last connections may take to close: the flush and the other side's close frame."""
@@ -47,8 +50,16 @@ def check_servable(settings: Settings) -> None:
         raise ConfigurationError("workers", "more than one needs a shared event log", "use 1 in this version")
     if settings.llm_base_url is not None:
         raise ConfigurationError("llm_base_url", "language models are not available in this version", "leave it out")
-    if not settings.database_url.startswith("sqlite:///"):
+    _check_database(settings.database_url)
+
+
+def _check_database(url: str) -> None:
+    if not url.startswith(SQLITE):
         raise ConfigurationError("database_url", "this version keeps its data in SQLite", "use sqlite:///FILE")
+    folder = Path(url.removeprefix(SQLITE)).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        problem = f"{folder} is no folder that can be written"
+        raise ConfigurationError("database_url", problem, "name a file in one that can")
 
 
 async def serve(application: Application, settings: Settings, announce: Callable[[str], None]) -> None:

@@ -179,15 +179,16 @@ async def running(
         root.start_soon(keeper.keep)
         root.start_soon(_measure_lag, recorder)
         try:
-            async with _manager(services, settings, recorder, keeper) as manager, trio.open_nursery() as runs:
-                server = _server(manager, keeper, agents, settings, recorder, runs)
-                manager.attempt_ended = _Chronicle(server, root).attempt_ended
-                runs.start_soon(_take_up, server)
-                if settings.prewarm:
-                    manager.request_start()
-                yield server
-                await server.drain()
-                runs.cancel_scope.cancel()
+            async with _manager(services, settings, recorder, keeper) as manager:
+                async with trio.open_nursery() as runs:
+                    server = _server(manager, keeper, agents, settings, recorder, runs)
+                    manager.attempt_ended = _Chronicle(server, root).attempt_ended
+                    runs.start_soon(_take_up, server)
+                    if settings.prewarm:
+                        manager.request_start()
+                    yield server
+                    await server.drain()
+                    runs.cancel_scope.cancel()
                 await _stop_services(server)
         finally:
             keeper.close()

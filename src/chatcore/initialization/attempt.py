@@ -101,23 +101,26 @@ class Failure:
 
 @attrs.define(eq=False)
 class Attempt:
-    """One attempt while it lasts. The first failure counts; it cancels what is still starting."""
+    """One attempt while it lasts. The first reason to end it counts; it cancels what is still starting."""
 
     number: int
     names: frozenset[str]
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     failure: Failure | None = None
-    succeeded: bool = False
     up: dict[str, trio.Event] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.up = {name: trio.Event() for name in self.names}
 
-    def fail(self, failure: Failure) -> None:
-        """The attempt has failed."""
-        if self.failure is None:
-            self.failure = failure
-            self.scope.cancel()
+    @property
+    def over(self) -> bool:
+        """Whether it has come to nothing: it failed, or was given up."""
+        return self.scope.cancel_called
+
+    def end(self, failure: Failure | None) -> None:
+        """The attempt comes to nothing; None where everyone left."""
+        self.failure = failure
+        self.scope.cancel()
 
     async def all_up(self, names: Iterable[str]) -> None:
         """Return when those of ``names`` that this attempt starts are up."""

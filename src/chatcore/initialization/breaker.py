@@ -75,7 +75,7 @@ class BreakerPolicy:
 class Breaker:
     """The breaker. ``now`` is any monotonic clock's time in seconds; ``random`` gives numbers in [0, 1).
 
-    Results name the attempt they belong to; one of an older attempt moves nothing (guarantees.md, 22).
+    A result names its attempt; of an older attempt, or a second time, it moves nothing (guarantees.md, 22).
     """
 
     policy: BreakerPolicy
@@ -83,7 +83,7 @@ class Breaker:
     state: BreakerState = BreakerState.CLOSED
     failures: int = 0
     retry_at: float | None = None
-    _attempt: int = 0
+    _attempt: int | None = None
 
     def begin(self, attempt: int) -> None:
         """An attempt begins: after a wait it is the probe, if the breaker was open."""
@@ -94,13 +94,13 @@ class Breaker:
 
     def succeeded(self, attempt: int) -> None:
         """The attempt brought the services up."""
-        if attempt == self._attempt:
+        if self._settles(attempt):
             self.failures = 0
             self._move(Result.SUCCEEDED)
 
     def failed(self, attempt: int, now: float) -> None:
         """The attempt failed or ran out of time."""
-        if attempt == self._attempt:
+        if self._settles(attempt):
             self.failures += 1
             enough = self.failures >= self.policy.failures_to_open
             self._move(Result.FAILED_ENOUGH if enough else Result.FAILED)
@@ -108,7 +108,7 @@ class Breaker:
 
     def cancelled(self, attempt: int, now: float) -> None:
         """The attempt was abandoned: no failure, but a probe settles all the same (guarantees.md, 21)."""
-        if attempt == self._attempt:
+        if self._settles(attempt):
             self._move(Result.CANCELLED)
             if self.state is BreakerState.OPEN:
                 self.retry_at = now + self.policy.wait_seconds(max(self.failures, 1), self.random)
@@ -118,6 +118,12 @@ class Breaker:
         left = max(0.0, self.retry_at - now) if self.retry_at is not None else 0.0
         spread = max(self.policy.first_wait_seconds, left * self.policy.jitter)
         return round(left + spread * self.random(), 3)
+
+    def _settles(self, attempt: int) -> bool:
+        current = attempt == self._attempt
+        if current:
+            self._attempt = None
+        return current
 
     def _move(self, result: Result) -> None:
         self.state = TRANSITIONS[self.state, result]

@@ -23,6 +23,9 @@ STARTING: ContextVar[ServiceHost | None] = ContextVar("chatcore_starting_service
 ABANDON_SECONDS = 0.5
 """After its budget an exit is cancelled; one that does not end within this is left behind and the rest goes on."""
 
+PARTING_SECONDS = 0.5
+"""How long a service that dies may take to say of what, before it is counted as lost all the same."""
+
 
 def starting_service() -> str | None:
     """The name of the service whose start this code is part of, at any depth; None outside a start."""
@@ -53,10 +56,11 @@ class ServiceHost:
     failure: BaseException | None = None
     settled: trio.Event = attrs.field(factory=trio.Event)
     """The start has ended, one way or the other."""
+    leaving: trio.Event = attrs.field(factory=trio.Event)
+    """The service was up and is so no longer: it was asked to stop, or it died."""
     ended: trio.Event = attrs.field(factory=trio.Event)
     """The service is gone, and everything it held with it."""
     _entered: bool = False
-    _exiting: bool = False
     _stop: trio.Event = attrs.field(factory=trio.Event)
     _budget_seconds: float = 0.0
     _scope: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True))
@@ -64,7 +68,7 @@ class ServiceHost:
     @property
     def alive(self) -> bool:
         """Whether the service is up and has not been asked to stop."""
-        return self._entered and self.failure is None and not self._stop.is_set() and not self.ended.is_set()
+        return self._entered and not self._stop.is_set() and not self.leaving.is_set()
 
     async def run(self) -> None:
         """The service's life; returns when it is over. Failures are kept in ``failure``, not raised."""
@@ -83,21 +87,35 @@ class ServiceHost:
         if self.service.timeout_seconds is not None:
             self._scope.deadline = trio.current_time() + self.service.timeout_seconds
         async with asynccontextmanager(self.service.factory)(**self.arguments) as value:
+            await trio.lowlevel.checkpoint_if_cancelled()  # what comes up too late is not up
             self._scope.deadline = float("inf")
             self.value = value
             self._entered = True
             self.settled.set()
-            await self._stop.wait()
-            self._exiting = True
+            try:
+                await self._stop.wait()
+            finally:
+                self._leave()
+
+    def _leave(self) -> None:
+        """The exit begins. Where the service died by itself, :meth:`stop` sets its budget."""
+        self.leaving.set()
+        if self._stop.is_set():
             self._scope.deadline = trio.current_time() + self._budget_seconds
 
     def _judge_cancellation(self) -> None:
         """What it means that the scope was cancelled: a limit was passed, or the manager cancelled the start."""
         if self._scope.cancelled_caught:
-            if self._exiting:
+            if self.leaving.is_set():
                 self.failure = ExitTimedOut()
             elif not self._stop.is_set():
                 self.failure = StartTimedOut()
+
+    async def lost(self) -> None:
+        """Return when the service is up no longer. What ended it is in ``failure``, unless its exit takes long."""
+        await self.leaving.wait()
+        with trio.move_on_after(PARTING_SECONDS):
+            await self.ended.wait()
 
     async def stop(self, budget_seconds: float) -> bool:
         """End the service; whether it was gone within ``budget_seconds``, counted from when its exit begins.
@@ -106,7 +124,7 @@ class ServiceHost:
         """
         self._budget_seconds = budget_seconds
         self._stop.set()
-        if self._exiting:  # asked again, by someone with less time
+        if self.leaving.is_set():  # it is dying, or was asked before by someone with more time
             self._scope.deadline = min(self._scope.deadline, trio.current_time() + budget_seconds)
         elif not self._entered:
             self._scope.cancel()

@@ -36,12 +36,8 @@ from chatcore.initialization.starter import Starter
 from chatcore.initialization.supervision import Loss, first_loss
 from chatcore.initialization.waiters import Waiters
 from chatcore.observability import Recorder, describe_error
-from chatcore.services import ReadyServices, ServiceGraph, Users, seal_services
+from chatcore.services import ReadyServices, ServiceGraph, Users, seal_services, withdraw_services
 from chatcore.settings import Settings
-
-
-async def _nothing_first() -> None:
-    """The prerequisite of a graph that has none."""
 
 
 def _nobody_asks(snapshot: Snapshot, failure: Failure | None) -> None:
@@ -72,7 +68,7 @@ class ServiceInitializationManager:
     settings: Settings = attrs.field(factory=Settings, kw_only=True)
     policy: InitializationPolicy = attrs.field(kw_only=True)
     given: Mapping[type, Callable[[], Any]] = attrs.field(factory=dict, kw_only=True)
-    prerequisite: Callable[[], Awaitable[object]] = attrs.field(default=_nothing_first, kw_only=True)
+    prerequisite: Callable[[], Awaitable[object]] = attrs.field(default=trio.lowlevel.checkpoint, kw_only=True)
     recorder: Recorder = attrs.field(factory=Recorder, kw_only=True)
     attempt_ended: Callable[[Snapshot, Failure | None], None] = attrs.field(default=_nobody_asks, kw_only=True)
     random: Callable[[], float] = attrs.field(default=random.random, kw_only=True)
@@ -162,7 +158,6 @@ class ServiceInitializationManager:
     def snapshot(self) -> Snapshot:
         """The truth now."""
         now = trio.current_time()
-        ready = self._state is State.READY
         return Snapshot(
             version=self._feed.version,
             at=now,
@@ -173,7 +168,7 @@ class ServiceInitializationManager:
             attempt_started_at=self._ledger.started_at,
             attempt_ended_at=self._ledger.ended_at,
             notices=self._ledger.notices,
-            eta_seconds=0.0 if ready else eta_seconds(self.plan, self._ledger.statuses, self._ledger.learned, now),
+            eta_seconds=self._eta_seconds(now),
             services=self._ledger.statuses,
             lost=self._lost,
         )
@@ -183,6 +178,14 @@ class ServiceInitializationManager:
         if self._state is State.READY:
             return 100
         return self._ledger.progress() if self._state in (State.INITIALIZING, State.RECOVERING) else 0
+
+    def _eta_seconds(self, now: float) -> float | None:
+        """The wait before the next attempt, and its start."""
+        if self._state is State.READY:
+            return 0.0
+        start = eta_seconds(self.plan, self._ledger.statuses, self._ledger.learned, now)
+        wait = max(0.0, self._breaker.retry_at - now) if self._breaker.retry_at is not None else 0.0
+        return round(start + wait, 1) if start is not None else None
 
     def learn(self, durations: Mapping[str, float]) -> None:
         """Take over how long each service took in earlier starts, in seconds, for the estimate."""
@@ -204,6 +207,7 @@ class ServiceInitializationManager:
             policy=self.policy,
             prerequisite=self.prerequisite,
             recorder=self.recorder,
+            came_to_nothing=self._came_to_nothing,
         )
         nursery.start_soon(self._own, name="services owner")
         return self
@@ -212,7 +216,11 @@ class ServiceInitializationManager:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._owner_scope.cancel()
-        await self._stack.__aexit__(kind, error, trace)
+        try:
+            await self._stack.__aexit__(kind, error, trace)
+        except BaseException as raised:
+            self._raise_exit_errors(raised)
+            raise
         self._raise_exit_errors()
 
     async def aclose(self, *, within_seconds: float = float("inf")) -> None:
@@ -229,10 +237,10 @@ class ServiceInitializationManager:
         await self._closed.wait()
         self._raise_exit_errors()
 
-    def _raise_exit_errors(self) -> None:
+    def _raise_exit_errors(self, *beside: BaseException) -> None:
         errors, self._hosts.exit_errors = self._hosts.exit_errors, []
         if errors:
-            raise ExceptionGroup("services that did not stop cleanly", errors)
+            raise BaseExceptionGroup("services that did not stop cleanly", [*beside, *errors])
 
     async def _own(self) -> None:
         """The owner task: all attempts, and all exits, are its own."""
@@ -242,30 +250,24 @@ class ServiceInitializationManager:
                     nursery.start_soon(self._pulse)
                     await self._live()
         finally:  # whatever ended this task, the waiters are released and the services stopped (guarantees.md, 10, 17)
-            self._ready = None
+            self._withdraw()
             self._move(Happening.DRAIN)
             self._waiters.settle(failure=Failure(error_code=ErrorCode.SERVICES_UNAVAILABLE))
             with trio.CancelScope(shield=True):
-                await self._stop(self._everything)
+                await self._stop(self.plan.names)
             self._closed.set()
 
     async def _live(self) -> None:
         while True:
             await self._wanted.wait()
             await self._until_retry()
+            self._breaker.begin(self._ledger.begin(self.plan.names, trio.current_time()))
             self._move(Happening.WANTED if self._state is State.IDLE else Happening.RETRY)
-            self._breaker.begin(self._ledger.begin(self._everything, trio.current_time()))
-            attempt = await self._starter.run(self._everything)
-            if attempt.succeeded:
+            attempt = await self._starter.run(self.plan.names)
+            if not attempt.over:
                 self._publish(attempt)
                 await self._keep_up()
-            else:
-                self._tell_outcome(attempt)
-                await self._stop(self._everything)
-
-    @property
-    def _everything(self) -> frozenset[str]:
-        return frozenset(self.plan.by_name)
+            await self._stop(self.plan.names)
 
     async def _until_retry(self) -> None:
         if self._lasting is not None and not self._lasting.retryable:
@@ -292,16 +294,22 @@ class ServiceInitializationManager:
         self._waiters.settle(ready=self._ready)
         self._record(attempt, "succeeded")
 
-    def _tell_outcome(self, attempt: Attempt) -> None:
-        """An attempt came to nothing: tell everyone who waited, at once."""
+    def _came_to_nothing(self, attempt: Attempt) -> None:
+        """Tell everyone who waits, in the step in which it is known; nobody joins what is only undone any more."""
         failure = attempt.failure
         if failure is None:
             return self._abandon(attempt)
         self._breaker.failed(attempt.number, trio.current_time())
-        self._lasting = None if failure.retryable else failure
-        self._move(Happening.FAILED if failure.retryable else Happening.MISCONFIGURED)
-        self._waiters.settle(failure=failure)
+        recovering = self._state is State.RECOVERING
         self._record(attempt, failure.outcome)
+        if not failure.retryable:
+            self._lasting = failure
+            self._move(Happening.MISCONFIGURED)
+        elif recovering and self._breaker.state is BreakerState.CLOSED:
+            return self._move(Happening.FAILED)  # who waits for the services to recover waits for the next restart
+        else:
+            self._move(Happening.GAVE_UP if recovering else Happening.FAILED)
+        self._waiters.settle(failure=failure)
 
     def _abandon(self, attempt: Attempt) -> None:
         """Everyone left. A probe still has to settle, so what was wanted before the breaker opened stays wanted."""
@@ -320,7 +328,7 @@ class ServiceInitializationManager:
     # --- after ready ------------------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
-        """Restart what is lost, until the restarts fail; returns when nothing is up any more."""
+        """Restart what is lost; returns when the restarts have failed."""
         self._restarts.forget()
         while self._state is State.READY:
             loss = await first_loss(self._hosts)
@@ -329,11 +337,10 @@ class ServiceInitializationManager:
                 await self._recover(loss)
             else:
                 self._rest()
-        await self._stop(self._everything)
 
     def _detach(self, loss: Loss) -> None:
         """All services of a generation are visible, or none (guarantees.md, 20)."""
-        self._ready = None
+        self._withdraw()
         self._lost = loss.service
         self._ledger.failed(loss.service, trio.current_time())
         told = describe_error(loss.cause) if loss.cause is not None else {}
@@ -351,27 +358,20 @@ class ServiceInitializationManager:
         """Restart the lost service and what needs it, and nothing else, as often as the breaker allows."""
         lost = {loss.service}
         while self._state is State.RECOVERING:
-            down = self.plan.with_dependents(lost | (self._everything - self._hosts.alive()))
+            down = self.plan.with_dependents(lost | (self.plan.names - self._hosts.alive()))
             self._breaker.begin(self._ledger.begin(down, trio.current_time()))
             await self._stop(down)
-            attempt = await self._starter.run(down)
-            if attempt.succeeded:
+            attempt = await self._starter.run(down, abandonable=False)
+            if not attempt.over:
                 return self._publish(attempt)
-            await self._after_failed_restart(attempt)
+            if self._state is State.RECOVERING:
+                await self._stop(down)
+                await self._until_retry()
 
-    async def _after_failed_restart(self, attempt: Attempt) -> None:
-        failure = attempt.failure or Failure(error_code=ErrorCode.SERVICES_UNAVAILABLE)
-        self._breaker.failed(attempt.number, trio.current_time())
-        self._record(attempt, failure.outcome)
-        if failure.retryable and self._breaker.state is BreakerState.CLOSED:
-            self._move(Happening.FAILED)
-            await self._until_retry()
-            return
-        self._lasting = None if failure.retryable else failure
-        self._move(Happening.GAVE_UP if failure.retryable else Happening.MISCONFIGURED)
-        self._waiters.settle(failure=failure)
-
-    # --- small things -----------------------------------------------------------------------------------------------
+    def _withdraw(self) -> None:
+        if self._ready is not None:
+            withdraw_services(self._ready)
+        self._ready = None
 
     async def _stop(self, names: frozenset[str]) -> None:
         """Stop ``names`` in reverse order, after the runs that use them have ended (guarantees.md, 16, 17, 20)."""

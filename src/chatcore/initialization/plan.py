@@ -32,12 +32,15 @@ class Plan:
             ServiceGraphInvalid: names every missing, duplicate, circular and later-phase dependency at once
                 (guarantees.md, 11).
         """
-        faults = [*_duplicates(services), *_missing(services)]
-        if not faults:
-            faults = [*_circular(services), *_later_phases(services)]
+        faults = (*_duplicates(services), *_missing(services), *_circular(services), *_later_phases(services))
         if faults:
-            raise ServiceGraphInvalid(tuple(faults))
+            raise ServiceGraphInvalid(faults)
         return cls(_in_order(services), _needs(services))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every service's name."""
+        return frozenset(self.needs)
 
     @property
     def by_name(self) -> Mapping[str, Service]:
@@ -81,8 +84,19 @@ def _wanted(service: Service) -> Iterator[tuple[str, Any]]:
 
 
 def _needs(services: Sequence[Service]) -> dict[str, frozenset[str]]:
+    needs: dict[str, set[str]] = {service.name: set() for service in services}
+    for service, _, provider in _provided(services):
+        needs[service.name].add(provider.name)
+    return {name: frozenset(needed) for name, needed in needs.items()}
+
+
+def _provided(services: Sequence[Service]) -> Iterator[tuple[Service, str, Service]]:
+    """Each service, a parameter of it, and the service that provides what it asks for; missing ones left out."""
     providers = _providers(services)
-    return {service.name: frozenset(providers[kind].name for _, kind in _wanted(service)) for service in services}
+    for service in services:
+        for parameter, kind in _wanted(service):
+            if kind in providers:
+                yield service, parameter, providers[kind]
 
 
 def _duplicates(services: Sequence[Service]) -> Iterator[GraphFault]:
@@ -109,24 +123,29 @@ def _missing(services: Sequence[Service]) -> Iterator[GraphFault]:
 
 
 def _circular(services: Sequence[Service]) -> Iterator[GraphFault]:
-    try:
-        TopologicalSorter(_needs(services)).prepare()
-    except CycleError as error:
-        circle = list(reversed(error.args[1]))
+    needs = _needs(services)
+    while circle := _circle(needs):
         yield GraphFault("circular", circle[0], "needs itself: " + " needs ".join(circle))
+        needs[circle[0]] -= {circle[1]}  # cut open, so that the next one shows
+
+
+def _circle(needs: Mapping[str, frozenset[str]]) -> list[str]:
+    """Names that each need the next, the last the first; none where nothing needs itself."""
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
 
 
 def _later_phases(services: Sequence[Service]) -> Iterator[GraphFault]:
-    providers = _providers(services)
-    for service in services:
-        for parameter, kind in _wanted(service):
-            provider = providers[kind]
-            if provider.phase > service.phase:
-                detail = (
-                    f"starts in phase {service.phase.name} and needs {provider.name} (parameter {parameter!r}), "
-                    f"which starts later, in {provider.phase.name}"
-                )
-                yield GraphFault("later_phase", service.name, detail)
+    for service, parameter, provider in _provided(services):
+        if provider.phase > service.phase:
+            detail = (
+                f"starts in phase {service.phase.name} and needs {provider.name} (parameter {parameter!r}), "
+                f"which starts later, in {provider.phase.name}"
+            )
+            yield GraphFault("later_phase", service.name, detail)
 
 
 def _in_order(services: Sequence[Service]) -> tuple[Service, ...]:

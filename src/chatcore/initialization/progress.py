@@ -66,7 +66,7 @@ class Snapshot:
         notices: how many of the two notices of a slow attempt have passed.
         eta_seconds: what is left, learned from earlier starts; None where they do not tell.
         services: in start order.
-        lost: the service whose loss began the recovery, None outside one.
+        lost: the service whose loss began the last recovery; None before the first.
     """
 
     version: int
@@ -154,7 +154,7 @@ class Ledger:
         status = self._statuses[name]
         if status.state is not ServiceState.STARTING:
             return False
-        fraction = min(max(fraction, status.fraction), 1.0)
+        fraction = min(max(status.fraction, fraction), 1.0)  # in this order NaN is not believed either
         if fraction > status.fraction:
             self.progressed_at = now
         before = self.progress()
@@ -165,7 +165,9 @@ class Ledger:
 
     def retrying(self, name: str, words: str) -> None:
         """A starting service tries a step again: told, but no progress."""
-        self._change(name, words=words, retries=self._statuses[name].retries + 1)
+        status = self._statuses[name]
+        if status.state is ServiceState.STARTING:
+            self._change(name, words=words, retries=status.retries + 1)
 
     def failed(self, name: str, now: float) -> None:
         """A service could not start, or died."""
@@ -260,8 +262,9 @@ def eta_seconds(
 def _left(status: ServiceStatus, learned: float | None, now: float) -> float | None:
     if status.state is ServiceState.READY:
         return 0.0
-    started_at = status.started_at if status.state is ServiceState.STARTING else None
-    elapsed = now - started_at if started_at is not None else 0.0
+    if status.state is not ServiceState.STARTING or status.started_at is None:
+        return learned
+    elapsed = now - status.started_at
     if status.fraction > _TELLING_FRACTION:
         return elapsed * (1 - status.fraction) / status.fraction
     if learned is None or elapsed > learned:

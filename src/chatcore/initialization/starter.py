@@ -54,24 +54,35 @@ class Starter:
     policy: InitializationPolicy
     prerequisite: Callable[[], Awaitable[object]]
     recorder: Recorder
+    came_to_nothing: Callable[[Attempt], None]
 
-    async def run(self, names: frozenset[str]) -> Attempt:
+    async def run(self, names: frozenset[str], *, abandonable: bool = True) -> Attempt:
         """Start ``names``, of an attempt that the ledger has begun. What was started stays so; stopping is not here.
 
+        ``came_to_nothing`` is called in the very step in which the attempt fails or is given up, before anything is
+        cancelled or undone.
+
+        Args:
+            names: of services.
+            abandonable: whether the policy for an attempt that everyone has left applies.
+
         Returns:
-            the attempt: succeeded, failed with the first failure, or neither where everyone left.
+            the attempt; unless it is over, every service is up.
         """
         attempt = Attempt(self.ledger.attempt, names)
         self.tell()
         with attempt.scope, blocking_steps(self._blocked):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep_time, attempt)
-                nursery.start_soon(self._notice_absence, attempt)
+                if abandonable:
+                    nursery.start_soon(self._notice_absence, attempt)
                 for host in self.hosts:
                     nursery.start_soon(self._guard, attempt, host)
                 await self._start_all(attempt, nursery)
                 nursery.cancel_scope.cancel()
-        attempt.succeeded = attempt.failure is None and not attempt.scope.cancelled_caught
+        for host in self.hosts:
+            if not attempt.over and not host.alive:  # it died in the step in which the last came up
+                self._fail(attempt, host.failure, host.service)
         return attempt
 
     async def _start_all(self, attempt: Attempt, nursery: trio.Nursery) -> None:
@@ -112,7 +123,7 @@ class Starter:
 
     async def _guard(self, attempt: Attempt, host: ServiceHost) -> None:
         """A service that dies while others start fails the attempt."""
-        await host.ended.wait()
+        await host.lost()
         self._fail(attempt, host.failure, host.service)
 
     async def _keep_time(self, attempt: Attempt) -> None:
@@ -130,26 +141,29 @@ class Starter:
         while self.policy.when_all_leave == "abandon":
             await self.waiters.until(present=True)
             await self.waiters.until(present=False)
-            with trio.move_on_after(self.policy.abandon_grace_seconds) as grace:
+            with trio.move_on_after(self.policy.abandon_grace_seconds):
                 await self.waiters.until(present=True)
-            if grace.cancelled_caught:
-                return attempt.scope.cancel()
+            if self.waiters.count == 0:  # not whether the grace is over: someone may have come in its last step
+                return self._end(attempt, None)
 
     def _fail(self, attempt: Attempt, error: BaseException | None, service: Service | None) -> None:
         if service is not None:
             self.ledger.failed(service.name, trio.current_time())
         self._end(attempt, Failure.from_error(error, service))
 
-    def _end(self, attempt: Attempt, failure: Failure) -> None:
-        if attempt.failure is not None:
+    def _end(self, attempt: Attempt, failure: Failure | None) -> None:
+        if attempt.over:
             return
+        if failure is not None:
+            failure = self._located(failure, attempt)
+            self._log(failure)
+        attempt.end(failure)
+        self.came_to_nothing(attempt)
+
+    def _located(self, failure: Failure, attempt: Attempt) -> Failure:
         elapsed = trio.current_time() - (self.ledger.started_at or 0.0)
         unfinished = tuple(sorted(attempt.names - self.hosts.alive()))
-        failure = attrs.evolve(
-            failure, attempt=attempt.number, elapsed_seconds=round(elapsed, 3), unfinished=unfinished
-        )
-        self._log(failure)
-        attempt.fail(failure)
+        return attrs.evolve(failure, attempt=attempt.number, elapsed_seconds=round(elapsed, 3), unfinished=unfinished)
 
     def _log(self, failure: Failure) -> None:
         """Says phase, service, elapsed time and what was still waiting, so that one line tells where to look."""

@@ -30,10 +30,12 @@ class Loss:
 async def first_loss(hosts: Iterable[ServiceHost]) -> Loss:
     """Wait until the first of these services is lost.
 
-    A task that ends is noticed at once; a failing check within twice its interval, once to wait and once to run.
+    A task that ends is noticed at once, and within :data:`~chatcore.initialization.host.PARTING_SECONDS` where its exit
+    hangs; a failing check within twice its interval, once to wait and once to run.
     """
     losses: list[Loss] = []
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)  # of no services, none is ever lost
 
         def report(host: ServiceHost, cause: BaseException | None) -> None:
             losses.append(Loss(host.service.name, cause))
@@ -50,7 +52,7 @@ Report = Callable[[ServiceHost, BaseException | None], None]
 
 
 async def _watch_task(host: ServiceHost, report: Report) -> None:
-    await host.ended.wait()
+    await host.lost()
     report(host, host.failure)
 
 

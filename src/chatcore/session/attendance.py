@@ -111,11 +111,18 @@ class Attendance:
     async def _tell_progress(self) -> None:
         """Tell each change; a client that reads slowly gets the latest when it has read the last."""
         async for snapshot in self.manager.progress():
+            if self._is_over(snapshot):
+                return  # the error that ends this wait is on its way; an attempt's progress never falls
             if snapshot.state in (ServicesState.INITIALIZING, ServicesState.RECOVERING, ServicesState.UNAVAILABLE):
                 self._tell(snapshot)
                 await self.voice.written()
             else:
                 self._told = snapshot
+
+    def _is_over(self, snapshot: Snapshot) -> bool:
+        """Whether the attempt that this connection was told of has come to nothing."""
+        under_way = (ServicesState.INITIALIZING, ServicesState.RECOVERING)
+        return self._told is not None and self._told.state in under_way and snapshot.state not in under_way
 
     def _tell_rest(self) -> None:
         """The steps of the attempt that has succeeded which were too quick to be told one by one."""
