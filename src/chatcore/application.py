@@ -45,7 +45,7 @@ class Application:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve as an ASGI application, set by the environment."""
-        from chatcore.asgi import serve_scope
+        from chatcore.lifespan import serve_scope
 
         await serve_scope(lambda settings: self, scope, receive, send)  # noqa: ARG005  every application takes them
 

@@ -56,6 +56,10 @@ class Recorder:
     def loop_lag(self, seconds: float) -> None:
         """How late the event loop was."""
 
+    def exposition(self) -> bytes:
+        """Everything that was counted, in Prometheus' text format."""
+        return b""
+
     def log(self, event: str, **fields: Any) -> None:
         """A line for the operator; ``fields`` hold no exception text (guarantees.md, 48)."""
 

@@ -12,14 +12,13 @@ from pathlib import Path
 import trio
 
 from chatcore.application import Application
-from chatcore.asgi import SITE_KEY
 from chatcore.errors import ConfigurationError
+from chatcore.lifespan import SITE_KEY, site_running
 from chatcore.server import Server
 from chatcore.settings import Settings
 from chatcore.transports.asgi import Message, Receive, Send
 from chatcore.transports.listener import BoundedListener, http_served, open_listeners
 from chatcore.web.admission import is_loopback
-from chatcore.web.site import site_running
 
 EXIT_CODE_HUNG = 1
 """The process ended in time, and not everything in it did."""
@@ -78,7 +77,7 @@ async def serve(application: Application, settings: Settings, announce: Callable
         listeners = await open_listeners(settings)
         async with trio.open_nursery() as nursery:
             told = trio.Event()
-            async with site_running(application.services, application.agents, settings) as site:
+            async with site_running(application, settings) as site:
                 nursery.start_soon(_heed, signals, told, site.server)
                 async with http_served(_to_site, listeners, settings, {SITE_KEY: site}):
                     announce(_address(settings, listeners))

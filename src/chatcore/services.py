@@ -155,16 +155,22 @@ def _signature(factory: Callable[..., Any]) -> tuple[type, dict[str, type]]:
         raise _fault(name, "must be an `async def` that yields its service once")
     try:
         hints = typing.get_type_hints(factory)
-    except NameError as error:
-        raise _fault(name, f"has an annotation that cannot be found: {error.name}") from None
+    except Exception as error:  # an annotation is code: whatever it names may be missing or wrong
+        raise _fault(name, f"has an annotation that cannot be read: {error}") from None
     returned = hints.pop("return", None)
-    if typing.get_origin(returned) not in (collections.abc.AsyncIterator, collections.abc.AsyncGenerator):
+    yields = typing.get_args(returned)
+    if typing.get_origin(returned) not in (collections.abc.AsyncIterator, collections.abc.AsyncGenerator) or not yields:
         raise _fault(name, "must say what it yields: `-> AsyncIterator[TheType]`")
-    parameters = inspect.signature(factory).parameters
-    unknown = [parameter for parameter in parameters if parameter not in hints]
-    if unknown:
-        raise _fault(name, f"must annotate its parameter {unknown[0]!r} with the type it needs")
-    return typing.get_args(returned)[0], hints
+    for parameter in inspect.signature(factory).parameters.values():
+        if parameter.name not in hints:
+            raise _fault(name, f"must annotate its parameter {parameter.name!r} with the type it needs")
+        if parameter.kind not in _BY_NAME:
+            raise _fault(name, f"must take its parameter {parameter.name!r} by name")
+    return yields[0], hints
+
+
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+"""The kinds of parameters that a service can be given to."""
 
 
 def _check_numbers(service: Service) -> None:
@@ -198,6 +204,7 @@ class ReadyServices:
         self.generation = generation
         self._values = dict(values)
         self._users = users
+        self._withdrawn = False
 
     def get(self, kind: type[T]) -> T:
         """The service that yields ``kind``.
@@ -216,9 +223,12 @@ class ReadyServices:
         """Hold the service that yields ``kind``, and all it needs, for one run.
 
         The scope that is yielded covers the block; it is cancelled when one of those services is lost or must stop,
-        and the service is stopped only after the block has ended (guarantees.md, 20).
+        and the service is stopped only after the block has ended (guarantees.md, 20). Where the generation is over
+        already, it is cancelled from the beginning.
         """
         with self._users.hold(kind) as scope:
+            if self._withdrawn:
+                scope.cancel()
             yield scope
 
 
@@ -261,3 +271,8 @@ class Users:
 def seal_services(generation: int, values: Mapping[type, Any], users: Users) -> ReadyServices:
     """A generation. For the manager: called with services that are up, right before its waiters are told."""
     return ReadyServices(_SEAL, generation, values, users)
+
+
+def withdraw_services(ready: ReadyServices) -> None:
+    """The generation is over. For the manager: called before the first of its services is stopped."""
+    ready._withdrawn = True

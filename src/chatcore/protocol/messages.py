@@ -85,7 +85,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     evidence: list[Evidence] = []
     reason: RefusalReason | UnsetType = UNSET
     missing: list[str] | UnsetType = UNSET
-    covered: Covered | None | UnsetType = UNSET
+    covered: Covered | UnsetType | None = UNSET
     alternatives: list[str] | UnsetType = UNSET
 
 

@@ -11,6 +11,9 @@ import attrs
 
 from chatcore.settings import Settings
 
+USER_KEY = "chatcore.user_id"
+"""Where ``scope["state"]`` of one HTTP request holds who asks, once it has been admitted."""
+
 ANONYMOUS = "anonymous"
 MAX_USER_ID = 128
 """Room for a UUID with a prefix; ids are keys in storage."""

@@ -9,7 +9,6 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from chatcore.errors import ErrorCode, RequestRefused
-from chatcore.metrics import Metrics
 from chatcore.observability import describe_error
 from chatcore.protocol.asyncapi import asyncapi
 from chatcore.server import Server
@@ -30,11 +29,11 @@ BODY_SLACK = 65_536
 """Above the largest message, for the JSON around it."""
 
 
-def build_app(server: Server, metrics: Metrics) -> QuartTrio:
+def build_app(server: Server) -> QuartTrio:
     """The application for a running server."""
     app = QuartTrio("chatcore.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = server.settings.max_message_bytes + BODY_SLACK
-    api = Api(server, metrics, render_markdown)
+    api = Api(server, render_markdown)
     for route in ROUTES:
         view = _view(getattr(api, route.handler), route)
         app.add_url_rule(route.path, f"{route.method} {route.path}", view, methods=[route.method])

@@ -16,15 +16,14 @@ from chatcore.context import UserExecutionContext
 from chatcore.errors import InvalidMessage
 from chatcore.ids import new_id
 from chatcore.initialization.lifecycle import State
-from chatcore.metrics import Metrics
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import RULES
 from chatcore.server import Server
 from chatcore.web import shapes
+from chatcore.web.admission import USER_KEY
 from chatcore.web.events import sse
 from chatcore.web.health import readiness, timeline
 from chatcore.web.problems import retry_after
-from chatcore.web.site import USER_KEY
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -168,12 +167,10 @@ class Api:
 
     Args:
         server: that is running.
-        metrics: of it.
-        render: Markdown to safe HTML.
+        render_markdown: Markdown to safe HTML.
     """
 
     server: Server
-    metrics: Metrics
     render_markdown: Callable[[str], str]
 
     async def ready(self) -> Response:
@@ -189,7 +186,7 @@ class Api:
 
     async def metrics_text(self) -> Response:
         """Prometheus' text format."""
-        return Response(self.metrics.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(self.server.recorder.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def status(self) -> Response:
         """For the status page and ``chatcore status``."""

@@ -6,9 +6,8 @@ imported (guarantees.md, 36).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import attrs
 import trio
@@ -17,42 +16,36 @@ from chatcore.context import UserExecutionContext
 from chatcore.errors import ErrorCode
 from chatcore.ids import new_id
 from chatcore.initialization.lifecycle import State
-from chatcore.metrics import Metrics
 from chatcore.observability import describe_error
-from chatcore.server import Server, running
-from chatcore.services import ServiceGraph
+from chatcore.server import Server
 from chatcore.session.session import open_session
-from chatcore.settings import Settings
 from chatcore.transports.asgi import Message, Receive, Send, accept_websocket
-from chatcore.web.admission import Refusal, Request, admit
+from chatcore.web.admission import USER_KEY, Refusal, Request, admit
 from chatcore.web.problems import Problem
 
 SUBPROTOCOL = "chatcore.v1"
-
-USER_KEY = "chatcore.user_id"
-"""Where ``scope["state"]`` of one HTTP request holds who asks."""
 
 Pages: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 @attrs.define(eq=False)
 class Site:
-    """A running server as an ASGI application for its connections."""
+    """A running server as an ASGI application for its connections.
+
+    Args:
+        server: that is running.
+        build: makes the pages; takes long, because it imports them.
+    """
 
     server: Server
-    metrics: Metrics
+    _build: Callable[[Server], Pages]
     _pages: Pages | None = None
     _loaded: trio.Event = attrs.field(factory=trio.Event)
 
     async def load(self) -> None:
-        """Import the pages, in a thread: Quart takes longer to import than everything else that the port needs."""
-        self._pages = await trio.to_thread.run_sync(self._import_pages)
+        """Make the pages, in a thread: Quart takes longer to import than everything else that the port needs."""
+        self._pages = await trio.to_thread.run_sync(self._build, self.server)
         self._loaded.set()
-
-    def _import_pages(self) -> Pages:
-        from chatcore.web.app import build_app
-
-        return build_app(self.server, self.metrics)  # type: ignore[return-value]  # an ASGI application
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection. A defect in here is told by its kind and place, never in its own words."""
@@ -108,18 +101,6 @@ class Site:
             return None
         code = ErrorCode.SERVICES_UNAVAILABLE
         return Problem(503, code.meaning.message, code, server.retry_after_seconds)
-
-
-@asynccontextmanager
-async def site_running(
-    services: ServiceGraph, agents: Mapping[str, type[Any]], settings: Settings
-) -> AsyncIterator[Site]:
-    """A server and its site, for as long as the block lasts."""
-    metrics = Metrics.for_process(settings)
-    async with running(services, agents, settings, metrics) as server, trio.open_nursery() as nursery:
-        site = Site(server, metrics)
-        nursery.start_soon(site.load)
-        yield site
 
 
 async def _reject(send: Send, problem: Problem) -> None:

@@ -1,0 +1,88 @@
+"""A server inside an ASGI server: its life is the ``lifespan`` call.
+
+Nothing is made at import. What a server is lives in that call, and reaches connections through the ASGI ``state``; so
+the lifetime of everything is one ``async with`` inside one task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import trio
+
+from chatcore.errors import ChatcoreError
+from chatcore.metrics import Metrics
+from chatcore.server import Server, running
+from chatcore.services import ServiceGraph
+from chatcore.settings import Settings, load_settings
+from chatcore.transports.asgi import Message, Receive, Send
+from chatcore.web.site import Pages, Site
+
+SITE_KEY = "chatcore.site"
+"""Where ``scope["state"]`` holds the site of the running server."""
+
+
+class Served(Protocol):
+    """What is served: an :class:`~chatcore.application.Application`."""
+
+    @property
+    def services(self) -> ServiceGraph:
+        """Its graph."""
+
+    @property
+    def agents(self) -> Mapping[str, type[Any]]:
+        """Its agents by name."""
+
+
+@asynccontextmanager
+async def site_running(served: Served, settings: Settings) -> AsyncIterator[Site]:
+    """A server and its site, for as long as the block lasts; its pages are imported beside it."""
+    metrics = Metrics.for_process(settings)
+    async with (
+        running(served.services, served.agents, settings, metrics) as server,
+        trio.open_nursery() as nursery,
+    ):
+        site = Site(server, _import_pages)
+        nursery.start_soon(site.load)
+        yield site
+        nursery.cancel_scope.cancel()
+
+
+def _import_pages(server: Server) -> Pages:
+    from chatcore.web.app import build_app
+
+    return build_app(server)  # type: ignore[return-value]  # an ASGI application
+
+
+async def serve_scope(make: Callable[[Settings], Served], scope: Message, receive: Receive, send: Send) -> None:
+    """Serve one ASGI call of the application that ``make`` gives."""
+    if scope["type"] == "lifespan":
+        await _live(make, scope, receive, send)
+    else:
+        await scope["state"][SITE_KEY](scope, receive, send)
+
+
+async def _live(make: Callable[[Settings], Served], scope: Message, receive: Receive, send: Send) -> None:
+    """The server's life. Startup is answered at once: the port must not wait for services, which start elsewhere.
+
+    A crash after that is answered with ``lifespan.shutdown.failed``, at which Hypercorn ends the process: a port that
+    answers with nothing behind it is worse than none (guarantees.md, 38).
+    """
+    await receive()
+    step = "startup"
+    try:
+        settings = load_settings()
+        async with site_running(make(settings), settings) as site:
+            scope["state"][SITE_KEY] = site
+            await send({"type": "lifespan.startup.complete"})
+            step = "shutdown"
+            await receive()
+    except ChatcoreError as error:  # in our own words, for the operator
+        await send({"type": f"lifespan.{step}.failed", "message": str(error)})
+    except Exception as error:
+        message = f"the server ended with {type(error).__qualname__}"
+        await send({"type": f"lifespan.{step}.failed", "message": message})
+    else:
+        await send({"type": "lifespan.shutdown.complete"})
