@@ -1,0 +1,153 @@
+"""The database as the service sees it: read transactions, group commits, and migrations. Blocking: for worker threads.
+
+Imported only while storage is opened, because SQLAlchemy and Alembic take long to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+import attrs
+from alembic.command import upgrade
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.util.exc import CommandError
+from sqlalchemy import Engine
+from sqlalchemy.engine.interfaces import DBAPIModule
+from sqlalchemy.exc import DBAPIError
+
+from chatcore.errors import ConfigurationError
+from chatcore.threads.commands import Commands
+from chatcore.threads.queries import Queries
+from chatcore.threads.sqlite import create_sqlite_engine, database_path, opening, require_writable, unavailable
+from chatcore.threads.statements import Transaction
+from chatcore.threads.writer import Outcome
+
+T = TypeVar("T")
+
+Command: TypeAlias = Callable[[Commands], Any]
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+@attrs.frozen(eq=False)
+class Database:
+    """An open database; made by :func:`open_database`."""
+
+    _writer: Engine
+    _readers: Engine
+
+    def read(self, query: Callable[[Queries], T]) -> T:
+        """What ``query`` finds in one consistent state of the database.
+
+        Raises:
+            StorageUnavailable: it cannot be read now.
+        """
+        try:
+            with self._readers.begin() as connection:
+                return query(Queries(connection))
+        except DBAPIError as error:
+            raise unavailable(error) from None
+
+    def commit(self, commands: Sequence[Command]) -> Sequence[Outcome]:
+        """Run ``commands`` in one transaction and say what came of each.
+
+        One that raises is undone and leaves the others as they are. A fault of storage itself undoes and refuses all:
+        SQLite may have rolled the whole transaction back.
+        """
+        dialect = self._writer.dialect
+        try:
+            with self._writer.begin() as connection:
+                transaction = Transaction(connection.connection.cursor(), dialect)
+                return [_attempt(transaction, command, dialect.loaded_dbapi) for command in commands]
+        except (DBAPIError, dialect.loaded_dbapi.Error) as error:
+            return [Outcome(error=unavailable(error)) for _ in commands]
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._readers.dispose()
+        self._writer.dispose()
+
+
+def _attempt(transaction: Transaction, command: Command, driver: DBAPIModule) -> Outcome:
+    """Run one command in a savepoint; what it raises is its outcome, unless it is a fault of storage itself."""
+    transaction.savepoint("SAVEPOINT")
+    try:
+        outcome = Outcome(command(Commands(transaction)))
+    except (driver.OperationalError, driver.InternalError):
+        raise
+    except driver.Error as error:  # about this command's rows
+        outcome = Outcome(error=unavailable(error))
+    except Exception as error:  # handed to whoever asked for it
+        outcome = Outcome(error=error)
+    if outcome.error is not None:
+        transaction.savepoint("ROLLBACK TO SAVEPOINT")
+    transaction.savepoint("RELEASE SAVEPOINT")
+    return outcome
+
+
+def open_database(database_url: str, *, readers: int) -> Database:
+    """Open the database and bring its schema up to date.
+
+    Args:
+        database_url: ``sqlite:///PATH``.
+        readers: how many threads may read at once.
+
+    Raises:
+        ConfigurationError: the URL or the file is wrong.
+        StorageUnavailable: the file cannot be used now.
+    """
+    path = database_path(database_url)
+    require_writable(path)
+    writer = create_sqlite_engine(path, connections=1, writes=True)
+    try:
+        _migrate(writer, path)
+    except BaseException:
+        writer.dispose()
+        raise
+    return Database(writer, create_sqlite_engine(path, connections=readers, writes=False))
+
+
+def upgrade_database(database_url: str) -> str | None:
+    """Bring the schema up to date, as every start does; the revision it then has.
+
+    Raises:
+        ConfigurationError: the URL or the file is wrong.
+        StorageUnavailable: the file cannot be used now.
+    """
+    open_database(database_url, readers=1).close()
+    return current_revision(database_url)
+
+
+def current_revision(database_url: str) -> str | None:
+    """The revision of the schema, None where there is none yet; changes nothing.
+
+    Raises:
+        ConfigurationError: the URL or the file is wrong.
+        StorageUnavailable: the file cannot be used now.
+    """
+    path = database_path(database_url)
+    if not path.exists():
+        return None
+    engine = create_sqlite_engine(path, connections=1, writes=False)
+    try:
+        with opening(path), engine.begin() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def _migrate(writer: Engine, path: Path) -> None:
+    """Run what migrations are missing, in one transaction under the write lock: one process does, others wait."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    try:
+        with opening(path), writer.begin() as connection:
+            config.attributes["connection"] = connection
+            upgrade(config, "head")
+    except CommandError:
+        raise ConfigurationError(
+            "database_url", f"{path} has a schema that this version does not know", "a newer chatcore wrote it"
+        ) from None

@@ -1,0 +1,305 @@
+"""The ThreadService: the conversations of every user, kept durably. What a method wrote is on the disk when it returns.
+
+Reads run in a few worker threads, each in a transaction of its own. Writes go to one task (:mod:`.writer`), which
+commits in groups. SQLAlchemy and Alembic are imported while storage is opened, in a worker thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+import trio
+
+from chatcore.errors import InvalidMessage, StorageUnavailable
+from chatcore.protocol.codec import MAX_SAFE_INTEGER
+from chatcore.protocol.messages import ThreadMessage, UserMessage
+from chatcore.threads.model import (
+    ENDED_STATES,
+    MAX_TITLE_CHARACTERS,
+    THREADS,
+    Accepted,
+    EndState,
+    InitializationRecord,
+    Page,
+    RecordTable,
+    RunIds,
+    RunRecord,
+    StoredEvent,
+    Thread,
+    check_contiguous,
+    decode_cursor,
+    messages_of,
+)
+from chatcore.threads.writer import FLUSH_SECONDS, GroupCommitWriter, open_writer
+
+if TYPE_CHECKING:
+    from chatcore.threads.commands import Commands
+    from chatcore.threads.database import Command, Database
+    from chatcore.threads.queries import Queries
+
+T = TypeVar("T")
+
+MAX_PAGE_ITEMS: Final = 1000
+"""The longest page: a query of a few milliseconds."""
+
+READERS: Final = 4
+"""Threads that read at once: a read takes less than a millisecond of a core, so more would only wait for one."""
+
+
+@attrs.frozen(eq=False)
+class ThreadService:
+    """Threads, messages, runs and events; made by :func:`open_threads`. Times are Unix seconds.
+
+    Every method raises :class:`~chatcore.errors.StorageUnavailable` when the database is away, full or closed. A
+    thread or run of another user is not found, as one that does not exist.
+    """
+
+    _database: Database
+    _writer: GroupCommitWriter[Command]
+    _readers: trio.CapacityLimiter
+    _clock: Callable[[], float]
+
+    # --- threads ----------------------------------------------------------------------------------------------------
+
+    async def create_thread(self, user_id: str, title: str = "") -> Thread:
+        """Open a thread without messages.
+
+        Raises:
+            InvalidMessage: the title is too long.
+        """
+        if len(title) > MAX_TITLE_CHARACTERS:
+            raise InvalidMessage("title", f"at most {MAX_TITLE_CHARACTERS} characters")
+        now = self._clock()
+        return await self._write(lambda commands: commands.create_thread(user_id, title, now), len(title))
+
+    async def thread(self, user_id: str, thread_id: str) -> Thread:
+        """One thread.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+        """
+        return await self._read(lambda queries: queries.thread(user_id, thread_id))
+
+    async def threads(self, user_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Thread]:
+        """The user's threads, the newest first.
+
+        Args:
+            user_id: whose.
+            limit: how many at most, 1 to 1000.
+            cursor: ``next`` of the page before, None for the first.
+
+        Raises:
+            InvalidMessage: ``limit`` or ``cursor`` is none.
+        """
+        _check_limit(limit)
+        before = MAX_SAFE_INTEGER if cursor is None else decode_cursor(THREADS, cursor)
+        return await self._read(lambda queries: queries.threads(user_id, before=before, limit=limit))
+
+    async def delete_thread(self, user_id: str, thread_id: str) -> None:
+        """Delete a thread with its messages, runs and events. A run under way finds its thread gone.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+        """
+        await self._write(lambda commands: commands.delete_thread(user_id, thread_id))
+
+    # --- messages ---------------------------------------------------------------------------------------------------
+
+    async def accept_message(self, user_id: str, message: UserMessage, agent: str) -> Accepted:
+        """Keep a message and a run for it that waits. A ``message_id`` known of this user answers with its first run.
+
+        Args:
+            user_id: who sent it.
+            message: without a ``thread_id`` it opens a thread, titled with its beginning.
+            agent: who is to answer, whatever ``message.agent`` says.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+        """
+        now = self._clock()
+        size_bytes = len(message.content.encode())
+        return await self._write(lambda commands: commands.accept_message(user_id, message, agent, now), size_bytes)
+
+    async def messages(
+        self, user_id: str, thread_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[ThreadMessage]:
+        """A thread's messages, the oldest first; each run that ended has one of its agent.
+
+        Args:
+            user_id: whose thread.
+            thread_id: which.
+            limit: how many at most, 1 to 1000; fewer come where they are long.
+            cursor: ``next`` of the page before, None for the first.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+            InvalidMessage: ``limit`` or ``cursor`` is none.
+        """
+        _check_limit(limit)
+        after = 0 if cursor is None else decode_cursor(messages_of(thread_id), cursor)
+        return await self._read(lambda queries: queries.messages(user_id, thread_id, after=after, limit=limit))
+
+    # --- runs and their events --------------------------------------------------------------------------------------
+
+    async def start_run(self, run_id: str, generation: int) -> int:
+        """Mark a run as running, for the first time or again after a crash; the ``seq`` of its thread's next event.
+
+        Raises:
+            RequestRefused: ``RUN_NOT_FOUND``.
+            RunEnded: it is over.
+        """
+        now = self._clock()
+        return await self._write(lambda commands: commands.start_run(run_id, generation, now))
+
+    async def append_events(self, thread_id: str, events: Sequence[StoredEvent]) -> None:
+        """Add events of a run that is not over, all or none.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``, or ``RUN_NOT_FOUND``: the run is not one of this thread.
+            SequenceBroken: they are not contiguous, or do not follow the thread's last event.
+            RunEnded: their run is over.
+        """
+        check_contiguous(thread_id, events)
+        kept, now = tuple(events), self._clock()
+        await self._write(lambda commands: commands.append_events(thread_id, kept, now), _size_bytes(kept))
+
+    async def end_run(
+        self,
+        run: RunIds,
+        events: Sequence[StoredEvent],
+        *,
+        state: EndState,
+        answer: bytes | None,
+        text: str,
+        error_code: str | None,
+    ) -> None:
+        """Add a run's last events and the agent's message, and mark the run as over: all of it or none.
+
+        Args:
+            run: which; its ``run_id`` and ``thread_id`` are used.
+            events: its last ones, contiguous; none where they were added before.
+            state: how it ended: ``completed``, ``failed`` or ``cancelled``.
+            answer: the JSON of the :class:`~chatcore.protocol.messages.Answer`, None where there is none.
+            text: what the agent's message says.
+            error_code: why it failed, None where it did not.
+
+        Raises:
+            RequestRefused, SequenceBroken, RunEnded: as :meth:`append_events`.
+        """
+        if state not in ENDED_STATES:
+            raise ValueError(f"a run does not end as {state!r}")
+        check_contiguous(run.thread_id, events)
+        kept, now = tuple(events), self._clock()
+        await self._write(
+            lambda commands: commands.end_run(run, kept, state, answer, text, error_code, now),
+            _size_bytes(kept) + len(answer or b"") + len(text.encode()),
+        )
+
+    async def run(self, user_id: str, run_id: str) -> RunRecord:
+        """One run.
+
+        Raises:
+            RequestRefused: ``RUN_NOT_FOUND``.
+        """
+        return await self._read(lambda queries: queries.run(user_id, run_id))
+
+    async def unfinished_runs(self) -> tuple[RunRecord, ...]:
+        """The runs of every user that have not ended, the oldest first: what a start after a crash goes on with."""
+        return await self._read(lambda queries: queries.unfinished_runs())
+
+    async def events(self, user_id: str, thread_id: str, *, after_seq: int = 0, limit: int = 500) -> Page[StoredEvent]:
+        """A thread's events in order. ``next`` is the ``after_seq`` of the next page.
+
+        Args:
+            user_id: whose thread.
+            thread_id: which.
+            after_seq: the last one that is not wanted. An event of merged deltas that it lies inside is included.
+            limit: how many at most, 1 to 1000; fewer come where they are large.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+            InvalidMessage: ``limit`` or ``after_seq`` is none.
+        """
+        _check_limit(limit)
+        if not 0 <= after_seq <= MAX_SAFE_INTEGER:
+            raise InvalidMessage("after_seq", f"an integer from 0 to {MAX_SAFE_INTEGER}")
+        return await self._read(lambda queries: queries.events(user_id, thread_id, after=after_seq, limit=limit))
+
+    # --- the server's own record ------------------------------------------------------------------------------------
+
+    async def learned_durations(self) -> Mapping[str, float]:
+        """How long each service takes to start, in seconds: the median of its last ten starts."""
+        return await self._read(lambda queries: queries.learned_durations())
+
+    async def record_initialization(self, record: InitializationRecord) -> None:
+        """Keep how an attempt to start the services went."""
+        await self._write(lambda commands: commands.record_initialization(record))
+
+    async def records(self, user_id: str | None = None) -> tuple[RecordTable, ...]:
+        """The server's own record: the tables ``runs``, ``tool_calls``, ``initializations`` and ``service_starts``.
+
+        It holds no words of any user or agent. Times are ISO 8601 in UTC.
+
+        Args:
+            user_id: whose runs and tool calls; everyone's where None.
+        """
+        return await self._read(lambda queries: queries.records(user_id))
+
+    async def check(self) -> None:
+        """Return if a message could be made durable now: a probe is.
+
+        Raises:
+            StorageUnavailable: it could not.
+        """
+        await self._write(lambda commands: commands.probe())
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    async def _read(self, query: Callable[[Queries], T]) -> T:
+        if self._writer.closed:
+            raise StorageUnavailable()
+        return await trio.to_thread.run_sync(self._database.read, query, limiter=self._readers)
+
+    async def _write(self, command: Callable[[Commands], T], size_bytes: int = 0) -> T:
+        written: T = await self._writer.write(command, size_bytes)
+        return written
+
+
+@asynccontextmanager
+async def open_threads(database_url: str, *, clock: Callable[[], float] = time.time) -> AsyncIterator[ThreadService]:
+    """Open storage, bring its schema up to date, and write what is queued when the block ends.
+
+    Args:
+        database_url: ``sqlite:///PATH``; the file is made unless it is there.
+        clock: tells Unix seconds.
+
+    Raises:
+        ConfigurationError: the URL or the file is wrong, and trying again would not help.
+        StorageUnavailable: the file cannot be used now.
+    """
+    database = await trio.to_thread.run_sync(_open_database, database_url)
+    try:
+        async with open_writer(database.commit) as writer:
+            yield ThreadService(database, writer, trio.CapacityLimiter(READERS), clock)
+    finally:
+        with trio.move_on_after(FLUSH_SECONDS, shield=True):
+            await trio.to_thread.run_sync(database.close, abandon_on_cancel=True)
+
+
+def _open_database(database_url: str) -> Database:
+    from chatcore.threads.database import open_database
+
+    return open_database(database_url, readers=READERS)
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_PAGE_ITEMS:
+        raise InvalidMessage("limit", f"an integer from 1 to {MAX_PAGE_ITEMS}")
+
+
+def _size_bytes(events: Sequence[StoredEvent]) -> int:
+    return sum(len(event.frame) for event in events)

@@ -1,0 +1,145 @@
+"""All that is particular to SQLite: its URL, its PRAGMAs, how it begins a transaction, and what its faults mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from chatcore.errors import ConfigurationError, StorageUnavailable
+
+SCHEME: Final = "sqlite:///"
+
+PRAGMAS: Final = (
+    "busy_timeout = 5000",  # milliseconds another process may hold the lock; first, as the next needs the lock
+    "journal_mode = WAL",  # readers and the writer do not wait for one another
+    "synchronous = FULL",  # a commit returns when it is on the disk
+    "foreign_keys = ON",  # off unless set, on every connection
+    "secure_delete = ON",  # what is deleted is overwritten, not only unlinked
+)
+
+_PASSING_ERRNO: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""Why a file may fail to open today and not tomorrow."""
+
+_LASTING: Final = {  # SQLite's result codes, https://www.sqlite.org/rescode.html
+    1: "holds tables that are not chatcore's",  # SQLITE_ERROR: a migration met them
+    8: "cannot be written",  # SQLITE_READONLY
+    11: "is damaged",  # SQLITE_CORRUPT
+    26: "is not an SQLite database",  # SQLITE_NOTADB
+}
+
+
+def database_path(database_url: str) -> Path:
+    """The file that ``database_url`` names.
+
+    Raises:
+        ConfigurationError: when it is not ``sqlite:///PATH``; its text holds no part of the URL but the scheme.
+    """
+    scheme, separator, _ = database_url.partition("://")
+    path = database_url.removeprefix(SCHEME)
+    if not separator:
+        problem = "is not a URL"
+    elif scheme != "sqlite":
+        problem = f"{scheme}:// is not served in this version"
+    elif path == database_url or not path.strip("/") or path == ":memory:":
+        problem = "names no file"
+    elif "?" in path or "\0" in path:
+        problem = "has parameters, and takes none"
+    else:
+        return Path(path)
+    raise ConfigurationError("database_url", problem, f"it must be {SCHEME}PATH, such as {SCHEME}chatcore.db")
+
+
+def require_writable(path: Path) -> None:
+    """Create the file, for its owner alone, unless it is there; SQLite puts others beside it.
+
+    Raises:
+        ConfigurationError: it cannot be written, and trying again would not help.
+        StorageUnavailable: it cannot be written now.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        if error.errno in _PASSING_ERRNO:
+            raise StorageUnavailable() from None
+        raise ConfigurationError(
+            "database_url", f"{path} cannot be written ({error.strerror})", "name a file in a folder that can be"
+        ) from None
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Tell what an error means while ``path`` is being opened.
+
+    Raises:
+        ConfigurationError: the file is wrong, and trying again would not help.
+        StorageUnavailable: it cannot be used now.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        problem = _LASTING.get(_result_code(error))
+        if problem is None:
+            raise unavailable(error) from None
+        raise ConfigurationError("database_url", f"{path} {problem}") from None
+    except OSError as error:  # migrations are files, too
+        raise unavailable(error) from None
+
+
+def unavailable(error: Exception) -> StorageUnavailable:
+    """The refusal that a driver's error becomes. Its note is SQLite's name of the fault, never the driver's text."""
+    refusal = StorageUnavailable()
+    fault = error.orig if isinstance(error, DBAPIError) else error
+    refusal.add_note(getattr(fault, "sqlite_errorname", type(fault).__name__))
+    return refusal
+
+
+def create_sqlite_engine(path: Path, *, connections: int, writes: bool) -> Engine:
+    """An engine for ``path``; it opens nothing yet.
+
+    Args:
+        path: the file.
+        connections: how many it keeps open at most.
+        writes: whether it writes. Then a transaction takes the write lock when it begins, so that what it reads first
+            still holds when it writes; without it, SQLite refuses every write.
+    """
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        paramstyle="named",  # parameters are mappings on every database
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,  # what users wrote is in them
+        connect_args={"isolation_level": None, "check_same_thread": False},  # we begin transactions; threads take turns
+    )
+    event.listen(engine, "connect", partial(_configure, writes=writes))
+    event.listen(engine, "begin", _begin_immediate if writes else _begin)
+    return engine
+
+
+def _configure(connection: Any, _record: Any, *, writes: bool) -> None:
+    for pragma in PRAGMAS if writes else (*PRAGMAS, "query_only = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _result_code(error: DBAPIError) -> int:
+    """SQLite's primary result code, 0 where the error is Python's own; the upper bytes only refine it."""
+    return int(getattr(error.orig, "sqlite_errorcode", 0)) & 0xFF
