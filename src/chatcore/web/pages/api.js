@@ -1,0 +1,56 @@
+/** The server over HTTP, as far as this page needs it beside its WebSocket. */
+
+const TIMEOUT_MS = 8_000;
+
+/** The user of this page; with `auth = "none"` it is named in the page's own address. */
+export const userId = new URLSearchParams(location.search).get("user_id");
+
+/** @param {string} path @param {Object<string, string>} query @returns {string} the path for the user of this page */
+export function forUser(path, query = {}) {
+  const parameters = new URLSearchParams(userId === null ? query : { user_id: userId, ...query });
+  return parameters.size ? `${path}?${parameters}` : path;
+}
+
+export function socketUrl() {
+  const url = new URL(forUser("/ws"), location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/** @param {string} text Markdown @returns {Promise<string>} HTML that the server has made safe */
+export async function renderMarkdown(text) {
+  const body = JSON.stringify({ text });
+  const headers = { "Content-Type": "application/json" };
+  const response = await request(forUser("/render"), { method: "POST", headers, body });
+  return (await response.json()).html;
+}
+
+/** @param {string} threadId @returns {Promise<object[]>} its messages, oldest first */
+export async function threadMessages(threadId) {
+  const path = `/api/threads/${encodeURIComponent(threadId)}/messages`;
+  const all = [];
+  let next = null;
+  do {
+    const page = await (await request(forUser(path, next === null ? {} : { cursor: next }))).json();
+    all.push(...page.messages);
+    next = page.next;
+  } while (next !== null);
+  return all;
+}
+
+/** @returns {Promise<{reachable: boolean, afterSeconds: number | null}>} whether the server answers at all */
+export async function serverStands() {
+  try {
+    const response = await fetch("/health/ready", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const seconds = Number.parseFloat(response.headers.get("Retry-After") ?? "");
+    return { reachable: true, afterSeconds: Number.isFinite(seconds) ? seconds : null };
+  } catch {
+    return { reachable: false, afterSeconds: null };
+  }
+}
+
+async function request(path, options = {}) {
+  const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response;
+}

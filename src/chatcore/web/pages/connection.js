@@ -1,0 +1,126 @@
+/** The WebSocket of the page: opens it, keeps it alive, and opens it again when it is lost. */
+
+import { serverStands } from "./api.js";
+import { afterClose, delaySeconds } from "./backoff.js";
+import { parseFrame } from "./frames.js";
+
+const SUBPROTOCOL = "chatcore.v1";
+/** While the services start, the server speaks every 2 s; once ready it may be silent, and is asked. */
+const ASK_AFTER_SILENCE_MS = 20_000;
+const GONE_AFTER_SILENCE_MS = 35_000;
+const LOST = 1006;
+
+/**
+ * Dispatches `frame` (detail: the frame), `open`, and `change` when `status` is another one:
+ * `{name: "connecting" | "open"}`, `{name: "waiting", why, until, asked}` with `until` on the clock of
+ * `performance.now()` and `asked` true where the server named the time, or `{name: "stopped", why, code}`.
+ */
+export class Connection extends EventTarget {
+  /** @param {string} url of the WebSocket */
+  constructor(url) {
+    super();
+    this.url = url;
+    this.status = { name: "stopped", why: "", code: null };
+    /** Counts the connections, so that others can tell what was sent on which. */
+    this.serial = 0;
+    this.failures = 0;
+    window.addEventListener("online", () => this.status.name === "waiting" && !this.status.asked && this.connect());
+    setInterval(() => this.#watchSilence(), 5_000);
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    this.#abandon();
+    this.serial += 1;
+    Object.assign(this, { opened: false, ready: false, error: null, draining: null });
+    Object.assign(this, { heardAt: performance.now(), askedAt: null });
+    this.socket = new WebSocket(this.url, [SUBPROTOCOL]);
+    this.socket.onopen = () => this.#onOpen();
+    this.socket.onmessage = (event) => this.#onMessage(event.data);
+    this.socket.onclose = (event) => this.#onClose(event.code);
+    this.#become({ name: "connecting" });
+  }
+
+  get isOpen() {
+    return this.status.name === "open" && this.draining === null;
+  }
+
+  /** @returns {boolean} whether it went out; a frame that did not is the caller's to keep. */
+  send(frame) {
+    if (!this.isOpen || this.socket.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  #onOpen() {
+    this.opened = true;
+    this.heardAt = performance.now();
+    this.#become({ name: "open" });
+    this.dispatchEvent(new Event("open"));
+  }
+
+  #onMessage(data) {
+    this.heardAt = performance.now();
+    this.askedAt = null;
+    const frame = parseFrame(data);
+    this.error = frame.type === "error" && frame.message_id === null ? frame : null;
+    if (frame.type === "system_message") this.#onSystemMessage(frame);
+    this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
+  }
+
+  #onSystemMessage(frame) {
+    if (frame.event === "draining") this.draining = frame;
+    if (frame.event === "ready") Object.assign(this, { ready: true, failures: 0 });
+  }
+
+  async #onClose(code) {
+    const { serial, opened, error, draining } = this;
+    this.#abandon();
+    const next = opened ? afterClose(code, error, draining) : await this.#afterRefusedHandshake();
+    if (serial !== this.serial) return;
+    if (next.reconnect) this.#wait(next.why, next.afterSeconds);
+    else this.#become({ name: "stopped", why: next.why, code });
+  }
+
+  /** A browser does not say why a handshake failed; over HTTP, a server that is away differs from an unwilling one. */
+  async #afterRefusedHandshake() {
+    this.#become({ name: "connecting" });
+    const { reachable, afterSeconds } = await serverStands();
+    const why = reachable ? "The server did not take this connection." : "The server cannot be reached.";
+    return { reconnect: true, why, afterSeconds };
+  }
+
+  #wait(why, afterSeconds) {
+    const seconds = delaySeconds(this.failures, afterSeconds);
+    this.failures += 1;
+    this.timer = setTimeout(() => this.connect(), seconds * 1000);
+    const until = performance.now() + seconds * 1000;
+    this.#become({ name: "waiting", why, until, asked: afterSeconds !== null });
+  }
+
+  /** A peer that vanished says nothing: ask it, and take silence for its end. */
+  #watchSilence() {
+    if (this.status.name !== "open") return;
+    const silence = performance.now() - this.heardAt;
+    if (silence < ASK_AFTER_SILENCE_MS) return;
+    if (this.askedAt === null && this.ready) {
+      this.askedAt = performance.now();
+      this.send({ type: "ping", nonce: this.serial });
+    } else if (silence > GONE_AFTER_SILENCE_MS) {
+      this.#onClose(LOST);
+    }
+  }
+
+  /** Let go of the socket without waiting for a closing handshake that may never come. */
+  #abandon() {
+    if (!this.socket) return;
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close();
+    this.socket = null;
+  }
+
+  #become(status) {
+    this.status = status;
+    this.dispatchEvent(new Event("change"));
+  }
+}

@@ -1,0 +1,94 @@
+/** The conversation that is shown, kept at its end while new words arrive and the reader is there. */
+
+import { el, show } from "./dom.js";
+import { TurnView } from "./turn_view.js";
+
+/** How near to the end counts as being there, in pixels. */
+const NEAR_END = 80;
+/** How long the view stays with a question that has just appeared, so that a fast answer or a replay can settle. */
+const SETTLE_MS = 1_500;
+
+export class ConversationView {
+  /** @param {HTMLElement} log @param {HTMLElement} latest button that leads to the end @param {object} actions */
+  constructor(log, latest, actions) {
+    Object.assign(this, { log, latest, actions });
+    /** @type {Map<object, TurnView>} */
+    this.views = new Map();
+    Object.assign(this, { atEnd: true, active: false, settlesAt: 0 });
+    this.sizes = new ResizeObserver(() => this.#follow());
+    this.sizes.observe(log);
+    log.addEventListener("scroll", () => this.#onScroll());
+    for (const type of ["wheel", "touchmove", "click"])
+      log.addEventListener(type, () => this.#letGo(), { passive: true });
+    latest.addEventListener("click", () => this.#toEnd());
+  }
+
+  /** @param {import("./thread.js").Thread} thread @param {boolean} live whether the page is connected */
+  update(thread, live) {
+    const turns = new Set(thread.turns);
+    for (const turn of [...this.views.keys()]) if (!turns.has(turn)) this.#remove(turn);
+    thread.turns.forEach((turn, index) => this.#place(turn, index, live));
+    this.active = thread.active;
+    this.#follow();
+    this.#onScroll();
+  }
+
+  #place(turn, index, live) {
+    if (!this.views.has(turn)) this.#add(turn);
+    const view = this.views.get(turn);
+    view.update(live);
+    const standing = this.log.children[index];
+    if (standing !== view.node) this.log.insertBefore(view.node, standing ?? null);
+  }
+
+  #add(turn) {
+    const view = new TurnView(turn, this.actions);
+    this.views.set(turn, view);
+    this.sizes.observe(view.node);
+    this.settlesAt = performance.now() + SETTLE_MS;
+    this.atEnd = true;
+  }
+
+  #remove(turn) {
+    const { node } = this.views.get(turn);
+    this.sizes.unobserve(node);
+    node.remove();
+    this.views.delete(turn);
+  }
+
+  get #settling() {
+    return performance.now() < this.settlesAt;
+  }
+
+  /** While an answer arrives the end is kept in view; one that is there already is shown from its question on. */
+  #follow() {
+    if (this.active && this.atEnd) this.#toEnd();
+    else if (this.#settling && this.log.lastElementChild) this.log.scrollTop = this.log.lastElementChild.offsetTop;
+  }
+
+  #toEnd() {
+    this.log.scrollTop = this.log.scrollHeight;
+    show(this.latest, false);
+  }
+
+  /** The reader has taken over: what is opened or scrolled to must not move away. */
+  #letGo() {
+    this.settlesAt = 0;
+    this.atEnd = false;
+    this.#onScroll();
+  }
+
+  #onScroll() {
+    const left = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight;
+    if (!this.#settling) this.atEnd = left < NEAR_END;
+    show(this.latest, left >= NEAR_END);
+  }
+}
+
+/** @param {object} startup @returns {Node[]} who can be asked, once the server has said */
+export function welcome(startup) {
+  const agents = startup.agents.map((agent) =>
+    el("div", {}, el("dt", {}, agent.name), el("dd", {}, agent.description)),
+  );
+  return [el("h2", {}, "Ask something"), el("dl", { class: "agents" }, ...agents)];
+}

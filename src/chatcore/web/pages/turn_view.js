@@ -1,0 +1,118 @@
+/** One question and its answer on the page. */
+
+import { ActivityView } from "./activity_view.js";
+import { answerParts } from "./answer_view.js";
+import { el, retryButton, setText, show } from "./dom.js";
+import { provenanceView } from "./evidence_view.js";
+import { MarkdownText } from "./render.js";
+import { ENDED } from "./thread.js";
+import { TURN_NOTES, WORKING } from "./words.js";
+
+const WORDS_UNKNOWN = "The words of this question could not be loaded.";
+
+/** @typedef {{ask: Function, retry: Function, edit: Function, cancel: Function}} Actions what the buttons do */
+
+export class TurnView {
+  /** @param {object} turn of a Thread @param {Actions} actions */
+  constructor(turn, actions) {
+    this.turn = turn;
+    this.actions = actions;
+    this.words = el("p", { class: "words" });
+    this.note = el("p", { class: "note" });
+    this.problem = el("div", { class: "problem", hidden: true });
+    this.who = el("h3", { class: "who" });
+    this.cancelButton = el(
+      "button",
+      { type: "button", class: "button", onclick: () => actions.cancel(turn) },
+      "Cancel",
+    );
+    this.activity = new ActivityView();
+    this.text = el("div", { class: "prose" });
+    this.markdown = new MarkdownText(this.text);
+    this.progress = el("p", { class: "note" });
+    this.working = el("div", { class: "working" }, this.progress, this.cancelButton);
+    this.parts = el("div", { class: "parts" });
+    this.reply = this.#replyNode();
+    const said = el(
+      "section",
+      { class: "said" },
+      el("h3", { class: "who" }, "You"),
+      el("div", { class: "body" }, this.words, this.note),
+    );
+    this.node = el("article", { class: "turn" }, said, this.reply);
+  }
+
+  #replyNode() {
+    const body = [this.activity.node, this.text, this.working, this.parts, this.problem];
+    return el("section", { class: "reply" }, this.who, el("div", { class: "body" }, ...body));
+  }
+
+  /** @param {boolean} live whether the page is connected, so that what happens is seen */
+  update(live) {
+    const { turn } = this;
+    setText(this.words, turn.content ?? WORDS_UNKNOWN);
+    this.words.classList.toggle("meta", turn.content === null);
+    setText(this.note, TURN_NOTES[turn.state] ?? "");
+    this.note.className = `note ${turn.state}`;
+    this.#updateReply(live);
+    this.#updateProblem();
+    if (turn.answer !== null && this.shownAnswer !== turn.answer) this.#showAnswer();
+  }
+
+  #updateReply(live) {
+    const { turn } = this;
+    const running = turn.state === "running";
+    show(this.reply, running || ENDED.includes(turn.state) || turn.state === "refused");
+    this.reply.setAttribute("aria-busy", String(running));
+    setText(this.who, turn.state === "refused" ? "Not accepted" : (turn.agent ?? "Agent"));
+    this.activity.update(turn);
+    this.markdown.show((turn.base > 0 ? "\u2026 " : "") + turn.text, !running);
+    show(this.text, turn.text !== "");
+    show(this.working, running);
+    this.working.classList.toggle("live", live);
+    setText(this.progress, live ? WORKING.live : WORKING.lost);
+    this.cancelButton.disabled = turn.cancelling || !live;
+    setText(this.cancelButton, turn.cancelling ? "Cancelling" : "Cancel");
+  }
+
+  /** In words: why there is no answer, and what can be done. */
+  #updateProblem() {
+    const { state, error, reason, repeated } = this.turn;
+    const look = JSON.stringify([state, error, reason, repeated]);
+    if (look === this.problemLook) return;
+    this.problemLook = look;
+    this.problem.replaceChildren(...(PROBLEMS[state]?.(this.turn, this.actions) ?? []));
+    show(this.problem, this.problem.hasChildNodes());
+    this.problem.classList.toggle("failure", state === "failed" || state === "refused");
+  }
+
+  #showAnswer() {
+    const { answer, agent, provenance, seconds } = this.turn;
+    this.shownAnswer = answer;
+    this.parts.replaceChildren(...answerParts(answer, (question) => this.actions.ask(question, agent)));
+    if (provenance !== null) this.parts.append(provenanceView(provenance, seconds));
+  }
+}
+
+const PROBLEMS = {
+  failed: (turn, actions) => {
+    const { message, code, retryable } = turn.error ?? { message: "This run failed", code: null, retryable: true };
+    const retry = retryable && !turn.repeated && retryButton("Ask again", null, () => actions.retry(turn));
+    return sentence(`${message}.`, code, retry, turn.repeated && "Asked again below.");
+  },
+  refused: (turn, actions) => {
+    const { message, code, retryable, notBefore } = turn.error;
+    const retry = retryable && retryButton("Send again", notBefore, () => actions.retry(turn));
+    const edit = el("button", { type: "button", class: "button", onclick: () => actions.edit(turn) }, "Edit");
+    return sentence(`${message}.`, code, retry, edit);
+  },
+  cancelled: (turn, actions) => {
+    const retry = !turn.repeated && retryButton("Ask again", null, () => actions.retry(turn));
+    return sentence(`Cancelled${turn.reason ? `: ${turn.reason}` : ""}.`, null, retry);
+  },
+};
+
+function sentence(text, code, ...rest) {
+  const words = el("p", {}, text, code && " ", code && el("code", { class: "code" }, code));
+  return [words, ...rest.filter(Boolean)];
+}
