@@ -26,7 +26,7 @@ import attrs
 import trio
 
 BLOCK = re.compile(r"^<!-- (?P<do>[a-z]+)(?:: (?P<how>.+?))? -->\n```\w+\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)(?=\s)")
 STEP_SECONDS = 60.0
 """A command that takes longer hangs; the slowest of them, a retried start, takes about ten."""
 

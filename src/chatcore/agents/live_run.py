@@ -1,7 +1,8 @@
 """One run while it lasts: what an agent does becomes events, legal, authentic and stored, in that order.
 
 Each event passes the grammar before anything else, so nothing illegal is ever kept or seen; it is stored before any
-watcher gets it. Deltas alone go out at once and are stored with the next event, or when enough of them wait.
+watcher gets it. Deltas alone go out at once and are stored with the next event, or when enough of them wait. An event
+that could not be stored has its number all the same: it waits, with whatever comes after it, for the next try.
 """
 
 from __future__ import annotations
@@ -74,13 +75,14 @@ class LiveRun:
     recorder: Recorder
     question: str
     proves_numbers: bool
-    tool_calls: list[str] = attrs.field(factory=list)
+    tool_calls: dict[str, ToolCall] = attrs.field(factory=dict)
     evidence: list[m.Evidence] = attrs.field(factory=list)
     alarm: Alarm | None = None
     grammar: RunGrammar = attrs.field(factory=RunGrammar)
     _guard: AnswerGuard = attrs.field(init=False)
-    _open: dict[str, ToolCall] = attrs.field(factory=dict)
+    _finished: bool = False
     _first_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq, takes_self=True), init=False)
+    _seen_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq - 1, takes_self=True), init=False)
     _began_at: float = attrs.field(factory=trio.current_time)
     _unstored: list[StoredEvent] = attrs.field(factory=list)
     _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock)
@@ -102,7 +104,7 @@ class LiveRun:
 
     async def thinking(self, text: str) -> None:
         """See :class:`~chatcore.agents.base.Run`."""
-        self._refuse(self._guard.judge_words(text))
+        await self._permit(self._guard.judge_words(text))
         await self._emit(m.AgentThinking, text=text)
 
     async def say(self, text: str) -> None:
@@ -112,12 +114,12 @@ class LiveRun:
     @asynccontextmanager
     async def tool(self, name: str, /, **arguments: Any) -> AsyncIterator[ToolCall]:
         """See :class:`~chatcore.agents.base.Run`."""
+        await self._permit(None)
         call = ToolCall(new_id("call"), name, msgspec.to_builtins(arguments))
-        await self._emit(m.ToolExecuting, tool_call_id=call.tool_call_id, tool=name, arguments=dict(call.arguments))
-        self.tool_calls.append(call.tool_call_id)
-        self._open[call.tool_call_id] = call
         began_at, status = trio.current_time(), "error"
         try:
+            await self._emit(m.ToolExecuting, tool_call_id=call.tool_call_id, tool=name, arguments=dict(call.arguments))
+            self.tool_calls[call.tool_call_id] = call
             yield call
             status = "ok"
         finally:

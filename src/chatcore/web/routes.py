@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import attrs
 import msgspec
+import trio
 from quart import Response, request
 
 from chatcore.context import UserExecutionContext
@@ -32,6 +33,10 @@ PAGE_ITEMS = 50
 
 MOST_ITEMS = 500
 """Items of a list at most: a page of a long thread stays under a megabyte."""
+
+
+MOST_RENDERED = 100_000
+"""Characters of Markdown that are rendered at once: about a second of a worker thread, and a hundred screens of text."""
 
 
 @attrs.frozen(kw_only=True)
@@ -194,7 +199,10 @@ class Api:
 
     async def render(self) -> shapes.Rendered:
         """Safe HTML."""
-        return shapes.Rendered(html=self.render_markdown((await _body(shapes.Markdown)).text))
+        text = (await _body(shapes.Markdown)).text
+        if len(text) > MOST_RENDERED:
+            raise InvalidMessage("text", f"at most {MOST_RENDERED} characters")
+        return shapes.Rendered(html=await trio.to_thread.run_sync(self.render_markdown, text))
 
     async def threads(self) -> shapes.ThreadList:
         """The user's threads."""
