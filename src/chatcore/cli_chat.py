@@ -15,7 +15,7 @@ from chatcore.cli_screen import Screen
 from chatcore.client import Chat, ConnectionLost, HistoryLost, Run, connect
 from chatcore.client.verdict import closing_error
 from chatcore.client.wire import ungrouped
-from chatcore.errors import ConfigurationError, RequestRefused, TransportError
+from chatcore.errors import RequestRefused, TransportError
 from chatcore.protocol.messages import (
     AgentCancelled,
     AgentCompleted,
@@ -28,6 +28,7 @@ from chatcore.protocol.messages import (
     Initializing,
     Ready,
     Recovering,
+    ThreadMessage,
 )
 
 ANSWERED: Final = 0
@@ -114,8 +115,6 @@ async def _converse(
                     code = await (talk.converse() if message is None else talk.ask_once(message))
                     nursery.cancel_scope.cancel()
             return code
-    except ConfigurationError:
-        raise
     except (TransportError, RequestRefused) as error:
         screen.fail(str(error))
         return FAILED
@@ -195,8 +194,8 @@ class Talk:
         else:
             self._conclude(end, self.screen.drawn_answer)
 
-    async def _answer_to(self, question: str) -> AnyRunEvent | Answer | None:
-        """The end of the run that answers; where its history is lost, the answer that was kept, or None."""
+    async def _answer_to(self, question: str) -> AnyRunEvent | HistoryLost | None:
+        """The last event of the run that answers, or what is known where its events are lost."""
         run = await self.chat.send(question, self.thread)
         self.thread = run.thread_id
         self.interrupt.cancels(lambda: self._cancel(run))
@@ -206,8 +205,7 @@ class Talk:
                 self.screen.event(event)
                 end = event
         except HistoryLost as lost:
-            self.screen.note(str(lost))
-            return _kept_answer(lost)
+            return lost
         finally:
             self.interrupt.cancels(None)
         return end
@@ -216,7 +214,7 @@ class Talk:
         self.screen.note("cancelling; again to leave at once")
         await self.chat.cancel(run.run_id)
 
-    def _conclude(self, end: AnyRunEvent | Answer | None, show: Callable[[Answer], None]) -> int:
+    def _conclude(self, end: AnyRunEvent | HistoryLost | None, show: Callable[[Answer], None]) -> int:
         """Show how a run ended; the exit code that stands for it."""
         match end:
             case AgentCompleted():
@@ -224,9 +222,10 @@ class Talk:
                 show(end.answer)
                 self.screen.about(end)
                 return ANSWERED
-            case Answer():
-                self._last = end
-                show(end)
+            case HistoryLost(message=ThreadMessage(status="completed", answer=Answer() as answer)):
+                self._last = answer
+                show(answer)
+                self.screen.note(str(end))
                 return ANSWERED
             case AgentFailed():
                 again = "; the same question may succeed later" if end.retryable else ""
@@ -234,15 +233,8 @@ class Talk:
             case AgentCancelled():
                 self.screen.fail(f"cancelled: {end.reason}")
             case _:
-                self.screen.fail("the answer is lost")
+                self.screen.fail(str(end))
         return FAILED
-
-
-def _kept_answer(lost: HistoryLost) -> Answer | None:
-    kept = lost.message
-    if kept is None or kept.status != "completed":
-        return None
-    return kept.answer or Answer(text=kept.content)
 
 
 @attrs.define

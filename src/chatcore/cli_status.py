@@ -225,19 +225,20 @@ def _timeline(console: Console, known: Status) -> None:
         line.append(f"  {duration(service.duration_seconds):>8}  ")
         line.append(one_line(service.state), style=style)
         console.print(line, soft_wrap=True)
-    scale = f"0{duration(total):>{cells - 1}}"
-    console.print(Text(" " * (width + 2) + scale, style="dim"), soft_wrap=True)
+    if total > 0:
+        scale = f"0{duration(total):>{cells - 1}}"
+        console.print(Text(" " * (width + 2) + scale, style="dim"), soft_wrap=True)
 
 
 def _bar_of(service: Service, total: float, cells: int) -> str:
-    if service.started_seconds is None:
+    if service.started_seconds is None or total <= 0:
         return ""
     end = service.ended_seconds if service.ended_seconds is not None else total
     return bar(service.started_seconds, end, total, cells)
 
 
 def _extent(known: Status) -> float:
-    """The seconds that the width stands for: all of the attempt, and a little where nothing has begun."""
+    """The seconds that the width stands for: all of the attempt; 0 where nothing has begun."""
     times: list[Any] = [known.attempt_elapsed_seconds]
     times += [at for service in known.services for at in (service.started_seconds, service.ended_seconds)]
-    return max((at for at in times if at is not None), default=0.0) or 1.0
+    return max((at for at in times if at is not None), default=0.0)

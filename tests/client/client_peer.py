@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import attrs
 import trio
+from msgspec import UNSET
 
 from chatcore.client import ConnectionLost, Wire
 from chatcore.errors import CloseCode
@@ -118,7 +119,15 @@ def deltas(*texts: str, seq: int, **fields: Any) -> list[AgentDelta]:
 
 def snapshot_of(run_id: str | None, status: Any, **fields: Any) -> ThreadSnapshot:
     """A thread with one answer in it."""
-    message = ThreadMessage(message_id=None, role="agent", content="done", run_id=run_id, created_at=0.0, status=status)
+    message = ThreadMessage(
+        message_id=None,
+        role="agent",
+        content="done",
+        run_id=run_id,
+        created_at=0.0,
+        status=status,
+        answer=Answer(text="done") if status == "completed" else UNSET,
+    )
     return frame(ThreadSnapshot, messages=[message], **fields)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from client_peer import deltas, frame, snapshot_of
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
@@ -62,6 +63,11 @@ class Peer:
         message = await self.hear()
         await self.say(frame(MessageAccepted, message_id=message["message_id"], **fields), *frames)
         return message
+
+
+async def shown() -> None:
+    """Return when the client has dealt with all that was said."""
+    await trio.testing.wait_all_tasks_blocked(0.05)
 
 
 @asynccontextmanager
@@ -250,7 +256,7 @@ async def test_ctrl_c_cancels_the_run(capsys: Capture) -> None:
     async def session(peer: Peer) -> None:
         await peer.say(READY)
         await peer.accept(STARTED)
-        await trio.sleep(0.05)
+        await shown()
         signal.raise_signal(signal.SIGINT)
         assert await peer.hear() == {"type": "cancel_run", "run_id": "r1"}
         await peer.say(frame(AgentCancelled, seq=2, reason="asked"))
@@ -264,7 +270,7 @@ async def test_ctrl_c_again_leaves_at_once(capsys: Capture) -> None:
     async def session(peer: Peer) -> None:
         await peer.say(READY)
         await peer.accept(STARTED)
-        await trio.sleep(0.05)
+        await shown()
         signal.raise_signal(signal.SIGINT)
         await peer.hear()
         signal.raise_signal(signal.SIGINT)
@@ -347,7 +353,7 @@ async def test_a_conversation(typed: Callable[[str], None], capsys: Capture) -> 
 async def test_ctrl_c_at_the_prompt_leaves_though_nothing_is_typed(typed: Callable[[str], None]) -> None:
     async def session(peer: Peer) -> None:
         await peer.say(READY)
-        await trio.sleep(0.2)
+        await shown()
         signal.raise_signal(signal.SIGINT)
 
     async with serving(session) as url:

@@ -92,6 +92,16 @@ async def test_a_start_is_drawn_to_scale(capsys: pytest.CaptureFixture[str]) -> 
     assert axis.split() == ["0", "4.0", "s"]
 
 
+async def test_before_anything_has_begun_there_is_nothing_to_draw(capsys: pytest.CaptureFixture[str]) -> None:
+    idle = READINESS | {"state": "idle", "progress": 0, "attempt": 0}
+    pending = [service | {"state": "pending"} for service in READINESS["services"]]
+    async with serving({"/health/ready": (503, idle | {"services": pending})}) as url:
+        assert await status(url, as_json=False) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "idle"
+    assert [line.split()[-1] for line in lines[3:]] == ["pending"] * 3
+
+
 async def test_ready_is_exit_code_0(capsys: pytest.CaptureFixture[str]) -> None:
     async with serving({"/health/ready": (200, READINESS | READY), "/status.json": (200, STATUS | READY)}) as url:
         assert await status(url.replace("http", "ws") + "/ws", as_json=False) == 0

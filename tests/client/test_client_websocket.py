@@ -13,7 +13,7 @@ import trio.testing
 from client_peer import deltas, frame
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
-from chatcore.client import Chat, ConnectionRefused, ProtocolViolated, Unreachable, connect
+from chatcore.client import Chat, ConnectionRefused, ProtocolViolated, Unreachable, connect, wire
 from chatcore.client.wire import dialer
 from chatcore.errors import CloseCode
 from chatcore.protocol.codec import encode
@@ -203,38 +203,39 @@ async def test_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 ", b"220 smtp ready\r\n", b"HTTP/1.1 200 OK\r\n\r\n<html>"])
-async def test_a_server_that_hangs_up_or_is_none_is_noticed_at_once(answer: bytes) -> None:
+async def test_a_server_that_hangs_up_or_is_none_is_noticed_at_once(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "HANDSHAKE_SECONDS", 600.0)
     async with listening(answer) as url:
-        began = trio.current_time()
         with pytest.raises((Unreachable, ConnectionRefused)):
             async with quick(url, connect_timeout_seconds=0.3):
                 raise AssertionError
-        assert trio.current_time() - began < 3
 
 
-async def test_leaving_a_silent_server_takes_no_longer_than_a_polite_close() -> None:
+async def test_leaving_a_silent_server_takes_no_longer_than_a_polite_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "CLOSING_SECONDS", 0.05)
+
     async def deaf(request: WebSocketRequest) -> None:
         await request.accept()
         await trio.sleep_forever()
 
-    async with serving(deaf) as url:
-        began = trio.current_time()
-        async with quick(url):
-            pass
-        assert trio.current_time() - began < 3
+    async with serving(deaf) as url, quick(url):
+        pass
 
 
-async def test_leaving_says_goodbye_and_does_not_wait_for_more() -> None:
+async def test_leaving_says_goodbye_and_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "CLOSING_SECONDS", 600.0)
     server = Conversing()
     async with serving(server) as url:
         async with quick(url):
-            began = trio.current_time()
-        assert trio.current_time() - began < 0.9  # a goodbye that is not heard takes CLOSING_SECONDS
+            pass
         await trio.testing.wait_all_tasks_blocked(0.05)
     assert server.closes == [CloseCode.NORMAL]
 
 
-async def test_a_cancelled_block_says_goodbye_too() -> None:
+async def test_a_cancelled_block_says_goodbye_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "CLOSING_SECONDS", 600.0)
     server = Conversing()
     async with serving(server) as url:
         with trio.CancelScope() as scope:

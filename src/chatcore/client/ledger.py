@@ -119,7 +119,7 @@ class Ledger:
             watch.back_to = None if watch.back_to is None else min(watch.back_to, after_seq)
 
     def outgoing(self) -> AnyClientFrame | None:
-        """What to write next on this connection, taken as written; None when all is said for now."""
+        """What to write next on this connection, taken as written; None when all of it is said."""
         for wanted in (self._unacknowledged, self._cancels):
             for key, frame in wanted.items():
                 if key not in self._written:

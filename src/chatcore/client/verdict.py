@@ -9,6 +9,8 @@ from chatcore.errors import CloseCode
 from chatcore.protocol.connection import What, kind_of
 from chatcore.protocol.messages import AnyServerFrame, Draining, Error
 
+_CODES: Final = frozenset(int(code) for code in CloseCode)
+
 _BROKEN: Final = frozenset({None, 1001, 1005, 1006, 1014, 1015})
 """What a lost network, a proxy or a server that goes away leave behind (RFC 6455 section 7.4.1, and its registry)."""
 
@@ -43,6 +45,3 @@ def least_wait(lost: ConnectionLost, last: AnyServerFrame | None) -> float:
 def closing_error(last: AnyServerFrame | None) -> Error | None:
     """The error that ended the connection, where there was one."""
     return last if isinstance(last, Error) and kind_of(last) is What.CLOSING_ERROR else None
-
-
-_CODES: Final = frozenset(int(code) for code in CloseCode)
