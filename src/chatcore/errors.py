@@ -14,9 +14,12 @@
     ├── IllegalFrame                  a frame the connection's table does not allow now
     ├── IllegalRunEvent               an event the grammar of a run does not allow now
     ├── AgentFailure                  an agent ends its own run with a code of the catalogue
+    ├── SequenceBroken, RunEnded      a write that the storage must refuse (:mod:`chatcore.threads.model`)
+    ├── ConversationEnded, …          what the client raises (:mod:`chatcore.client.errors`)
     └── TransportError
         ├── TransportClosed           this side closed it
-        └── TransportBroken           the other side is gone, or did not read in time
+        ├── TransportBroken           the other side is gone, or did not read in time
+        └── TransportOverrun          the other side sent faster than its frames were taken
 
 The text that a client sees comes from :data:`CATALOGUE` alone, never from an exception (guarantees.md, 48).
 """
@@ -348,3 +351,7 @@ class TransportClosed(TransportError):
 
 class TransportBroken(TransportError):
     """The other side is gone, or did not read in time."""
+
+
+class TransportOverrun(TransportError):
+    """The other side sent faster than its frames were taken; some are lost. It can still be told so."""

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from chatcore.errors import ConfigurationError
+from chatcore.errors import ChatcoreError, ConfigurationError
 
 
 class Recorder:
@@ -73,6 +73,8 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     told: dict[str, Any] = {"error": type(error).__qualname__, "where": _where(error)}
     if isinstance(error, ConfigurationError):
         told["fault"] = without_credentials(str(error))
+    if isinstance(error, ChatcoreError) and hasattr(error, "__notes__"):
+        told["notes"] = list(error.__notes__)  # of our own making, such as the name of SQLite's error
     if isinstance(error, BaseExceptionGroup):
         told["parts"] = [describe_error(part) for part in error.exceptions]
     return told

@@ -170,6 +170,12 @@ def only_files(spare: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+async def test_a_library_too_old_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    assert "needs SQLite 3.35 or newer" in (await refused(url(tmp_path / "chat.db"))).problem
+    assert files(tmp_path) == {}
+
+
 async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "chat.db"
     async with open_threads(url(path)) as threads:

@@ -182,8 +182,9 @@ async def test_a_table_that_is_gone_is_unavailable_to_readers_too(tmp_path: Path
     async with open_threads(url(path)) as threads:
         with closing(sqlite3.connect(path)) as vandal:
             vandal.execute("DROP TABLE threads")
-        refusal = await unavailable(threads.threads("ann"))
+        refusal = await unavailable(threads.threads("a user's name"))
         assert str(refusal) == "The message could not be stored and was not accepted"
+        assert "a user's name" not in f"{refusal.__context__} {refusal.__notes__}"
 
 
 # --- the process ----------------------------------------------------------------------------------------------------

@@ -21,7 +21,14 @@ from sqlalchemy.exc import DBAPIError
 from chatcore.errors import ConfigurationError
 from chatcore.threads.commands import Commands
 from chatcore.threads.queries import Queries
-from chatcore.threads.sqlite import create_sqlite_engine, database_path, opening, require_writable, unavailable
+from chatcore.threads.sqlite import (
+    create_sqlite_engine,
+    database_path,
+    opening,
+    require_version,
+    require_writable,
+    unavailable,
+)
 from chatcore.threads.statements import Transaction
 from chatcore.threads.writer import Outcome
 
@@ -100,6 +107,7 @@ def open_database(database_url: str, *, readers: int) -> Database:
         StorageUnavailable: the file cannot be used now.
     """
     path = database_path(database_url)
+    require_version()
     require_writable(path)
     writer = create_sqlite_engine(path, connections=1, writes=True)
     try:

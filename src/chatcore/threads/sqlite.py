@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -18,6 +18,9 @@ from sqlalchemy.pool import QueuePool
 from chatcore.errors import ConfigurationError, StorageUnavailable
 
 SCHEME: Final = "sqlite:///"
+
+LEAST_VERSION: Final = (3, 35)
+"""The first that has RETURNING, of 2021."""
 
 PRAGMAS: Final = (
     "busy_timeout = 5000",  # milliseconds another process may hold the lock; first, as the next needs the lock
@@ -32,7 +35,7 @@ _PASSING_ERRNO: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, err
 
 _LASTING: Final = {  # SQLite's result codes, https://www.sqlite.org/rescode.html
     1: "holds tables that are not chatcore's",  # SQLITE_ERROR: a migration met them
-    8: "cannot be written",  # SQLITE_READONLY
+    8: "cannot be written",  # SQLITE_READONLY, of the folder too
     11: "is damaged",  # SQLITE_CORRUPT
     26: "is not an SQLite database",  # SQLITE_NOTADB
 }
@@ -59,8 +62,19 @@ def database_path(database_url: str) -> Path:
     raise ConfigurationError("database_url", problem, f"it must be {SCHEME}PATH, such as {SCHEME}chatcore.db")
 
 
+def require_version() -> None:
+    """Refuse a library of SQLite that is too old.
+
+    Raises:
+        ConfigurationError: names the version that is there.
+    """
+    if sqlite3.sqlite_version_info < LEAST_VERSION:
+        problem = f"needs SQLite {'.'.join(map(str, LEAST_VERSION))} or newer, and Python has {sqlite3.sqlite_version}"
+        raise ConfigurationError("database_url", problem)
+
+
 def require_writable(path: Path) -> None:
-    """Create the file, for its owner alone, unless it is there; SQLite puts others beside it.
+    """Create the file, for its owner alone, unless it is there.
 
     Raises:
         ConfigurationError: it cannot be written, and trying again would not help.
@@ -68,7 +82,6 @@ def require_writable(path: Path) -> None:
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        TemporaryFile(dir=path.parent).close()
     except OSError as error:
         if error.errno in _PASSING_ERRNO:
             raise StorageUnavailable() from None

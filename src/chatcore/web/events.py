@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
 
 import attrs
 import trio
+from quart.wrappers.response import ResponseBody
 
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.delivery.outbox import Outbox
 from chatcore.delivery.replay import Replay
+from chatcore.errors import RequestRefused
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode
 from chatcore.threads.model import StoredEvent
@@ -20,39 +24,73 @@ KEEP_ALIVE_SECONDS = 15.0
 
 
 @attrs.define(eq=False)
-class EventStream:
-    """One reader of a thread's events; a :class:`~chatcore.delivery.bridge.Watcher`.
+class EventStream(ResponseBody):
+    """One reader of a thread's events, as the body of a response; a :class:`~chatcore.delivery.bridge.Watcher`.
+
+    It ends when its reader is gone, has left too much unread, or when the history cannot be read any further; a reader
+    comes again with ``Last-Event-ID``.
 
     Args:
-        outbox: bounded; a reader that leaves it full is cut, and comes again with ``Last-Event-ID``.
+        store: where the events are.
+        bridge: from where they go on.
+        user_id: who reads.
+        resume: from where.
+        outbox: bounded.
     """
 
+    store: ThreadService
+    bridge: AgentWebSocketBridge
+    user_id: str
+    resume: m.Resume
     outbox: Outbox
+    _ended: bool = attrs.field(default=False, init=False)
+    _stack: AsyncExitStack = attrs.field(factory=AsyncExitStack, init=False)
+
+    async def __aenter__(self) -> Self:
+        self._stack.callback(self.bridge.leave, self)
+        nursery = await self._stack.enter_async_context(trio.open_nursery())
+        self._stack.callback(nursery.cancel_scope.cancel)
+        nursery.start_soon(self._catch_up)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.outbox.overflowed.is_set() or (self._ended and not self.outbox.held_bytes):
+            raise StopAsyncIteration
+        with trio.move_on_after(KEEP_ALIVE_SECONDS):
+            text, _ = await self.outbox.take()
+            return text
+        return b": still here\n\n"
 
     def deliver(self, event: StoredEvent) -> None:
         """Take an event of a run."""
-        self._put(f"id: {event.seq}\nevent: {event.type}\ndata: {event.frame.decode()}\n\n")
+        self._put(b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.frame))
 
     def say(self, frame: m.AnyServerFrame) -> None:
         """Take a frame about the stream itself; it has no id, so that a reader resumes from the last event."""
-        self._put(f"event: {frame.__struct_config__.tag}\ndata: {encode(frame)}\n\n")
+        self._put(f"event: {frame.__struct_config__.tag}\ndata: {encode(frame)}\n\n".encode())
 
-    def _put(self, text: str) -> None:
+    async def _catch_up(self) -> None:
+        replay = Replay(
+            store=self.store,
+            bridge=self.bridge,
+            watcher=self,
+            user_id=self.user_id,
+            send=self.say,
+            room=self.outbox.room,
+        )
+        try:
+            await replay.run(self.resume)
+        except RequestRefused:  # the response has begun: all that can be said is that it ends
+            self._ended = True
+            self._put(b": the history cannot be read now\n\n")
+
+    def _put(self, text: bytes) -> None:
         self.outbox.put(text, trio.current_time())
-
-
-async def sse(
-    bridge: AgentWebSocketBridge, store: ThreadService, user_id: str, resume: m.Resume, max_bytes: int
-) -> AsyncIterator[bytes]:
-    """The stream's bytes, until the reader is gone or has left too much unread."""
-    stream = EventStream(Outbox(max_bytes=max_bytes))
-    replay = Replay(store=store, bridge=bridge, watcher=stream, user_id=user_id, send=stream.say)
-    try:
-        await replay.run(resume)
-        while not stream.outbox.overflowed.is_set():
-            text = ": still here\n\n"
-            with trio.move_on_after(KEEP_ALIVE_SECONDS):
-                text, _ = await stream.outbox.take()
-            yield text.encode()
-    finally:
-        bridge.leave(stream)

@@ -14,6 +14,7 @@ import trio
 from quart import Response, request
 
 from chatcore.context import UserExecutionContext
+from chatcore.delivery.outbox import Outbox
 from chatcore.errors import InvalidMessage
 from chatcore.ids import new_id
 from chatcore.initialization.lifecycle import State
@@ -22,7 +23,7 @@ from chatcore.protocol.codec import RULES
 from chatcore.server import Server
 from chatcore.web import shapes
 from chatcore.web.admission import USER_KEY
-from chatcore.web.events import sse
+from chatcore.web.events import EventStream
 from chatcore.web.health import readiness, timeline
 from chatcore.web.problems import retry_after
 
@@ -224,6 +225,8 @@ class Api:
     async def delete_thread(self, thread_id: str) -> None:
         """Delete a thread."""
         store = await self.server.keeper.opened()
+        await store.thread(_user(), thread_id)
+        self.server.supervisor.give_up_thread(thread_id)
         await store.delete_thread(_user(), thread_id)
 
     async def messages(self, thread_id: str) -> shapes.MessageList:
@@ -259,7 +262,7 @@ class Api:
         if "text/event-stream" in request.headers.get("Accept", ""):
             after = _whole("Last-Event-ID", request.headers.get("Last-Event-ID"), _after())
             resume = m.Resume(thread_id=thread_id, after_seq=after)
-            return _stream(sse(self.server.bridge, store, _user(), resume, self.server.outbox_bytes))
+            return _stream(EventStream(store, self.server.bridge, _user(), resume, Outbox(self.server.outbox_bytes)))
         await self.server.bridge.settle(thread_id)
         page = await store.events(_user(), thread_id, after_seq=_after(), limit=_limit())
         events = [msgspec.json.decode(event.frame) for event in page.items]
@@ -280,7 +283,7 @@ def json_response(status: int, body: Any, headers: dict[str, str] | None = None)
     return Response(msgspec.json.encode(body), status=status, headers=given, content_type="application/json")
 
 
-def _stream(body: Any) -> Response:
+def _stream(body: EventStream) -> Response:
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     response = Response(body, headers=headers, content_type="text/event-stream")
     response.timeout = None
