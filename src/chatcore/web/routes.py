@@ -37,7 +37,7 @@ MOST_ITEMS = 500
 
 
 MOST_RENDERED = 100_000
-"""Characters of Markdown that are rendered at once: about a second of a worker thread, and a hundred screens of text."""
+"""Characters of Markdown rendered at once: about a second of a worker thread, and more text than anyone reads."""
 
 
 @attrs.frozen(kw_only=True)

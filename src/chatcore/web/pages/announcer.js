@@ -31,9 +31,9 @@ export class Announcer {
     return `${doing}, ${startup.progress} percent${label ? `: ${label}` : ""}.`;
   }
 
-  /** @param {object} turn whose run has ended */
-  ended(turn) {
-    this.say(ENDINGS[turn.state](turn));
+  /** @param {object} turn whose run has ended @param {string} text of its answer as it is shown, without marks */
+  ended(turn, text) {
+    this.say(ENDINGS[turn.state](turn, text));
   }
 
   say(words) {
@@ -47,11 +47,11 @@ const CONNECTION = {
 };
 
 const ENDINGS = {
-  completed: ({ agent, answer }) => {
+  completed: ({ agent, answer }, text) => {
     const opening = answer.answered
       ? `${agent} has answered`
       : `${agent} can\u2019t answer this (${spaced(answer.reason ?? "")})`;
-    return `${opening}: ${answer.text.slice(0, HEARD_CHARACTERS)}`;
+    return `${opening}: ${text.slice(0, HEARD_CHARACTERS)}`;
   },
   failed: ({ agent, error }) => `${agent} has failed: ${error.message}.`,
   cancelled: ({ agent }) => `${agent} was cancelled.`,

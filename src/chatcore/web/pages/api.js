@@ -38,14 +38,18 @@ export async function threadMessages(threadId) {
   return all;
 }
 
-/** @returns {Promise<{reachable: boolean, afterSeconds: number | null}>} whether the server answers at all */
+/**
+ * @returns {Promise<{state: string | null, afterSeconds: number | null}>} how the server says it is (protocol.md,
+ *   section 2), "unknown" where something answers that says nothing of it, null where nothing answers
+ */
 export async function serverStands() {
   try {
     const response = await fetch("/health/ready", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
     const seconds = Number.parseFloat(response.headers.get("Retry-After") ?? "");
-    return { reachable: true, afterSeconds: Number.isFinite(seconds) ? seconds : null };
+    const { state } = await response.json().catch(() => ({ state: "unknown" }));
+    return { state, afterSeconds: Number.isFinite(seconds) ? seconds : null };
   } catch {
-    return { reachable: false, afterSeconds: null };
+    return { state: null, afterSeconds: null };
   }
 }
 

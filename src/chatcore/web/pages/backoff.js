@@ -29,12 +29,13 @@ const PASSING = new Map([
  * @param {number} code the close code; 1006 where the connection was lost without one
  * @param {{message: string, retryable: boolean, retry_after_seconds: number | null} | null} error the last error frame
  *   that can have been about the connection
- * @param {{reconnect_after_seconds: number} | null} draining
+ * @param {{message: string, reconnect_after_seconds: number} | null} draining
  * @returns {{reconnect: boolean, why: string, afterSeconds: number | null}} `afterSeconds` is what the server asked for
  */
 export function afterClose(code, error, draining) {
   const known = FINAL.get(code) ?? PASSING.get(code) ?? "The connection was lost.";
-  const why = error ? `${error.message}.` : known;
+  const told = error ?? draining;
+  const why = told ? `${told.message}.` : known;
   const reconnect = !FINAL.has(code) && (code !== 1011 || error === null || error.retryable);
   return { reconnect, why, afterSeconds: error?.retry_after_seconds ?? draining?.reconnect_after_seconds ?? null };
 }

@@ -123,6 +123,11 @@ function notice(words) {
   byId("notice").replaceChildren(el("p", {}, `${words}.`), close);
 }
 
+async function announceEnd(turn) {
+  conversation.update(session.current, connection.isOpen);
+  announcer.ended(turn, await conversation.textOf(turn));
+}
+
 function newConversation() {
   if (threadInAddress() !== null) history.pushState(null, "", location.pathname + location.search);
   session.open(null);
@@ -137,7 +142,7 @@ function cancelOnEscape(event) {
 
 session.addEventListener("change", schedule);
 session.addEventListener("thread", rememberThread);
-session.addEventListener("ended", (event) => announcer.ended(event.detail));
+session.addEventListener("ended", (event) => announceEnd(event.detail));
 session.addEventListener("notice", (event) => notice(event.detail));
 window.addEventListener("hashchange", () => session.open(threadInAddress()));
 document.addEventListener("keydown", cancelOnEscape);

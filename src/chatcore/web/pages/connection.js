@@ -3,12 +3,20 @@
 import { serverStands } from "./api.js";
 import { afterClose, delaySeconds } from "./backoff.js";
 import { parseFrame } from "./frames.js";
+import { SERVER_STATES } from "./words.js";
 
 const SUBPROTOCOL = "chatcore.v1";
 /** While the services start, the server speaks every 2 s; once ready it may be silent, and is asked. */
 const ASK_AFTER_SILENCE_MS = 20_000;
 const GONE_AFTER_SILENCE_MS = 35_000;
 const LOST = 1006;
+
+/** @param {string | null} state of the server, null where it does not answer */
+function whyRefused(state) {
+  if (state === null) return "The server cannot be reached.";
+  const unready = state === "ready" ? null : SERVER_STATES[state]?.[1];
+  return ["The server did not take this connection.", unready].filter(Boolean).join(" ");
+}
 
 /**
  * Dispatches `frame` (detail: the frame), `open`, and `change` when `status` is another one:
@@ -85,9 +93,8 @@ export class Connection extends EventTarget {
   /** A browser does not say why a handshake failed; over HTTP, a server that is away differs from an unwilling one. */
   async #afterRefusedHandshake() {
     this.#become({ name: "connecting" });
-    const { reachable, afterSeconds } = await serverStands();
-    const why = reachable ? "The server did not take this connection." : "The server cannot be reached.";
-    return { reconnect: true, why, afterSeconds };
+    const { state, afterSeconds } = await serverStands();
+    return { reconnect: true, why: whyRefused(state), afterSeconds };
   }
 
   #wait(why, afterSeconds) {

@@ -33,6 +33,13 @@ export class ConversationView {
     this.#onScroll();
   }
 
+  /** @param {object} turn that is shown @returns {Promise<string>} its answer as it reads, once all of it is there */
+  async textOf(turn) {
+    const { markdown } = this.views.get(turn);
+    await markdown.settled;
+    return markdown.node.innerText;
+  }
+
   #place(turn, index, live) {
     if (!this.views.has(turn)) this.#add(turn);
     const view = this.views.get(turn);

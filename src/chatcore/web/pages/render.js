@@ -8,6 +8,8 @@ const PAUSE_MS = 250;
 const TRIES = 4;
 
 export class MarkdownText {
+  #settle;
+
   /** @param {HTMLElement} node holds the answer and nothing else */
   constructor(node) {
     this.node = node;
@@ -17,6 +19,8 @@ export class MarkdownText {
     this.failures = 0;
     this.timer = null;
     this.busy = false;
+    /** Fulfilled when the last of the answer is shown; plain where the server does not render it. */
+    this.settled = new Promise((resolve) => (this.#settle = resolve));
   }
 
   /**
@@ -27,6 +31,12 @@ export class MarkdownText {
     if (text !== this.wanted) this.#want(text);
     if (complete && !this.complete) this.#hurry();
     this.complete = complete;
+    this.#settleIfShown();
+  }
+
+  #settleIfShown() {
+    const shown = this.wanted === "" || this.rendered === this.wanted || this.failures >= TRIES;
+    if (this.complete && shown) this.#settle();
   }
 
   #want(text) {
@@ -62,6 +72,7 @@ export class MarkdownText {
     if (html === null) this.#failed();
     else if (this.wanted.startsWith(text)) this.#showHtml(text, html);
     if (this.rendered !== this.wanted) this.#schedule(PAUSE_MS * 2 ** this.failures);
+    this.#settleIfShown();
   }
 
   #failed() {

@@ -19,7 +19,7 @@ export const TURN_NOTES = {
 
 export const WORKING = {
   live: "Answering",
-  lost: "The run goes on at the server; what it has said is shown when the page is connected again.",
+  lost: "The connection is lost; what has become of this answer is shown when it is back.",
 };
 
 export const SERVICE_WORDS = {
