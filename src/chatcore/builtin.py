@@ -7,6 +7,10 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from chatcore.agents.analyst.agent import Analyst, Data
+from chatcore.agents.analyst.ledger import open_ledger, open_sample
+from chatcore.agents.analyst.records import open_records
+from chatcore.agents.analyst.sources import find_sources, validate_sources
 from chatcore.application import Application
 from chatcore.errors import ConfigurationError
 from chatcore.services import Phase, ServiceGraph, StartReporter
@@ -61,43 +65,37 @@ def analyst_application(data: Sequence[str]) -> Application:
     Raises:
         ConfigurationError: names the file that is wrong.
     """
-    from chatcore.agents.analyst.agent import Analyst
-
     return Application(_graph(data), agents={"analyst": Analyst})
 
 
-def _graph(data: Sequence[str]) -> ServiceGraph:
+def _graph(paths: Sequence[str]) -> ServiceGraph:
     """Two services: what is known, and the analyst that is asked about it."""
-    from chatcore.agents.analyst.agent import Analyst
-    from chatcore.agents.analyst.ledger import Ledger, open_ledger, open_records, open_sample
-    from chatcore.agents.analyst.sources import find_sources, validate_sources
-
     services = ServiceGraph()
-    if not data:
+    if not paths:
 
         @services.provide(phase=Phase.DATABASE, label="server record")
-        async def server_record(threads: ThreadService) -> AsyncIterator[Ledger]:
-            async with open_records(threads.records) as ledger:
-                yield ledger
+        async def server_record(threads: ThreadService) -> AsyncIterator[Data]:
+            async with open_records(threads.records) as records:
+                yield records
 
-    elif list(data) == [SAMPLE]:
+    elif list(paths) == [SAMPLE]:
 
         @services.provide(phase=Phase.DATABASE, label="generated sample ledger", weight=LOADING_WEIGHT)
-        async def sample_ledger(start: StartReporter) -> AsyncIterator[Ledger]:
+        async def sample_ledger(start: StartReporter) -> AsyncIterator[Data]:
             async with open_sample(start.advance) as ledger:
                 yield ledger
 
     else:
-        sources = find_sources([Path(path) for path in data])
+        sources = find_sources([Path(path) for path in paths])
         validate_sources(sources)
 
         @services.provide(phase=Phase.DATABASE, label="usage ledger", weight=LOADING_WEIGHT)
-        async def usage_ledger(start: StartReporter) -> AsyncIterator[Ledger]:
+        async def usage_ledger(start: StartReporter) -> AsyncIterator[Data]:
             async with open_ledger(sources, start.advance) as ledger:
                 yield ledger
 
     @services.provide(phase=Phase.SERVICES, label="analyst")
-    async def analyst(ledger: Ledger) -> AsyncIterator[Analyst]:
-        yield Analyst(ledger)
+    async def analyst(data: Data) -> AsyncIterator[Analyst]:
+        yield Analyst(data)
 
     return services

@@ -49,7 +49,7 @@ _DATES = re.compile(
             rf"\b{_MONTH}\s+{_DAY}(?:,?\s+{_YEAR})?(?![\w,.]*\d)",
             rf"\b\d\d?[./]\d\d?[./]{_YEAR}\b",
             rf"(?<![\w.:]){_CLOCK}(?:\s?[ap]m)?\b{_ZONE}",
-            rf"\b{_TIME_WORD}\s+{_YEAR}\b(?![,.]?\d)(?!\s+{_QUANTITY})(?:\s?[-–]\s?{_YEAR}\b)?",
+            rf"\b{_TIME_WORD}\s+{_YEAR}\b(?![,.-]?\d)(?!\s+{_QUANTITY})(?:\s?[-–]\s?{_YEAR}\b)?",
         )
     ),
     re.IGNORECASE,
@@ -61,7 +61,7 @@ _RUN = re.compile(r"[A-Za-z0-9_][\w.:@#+-]*(?<![.:+-])")
 _CURRENCY_CODE = re.compile(r"(?:USD|EUR|GBP|CHF|US)(?=\d)")
 _EXPONENT = re.compile(r"\d[\d,]*(?:\.\d+)?[eE][+-]?\d+")
 _NUMBER = re.compile(
-    r"(?P<sign>(?<![\w)\]])[-−+])?[$€£]?\s?(?<![\d.,])(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
+    r"(?P<sign>(?<![\w)\]])[-−+])?(?:[$€£]\s?)?(?<![\d.,])(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
     r"(?P<exponent>[eE][+-]?\d+)?(?:(?P<suffix>[kKMBT])(?![A-Za-z])|\s(?P<word>thousand|million|billion|trillion)\b)?"
 )
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -155,7 +155,7 @@ def _without_strings(text: str, strings: set[str]) -> str:
     """The text without the cells that are words with digits in them, longest first: they are quoted, not counted."""
     present = [string for string in strings if string in text and _number_in(string) is None]
     for string in sorted(present, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w.]){re.escape(string)}(?!\w)", " ", text)
+        text = re.sub(rf"(?<![\w.])(?<!\w-){re.escape(string)}(?!-?\w)", " ", text)
     return text
 
 

@@ -1,0 +1,133 @@
+"""The analyst: a question becomes an intent, the intent queries, their cells the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ClassVar, Protocol
+
+import attrs
+import msgspec
+from msgspec import UNSET
+
+from chatcore.agents.analyst.catalogue import Catalogue, Origin
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.evidence import Sheet
+from chatcore.agents.analyst.intents import KINDS
+from chatcore.agents.analyst.intents.base import Draft, Sheets
+from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.toolbox import tools_for
+from chatcore.agents.base import Run
+from chatcore.protocol.messages import Answer, Evidence, UserMessage
+
+_NOTES = {
+    Origin.GENERATED: "The data is the sample: generated from a seed, not real.",
+    Origin.RECORDS: "This is the server's own record; attach usage data with `chatcore serve --data usage.csv`.",
+}
+"""What every answer says over data that nobody attached."""
+
+
+class Data(Protocol):
+    """What the analyst asks: loaded files, or the server's own record."""
+
+    def opened_for(self, user_id: str) -> AbstractAsyncContextManager[Ledger]:
+        """The data as this user may see it now."""
+
+
+@attrs.frozen
+class Analyst:
+    """Answers questions about usage data with numbers computed from rows, and shows the evidence.
+
+    Args:
+        data: what it answers from.
+    """
+
+    data: Data
+
+    proves_numbers: ClassVar[bool] = True
+    restartable: ClassVar[bool] = True
+    engine: ClassVar[str] = "planner"
+    description: ClassVar[str] = "Answers questions about usage data with numbers from the rows, and shows the evidence"
+
+    async def respond(self, message: UserMessage, run: Run) -> Answer:
+        """Answer a question, or say why it has no answer and what would have one."""
+        async with self.data.opened_for(run.context.user_id) as ledger:
+            return await Inquiry(ledger, run).answer(message.content)
+
+
+@attrs.frozen
+class Inquiry:
+    """One question put to one ledger.
+
+    Args:
+        ledger: what is asked.
+        run: who is told.
+    """
+
+    ledger: Ledger
+    run: Run
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self.ledger.catalogue
+
+    async def answer(self, question: str) -> Answer:
+        """The whole way from a question to its answer."""
+        await self.run.thinking("Reading the question against the tables")
+        tools = tools_for(self.ledger)
+        await tools.call(self.run, "list_tables")
+        planned = plan(question, self._catalogue)
+        if isinstance(planned, Refusal):
+            return await self._refuse(planned, ())
+        await self.run.thinking(self._understood(planned))
+        await tools.call(self.run, "describe_table", table=planned.table)
+        found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
+        worded = KINDS[planned.kind].word(planned, self._catalogue, _sheets(found.value))
+        if isinstance(worded, Refusal):
+            return await self._refuse(worded, found.evidence)
+        return await self._tell(worded, found.evidence)
+
+    def _understood(self, intent: Intent) -> str:
+        """What the question is taken for, and which column for the cost."""
+        table = self._catalogue.table(intent.table)
+        words = [KINDS[intent.kind].description, f"in {table.name}"]
+        words += [f"by {intent.by}"] if intent.by else []
+        words += [f"by {intent.grain}"] if intent.grain else []
+        words += [f"for {' and '.join(period.words for period in intent.periods)}"] if intent.periods else []
+        words += [f"where {each.column} is {each.words}" for each in intent.filters]
+        cost = table.column(Meaning.COST)
+        words += [f"(taking {cost.name} for the cost)"] if cost else []
+        return " ".join(words)
+
+    async def _tell(self, draft: Draft, evidence: Sequence[Evidence]) -> Answer:
+        for part in draft.parts:
+            await self.run.say(part)
+        await self._note()
+        return Answer(insights=list(draft.insights), action_items=list(draft.action_items), evidence=list(evidence))
+
+    async def _refuse(self, refusal: Refusal, evidence: Sequence[Evidence]) -> Answer:
+        await self.run.say(f"{refusal.text}\n")
+        if refusal.alternatives:
+            await self.run.say(
+                "\nI can answer, for example:\n\n" + "".join(f"- {each}\n" for each in refusal.alternatives)
+            )
+        await self._note()
+        return Answer(
+            answered=False,
+            evidence=list(evidence),
+            reason=refusal.reason,
+            missing=list(refusal.missing),
+            covered=refusal.covered if refusal.covered is not None else UNSET,
+            alternatives=list(refusal.alternatives),
+        )
+
+    async def _note(self) -> None:
+        note = _NOTES.get(self._catalogue.origin)
+        if note is not None:
+            await self.run.say(f"\n{note}\n")
+
+
+def _sheets(value: Any) -> Sheets:
+    return {str(name): Sheet(evidence) for name, evidence in dict(value).items()}

@@ -1,0 +1,83 @@
+"""Which table a question is about, where it names none or several. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatcore.agents.analyst import language as lang
+from chatcore.agents.analyst import refusals
+from chatcore.agents.analyst.catalogue import Table
+from chatcore.agents.analyst.columns import Meaning, name_words
+from chatcore.agents.analyst.mentions import find_columns
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.request import Refusal
+
+_LEDGER_WORDS = frozenset(
+    ["usage", "ledger", "calls", "costs", "spend", "billing", "invoice", "invoices", "requests", "log", "logs", "runs", "sample"]
+)
+_OTHER_WORDS = frozenset(
+    ["price", "prices", "pricing", "quality", "benchmark", "leaderboard", "trace", "traces", "error", "errors", "quota", "budget", "catalog", "catalogue"]
+)
+_WEIGHTS = {
+    Meaning.COST: 4,
+    Meaning.TIME: 2,
+    Meaning.USER: 2,
+    Meaning.MODEL: 1,
+    Meaning.FEATURE: 1,
+    Meaning.INPUT_TOKENS: 1,
+    Meaning.OUTPUT_TOKENS: 1,
+    Meaning.TOTAL_TOKENS: 1,
+}
+
+
+def choose_table(reading: Reading) -> Table | Refusal:
+    """The table that a question is about: the one it names, or the ledger that can answer it."""
+    named = [mention.table for mention in reading.tables]
+    if len(named) == 1:
+        return named[0]
+    candidates = named or _with_columns(reading) or list(reading.catalogue.tables)
+    able = [table for table in candidates if _can_measure(reading, table)]
+    if not able:
+        able = candidates if named else [t for t in reading.catalogue.tables if _can_measure(reading, t)] or candidates
+    best = ranked(able)
+    if len(best) > 1 and score(best[0]) == score(best[1]) and (named or _is_ledger(best[0])):
+        return refusals.which_table(reading, [table for table in best if score(table) == score(best[0])])
+    return best[0]
+
+
+def ranked(tables: Sequence[Table]) -> list[Table]:
+    """Tables from the likeliest ledger of usage to the least likely."""
+    return sorted(tables, key=lambda table: -score(table))
+
+
+def score(table: Table) -> int:
+    """How much a table looks like a ledger of usage."""
+    words = set(name_words(table.name))
+    points = sum(weight for meaning, weight in _WEIGHTS.items() if table.has(meaning))
+    time = table.column(Meaning.TIME)
+    points += 2 if time is not None and time.type.startswith("TIMESTAMP") else 0
+    return points + (3 if words & _LEDGER_WORDS else 0) - (3 if words & _OTHER_WORDS else 0)
+
+
+def _is_ledger(table: Table) -> bool:
+    return table.has(Meaning.COST) or table.has(Meaning.INPUT_TOKENS)
+
+
+def _with_columns(reading: Reading) -> list[Table]:
+    """The tables with all the columns that the question names by their own names, if it names any."""
+    columns = find_columns(reading.text, reading.words, reading.catalogue.tables)
+    names = {each.column.name for each in columns if _is_telling(reading.text[each.start : each.end])}
+    return [t for t in reading.catalogue.tables if names and names <= {column.name for column in t.columns}]
+
+
+def _is_telling(words: str) -> bool:
+    """Whether words can only be a column's name: written as one, or with a word that has no other meaning."""
+    return "_" in words or any(word not in lang.KNOWN - lang.OTHER_NOUNS for word in words.split())
+
+
+def _can_measure(reading: Reading, table: Table) -> bool:
+    words = {word.text for word in reading.words}
+    if words & (lang.COST | lang.CHEAP) and not table.has(Meaning.COST):
+        return False
+    tokens = (Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS, Meaning.TOTAL_TOKENS)
+    return not words & lang.TOKENS or any(table.has(meaning) for meaning in tokens)

@@ -1,0 +1,173 @@
+"""Queries, the rows that came out, and the cells that an answer's numbers are taken from by reference.
+
+The words of an answer are made of cells, never of numbers: whatever figure a sentence shows is formatted here from a
+cell of the evidence, rounded and nothing else. So each number traces (protocol.md, 1.3) by construction.
+"""
+
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from chatcore.protocol.messages import Evidence
+
+MAX_EVIDENCE_ROWS = 200
+"""Rows that are sent with an answer; ``row_count`` and ``sha256`` cover all of them."""
+
+_CENTS = 2
+_SMALL_MONEY_DIGITS = 4
+"""Significant digits of an amount below a cent."""
+
+
+@attrs.frozen
+class Query:
+    """A question in SQL.
+
+    Args:
+        name: what its rows are, for the wording that uses them.
+        sql: one SELECT; values come in as ``$name``.
+        parameters: JSON values by name, each used in ``sql``.
+    """
+
+    name: str
+    sql: str
+    parameters: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Rows:
+    """What came out of a query: JSON values, in its order."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    @staticmethod
+    def of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Rows:
+        """Rows as DuckDB gives them, with times as ISO 8601 and decimals as numbers."""
+        return Rows(tuple(columns), tuple(tuple(map(_plain, row)) for row in rows))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def digest_of(rows: Rows) -> str:
+    """SHA-256 of the compact UTF-8 JSON of all rows, lists in the query's order, in lower-case hexadecimal."""
+    text = json.dumps([list(row) for row in rows.rows], ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def evidence_of(identity: str, tool: str, query: Query, rows: Rows, data_version: str) -> Evidence:
+    """A query and its rows as an answer carries them."""
+    return Evidence(
+        id=identity,
+        tool=tool,
+        query=query.sql,
+        parameters=dict(query.parameters),
+        columns=list(rows.columns),
+        rows=[list(row) for row in rows.rows[:MAX_EVIDENCE_ROWS]],
+        row_count=len(rows.rows),
+        sha256=digest_of(rows),
+        data_version=data_version,
+    )
+
+
+@attrs.frozen
+class Cell:
+    """One value of the evidence. Its text is the value's, rounded."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        """A name or a time, as it stands; ``(none)`` where there is none."""
+        return "(none)" if self.value is None else str(self.value)
+
+    def __bool__(self) -> bool:
+        """Whether there is a value, and it is not zero."""
+        return bool(self.value)
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no value."""
+        return self.value is None
+
+    @property
+    def count(self) -> str:
+        """A whole number with separators: 10,033."""
+        return "unknown" if self.value is None else f"{round(self.value):,}"
+
+    @property
+    def percent(self) -> str:
+        """A percentage to one decimal: 12.5%. The cell holds a percentage, not a fraction."""
+        return "unknown" if self.value is None else f"{self.value:,.1f}%"
+
+    @property
+    def figure(self) -> str:
+        """A number to at most two decimals, more below a hundredth."""
+        return "unknown" if self.value is None else _figure(self.value)
+
+    def money(self, currency: str) -> str:
+        """An amount to the cent, or to four significant digits below one: $9,990.01.
+
+        Args:
+            currency: the sign before it, possibly empty.
+        """
+        if self.value is None:
+            return "unknown"
+        return ("-" if self.value < 0 else "") + currency + _amount(abs(self.value))
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.{_decimals(value)}f}"
+
+
+def _figure(value: float) -> str:
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{round(value):,}"
+    return f"{value:,.{_decimals(value)}f}"
+
+
+def _decimals(value: float) -> int:
+    """Two decimals, or as many as show four significant digits of something that two would show as nothing."""
+    if value == 0 or abs(value) >= 0.005:
+        return _CENTS
+    return _SMALL_MONEY_DIGITS - 1 - math.floor(math.log10(abs(value)))
+
+
+@attrs.frozen
+class Sheet:
+    """The cells of one query, as far as the answer carries them."""
+
+    evidence: Evidence
+
+    def __len__(self) -> int:
+        return len(self.evidence.rows)
+
+    def __iter__(self) -> Iterator[Mapping[str, Cell]]:
+        return (self.row(i) for i in range(len(self)))
+
+    def row(self, number: int) -> Mapping[str, Cell]:
+        """The cells of a row, counted from 0, by column."""
+        return {name: Cell(v) for name, v in zip(self.evidence.columns, self.evidence.rows[number], strict=True)}
+
+    def cell(self, column: str, row: int = 0) -> Cell:
+        """One cell."""
+        return Cell(self.evidence.rows[row][self.evidence.columns.index(column)])
+
+    def has(self, column: str) -> bool:
+        """Whether the query has such a column."""
+        return column in self.evidence.columns

@@ -1,0 +1,35 @@
+"""The kinds of questions that are answered, each a module: its queries, and how its answer is worded."""
+
+from __future__ import annotations
+
+from chatcore.agents.analyst.intents import (
+    column_groups,
+    compare,
+    description,
+    distinct,
+    groups,
+    quality,
+    statistics,
+    top_calls,
+    totals,
+    trend,
+    versus,
+)
+from chatcore.agents.analyst.intents.base import Kind
+
+KINDS: dict[str, Kind] = {
+    module.KIND.name: module.KIND
+    for module in (
+        totals,
+        groups,
+        versus,
+        distinct,
+        top_calls,
+        trend,
+        compare,
+        statistics,
+        column_groups,
+        quality,
+        description,
+    )
+}

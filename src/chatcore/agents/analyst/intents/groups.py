@@ -1,0 +1,202 @@
+"""Spend, calls or tokens by the values of a column: which model, who, what for."""
+
+
+from __future__ import annotations
+
+import attrs
+
+from chatcore.agents.analyst.catalogue import Catalogue, Table
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.evidence import Query, Sheet
+from chatcore.agents.analyst.intents.base import (
+    MEASURED,
+    Draft,
+    Kind,
+    Sheets,
+    code,
+    markdown_table,
+    noun_of,
+    plural,
+    table_of,
+    written,
+)
+from chatcore.agents.analyst.intents.scope import (
+    filter_words,
+    implausible_query,
+    implausible_words,
+    nothing_there,
+    period_words,
+    ratios_of,
+    totals_query,
+)
+from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.agents.analyst.sql import aggregates, parameters_of, restriction, select
+
+MAX_GROUPS = 50
+"""Groups that are fetched; the totals beside them count all."""
+
+SHOWN_GROUPS = 10
+"""Groups that the table of an answer shows, unless more or fewer were asked for."""
+
+
+def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
+    """The groups in order, the totals of all groups, and the implausible rows among them."""
+    return [
+        _groups_query(intent, catalogue),
+        totals_query(intent, catalogue, distinct=intent.by),
+        *implausible_query(intent, catalogue),
+    ]
+
+
+def _groups_query(intent: Intent, catalogue: Catalogue) -> Query:
+    table, where = table_of(intent, catalogue), restriction(intent, table_of(intent, catalogue))
+    name, sums = identifier(str(intent.by)), aggregates(table)
+    grouped = (
+        f"SELECT CAST({name} AS VARCHAR) AS {name}, {select(sums)} "
+        f"FROM {identifier(table.name)} {where.where} GROUP BY {name}"
+    )
+    rank, order = identifier(MEASURED[intent.measure].column), "DESC" if intent.descending else "ASC"
+    paid = "WHERE spend > 0" if intent.measure is Measure.COST_PER_MILLION_TOKENS else ""
+    sql = (
+        f"SELECT *{_share(intent, table)}{ratios_of(table)} FROM ({grouped}) {paid} "
+        f"ORDER BY {rank} {order} NULLS LAST, {name} NULLS LAST LIMIT $limit"
+    )
+    limit = intent.limit or MAX_GROUPS
+    return Query("groups", sql, {**parameters_of(table), **where.parameters, "limit": limit})
+
+
+def _share(intent: Intent, table: Table) -> str:
+    """SQL for each group's part of the whole, in percent; of costs without the implausible rows."""
+    base = {
+        Measure.COST: "spend_without_implausible" if table.implausible else "spend",
+        Measure.CALLS: "calls",
+        Measure.TOKENS: "tokens",
+        Measure.INPUT_TOKENS: "input_tokens",
+        Measure.OUTPUT_TOKENS: "output_tokens",
+    }.get(intent.measure)
+    if base is None:
+        return ""
+    whole = f"CAST(sum(CAST({base} AS DECIMAL(38,12))) OVER () AS DOUBLE)"
+    return f", 100.0 * {base} / nullif({whole}, 0) AS share_percent"
+
+
+def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
+    """The first group in a sentence, the groups in a table, the totals below it."""
+    if sheets["totals"].cell("calls").value == 0 or not len(sheets["groups"]):
+        return nothing_there(intent, catalogue)
+    return Ranking(intent, table_of(intent, catalogue), sheets).draft()
+
+
+@attrs.frozen
+class Ranking:
+    """The wording of groups in order."""
+
+    intent: Intent
+    table: Table
+    sheets: Sheets
+
+    def draft(self) -> Draft:
+        """The whole answer."""
+        parts = [f"{self._headline()}\n\n", self.ranked_table(), f"\n{self._totals()}\n"]
+        odd = implausible_words(self.table, self.sheets.get("implausible"))
+        if odd and self._is_cost:
+            parts.append(f"\n{odd}")
+        actions = ("Check the implausible rows against the provider's invoice.",) if odd and self._is_cost else ()
+        return Draft(tuple(parts), tuple(self._insights()), actions)
+
+    @property
+    def _groups(self) -> Sheet:
+        return self.sheets["groups"]
+
+    @property
+    def _is_cost(self) -> bool:
+        return MEASURED[self.intent.measure].is_money
+
+    @property
+    def _by(self) -> str:
+        return str(self.intent.by)
+
+    def _value(self, row: int) -> str:
+        column = MEASURED[self.intent.measure].column
+        return written(column, self._groups.cell(column, row), self.table.currency)
+
+    def _headline(self) -> str:
+        measure, first = self.intent.measure, code(self._groups.cell(self._by))
+        what = MEASURED[measure].words.replace("call", noun_of(self.table))
+        what += ", of those that cost anything" if measure is Measure.COST_PER_MILLION_TOKENS else ""
+        degree = "most" if self.intent.descending else "least"
+        filters = [] if self.intent.kind == "versus" else self.intent.filters
+        scope = period_words(self.intent) + filter_words(filters)
+        sentence = f"By `{self._by}`, {first} has the {degree} {what}{scope}: **{self._value(0)}**"
+        return f"{sentence}{self._without(0)}."
+
+    def _without(self, row: int) -> str:
+        """What is left of a group's costs without its implausible rows, and who is first then."""
+        if self.intent.measure is not Measure.COST or not self._groups.has("implausible_rows"):
+            return ""
+        if not self._groups.cell("implausible_rows", row):
+            return ""
+        clean = self._groups.cell("spend_without_implausible", row).money(self.table.currency)
+        odd = plural(self._groups.cell("implausible_rows", row), "implausible row")
+        return f" as recorded, **{clean}** without {odd}{self._leader_without()}"
+
+    def _leader_without(self) -> str:
+        rows = [i for i in range(len(self._groups)) if not self._groups.cell("spend_without_implausible", i).missing]
+        if not rows or not self.intent.descending:
+            return ""
+        leader = max(rows, key=lambda i: self._groups.cell("spend_without_implausible", i).value)
+        if leader == 0:
+            return ""
+        amount = self._groups.cell("spend_without_implausible", leader).money(self.table.currency)
+        return f"; without it {code(self._groups.cell(self._by, leader))} is first with **{amount}**"
+
+    def ranked_table(self) -> str:
+        """The groups in order, as a Markdown table."""
+        columns = self._columns()
+        rows = [
+            [code(row[self._by]), *(written(name, row[name], self.table.currency) for name in columns)]
+            for row in list(self._groups)[: self.intent.limit or SHOWN_GROUPS]
+        ]
+        return markdown_table([self._by, *columns.values()], rows)
+
+    def _columns(self) -> dict[str, str]:
+        """The columns to show: the evidence's name and the title."""
+        measured = MEASURED[self.intent.measure]
+        titles = {
+            "spend": "spend",
+            "spend_without_implausible": "without implausible rows",
+            "share_percent": "share",
+            "calls": f"{noun_of(self.table)}s",
+            "tokens": "tokens",
+            measured.column: measured.words,
+        }
+        if not (self._has_odd and any(row["implausible_rows"] for row in self._groups)):
+            del titles["spend_without_implausible"]
+        return {name: title for name, title in titles.items() if self._groups.has(name)}
+
+    @property
+    def _has_odd(self) -> bool:
+        return self._groups.has("implausible_rows")
+
+    def _totals(self) -> str:
+        totals = self.sheets["totals"]
+        what = [plural(totals.cell("calls"), noun_of(self.table))]
+        if totals.has("spend"):
+            what.insert(0, totals.cell("spend").money(self.table.currency))
+        groups = totals.cell("groups")
+        return f"In total {' over '.join(what)}, {groups.count} different values of `{self._by}` (`{self.table.name}`)."
+
+    def _insights(self) -> list[str]:
+        found = []
+        if self._groups.has("share_percent") and not self._groups.cell("share_percent").missing:
+            odd = self._is_cost and self._has_odd and bool(self.sheets["totals"].cell("implausible_rows"))
+            without = ", implausible rows left out" if odd else ""
+            share = self._groups.cell("share_percent").percent
+            found.append(f"{code(self._groups.cell(self._by))} makes up {share} of the total{without}.")
+        if self.table.named(self._by).meaning is Meaning.FEATURE and self._by.lower() != "feature":
+            found.append(f"`{self._by}` is taken for the feature: it is the nearest that the data has.")
+        return found
+
+
+KIND = Kind("by", "Spend, calls or tokens by the values of a column", queries, word)

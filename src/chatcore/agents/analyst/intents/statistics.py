@@ -1,0 +1,76 @@
+"""A column of numbers by itself: how high, how low, usual, in all."""
+
+
+from __future__ import annotations
+
+from chatcore.agents.analyst.catalogue import Catalogue
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.evidence import Cell, Query
+from chatcore.agents.analyst.intents.base import Draft, Kind, Sheets, markdown_table, noun_of, plural, table_of
+from chatcore.agents.analyst.intents.scope import (
+    filter_words,
+    implausible_query,
+    implausible_words,
+    nothing_there,
+    period_words,
+)
+from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.sql import exact_sum, restriction, select
+
+_TITLES = {
+    "average": "average",
+    "median": "median",
+    "lowest": "lowest",
+    "highest": "highest",
+    "percentile_95": "95 % are at or below",
+    "total": "total",
+}
+
+
+def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
+    """Everything at once, and the implausible rows if it is the cost."""
+    table = table_of(intent, catalogue)
+    column = table.named(str(intent.column))
+    name, where = identifier(column.name), restriction(intent, table)
+    columns = {
+        "calls": "count(*)",
+        "values": f"count({name})",
+        "total": exact_sum(name, column.type),
+        "average": f"{exact_sum(name, column.type)} / nullif(count({name}), 0)",
+        "median": f"CAST(median({name}) AS DOUBLE)",
+        "lowest": f"CAST(min({name}) AS DOUBLE)",
+        "highest": f"CAST(max({name}) AS DOUBLE)",
+        "percentile_95": f"CAST(quantile_disc({name}, 0.95) AS DOUBLE)",
+        "share_95": "95",
+    }
+    sql = f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where}"
+    asked = [Query("totals", sql, where.parameters)]
+    return asked + (implausible_query(intent, catalogue) if column.meaning is Meaning.COST else [])
+
+
+def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
+    """The average and the median in a sentence, the rest in a table."""
+    totals, table = sheets["totals"], table_of(intent, catalogue)
+    if totals.cell("values").value == 0:
+        return nothing_there(intent, catalogue)
+    column = table.named(str(intent.column))
+
+    def written(cell: Cell) -> str:
+        return cell.money(table.currency) if column.meaning is Meaning.COST else cell.figure
+
+    scope = period_words(intent) + filter_words(intent.filters)
+    average, median = written(totals.cell("average")), written(totals.cell("median"))
+    count = plural(totals.cell("values"), noun_of(table))
+    parts = [
+        f"`{column.name}`{scope} is **{average}** on average and **{median}** in the middle (median), "
+        f"over {count} (`{table.name}`).\n\n",
+        markdown_table(
+            ["", f"`{column.name}`"], [[title, written(totals.cell(key))] for key, title in _TITLES.items()]
+        ),
+    ]
+    odd = implausible_words(table, sheets.get("implausible"))
+    return Draft((*parts, f"\n{odd}") if odd else tuple(parts))
+
+
+KIND = Kind("statistics", "A column of numbers: average, median, lowest, highest, total", queries, word)

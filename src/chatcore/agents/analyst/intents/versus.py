@@ -1,0 +1,57 @@
+"""Several names side by side: one model, family, user or feature against another."""
+
+
+from __future__ import annotations
+
+from chatcore.agents.analyst.catalogue import Catalogue
+from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.intents import groups
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, Kind, Sheets, table_of
+from chatcore.agents.analyst.intents.groups import Ranking
+from chatcore.agents.analyst.intents.scope import implausible_query, ratios_of, totals_query
+from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.request import Filter, Intent, Refusal
+from chatcore.agents.analyst.sql import aggregates, all_of, during, parameters_of, passes, select, time_of
+
+
+def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
+    """A row for each name, and the totals of all of them together."""
+    together = _together(intent)
+    return [
+        _sides_query(intent, catalogue),
+        totals_query(together, catalogue, distinct=intent.by),
+        *implausible_query(together, catalogue),
+    ]
+
+
+def _together(intent: Intent) -> Intent:
+    """The same rows, as one restriction."""
+    values = list(dict.fromkeys(value for each in intent.filters for value in each.values))
+    words = " or ".join(each.words for each in intent.filters)
+    one = Filter(column=str(intent.by), values=values, words=words)
+    return Intent(kind="by", table=intent.table, measure=intent.measure, periods=intent.periods, filters=[one])
+
+
+def _sides_query(intent: Intent, catalogue: Catalogue) -> Query:
+    table = table_of(intent, catalogue)
+    sides, parameters = [], dict(parameters_of(table))
+    for number, each in enumerate(intent.filters, 1):
+        where = all_of((during(intent.period, time_of(table)), passes(each, number)))
+        name = f"$side_{number} AS {identifier(str(intent.by))}"
+        sums = select(aggregates(table))
+        sides.append(f"SELECT {name}, {sums} FROM {identifier(table.name)} {where.where} HAVING count(*) > 0")
+        parameters |= {**where.parameters, f"side_{number}": each.words}
+    rank = identifier(MEASURED[intent.measure].column)
+    order = "DESC" if intent.descending else "ASC"
+    sql = f"SELECT *{ratios_of(table)} FROM ({' UNION ALL '.join(sides)}) ORDER BY {rank} {order} NULLS LAST, 1"
+    return Query("groups", sql, parameters)
+
+
+def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
+    """The first in a sentence, all in a table."""
+    if not len(sheets["groups"]):
+        return groups.word(_together(intent), catalogue, sheets)
+    return Ranking(intent, table_of(intent, catalogue), sheets).draft()
+
+
+KIND = Kind("versus", "Several names side by side", queries, word)

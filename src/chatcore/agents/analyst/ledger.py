@@ -1,0 +1,219 @@
+"""The locked DuckDB that holds the rows, and how it is filled.
+
+It is filled into a file in a private directory, so that memory stays bounded however many rows there are, and opened
+again read-only with everything switched off that reaches outside: files, extensions, other databases, settings. On
+top of that a query is one SELECT, or it is refused.
+"""
+
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from chatcore.agents.analyst.blocking import interruptible
+from chatcore.agents.analyst.catalogue import Catalogue, Origin
+from chatcore.agents.analyst.evidence import Query, Rows
+from chatcore.agents.analyst.filling import fill
+from chatcore.agents.analyst.profile import profile
+from chatcore.agents.analyst.sample import write_sample
+from chatcore.agents.analyst.sources import Source, find_sources
+from chatcore.errors import ChatcoreError
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY_LIMIT = "1GB"
+"""For DuckDB; past it queries spill into the private directory."""
+
+MAX_THREADS = 4
+"""More would not make a question faster, and would take the processors from the server."""
+
+CONCURRENT_QUERIES = 4
+"""Queries that run side by side; the rest wait, within the time limit of their tool."""
+
+KEPT_RESULTS = 256
+"""Results that are kept: the data does not change, so that a query is run once."""
+
+_LOCKS = (
+    "SET enable_external_access = false",
+    "SET python_enable_replacements = false",
+    "SET lock_configuration = true",
+)
+
+
+@attrs.define
+class QueryRefused(ChatcoreError):
+    """A query was not one SELECT."""
+
+    def __str__(self) -> str:
+        return "only a single SELECT is run"
+
+
+@attrs.define(eq=False)
+class Ledger:
+    """Loaded data, locked.
+
+    Args:
+        catalogue: what is in it.
+    """
+
+    catalogue: Catalogue
+    _connection: duckdb.DuckDBPyConnection
+    _slots: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CONCURRENT_QUERIES))
+    _kept: dict[str, Rows] = attrs.field(factory=dict)
+
+    async def query(self, query: Query) -> Rows:
+        """Run a query; its rows, as JSON values.
+
+        Raises:
+            QueryRefused: it is not one SELECT.
+            duckdb.Error: it failed.
+        """
+        key = repr((query.sql, sorted(query.parameters.items())))
+        if key not in self._kept:
+            async with self._slots:
+                rows = await select(self._connection, query.sql, query.parameters)
+            while len(self._kept) >= KEPT_RESULTS:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = rows
+        else:
+            await trio.lowlevel.checkpoint()
+        return self._kept[key]
+
+    @asynccontextmanager
+    async def opened_for(self, user_id: str) -> AsyncIterator[Ledger]:  # noqa: ARG002  everyone sees the same data
+        """The data as this user may see it."""
+        yield self
+
+
+async def select(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> Rows:
+    """Run one SELECT on a cursor of its own, in a worker thread.
+
+    Raises:
+        QueryRefused: it is not one SELECT.
+        duckdb.Error: it failed.
+    """
+    cursor = connection.cursor()
+
+    def work() -> Rows:
+        import duckdb
+
+        try:
+            statements = cursor.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise QueryRefused
+            cursor.execute(statements[0], dict(parameters))
+            return Rows.of([name for name, *_ in cursor.description or ()], cursor.fetchall())
+        finally:
+            cursor.close()
+
+    return await interruptible(cursor, work)
+
+
+@asynccontextmanager
+async def open_ledger(sources: Sequence[Source], progress: Callable[[float, str], None]) -> AsyncIterator[Ledger]:
+    """Load files and lock them.
+
+    Args:
+        sources: found and validated.
+        progress: is told how much is done, from 0 to 1 and never less than before, and what is being done.
+
+    Raises:
+        ConfigurationError: a file has a fault that was not in the part that was validated.
+    """
+    async with private_directory() as directory, _loaded(directory, sources, progress, Origin.ATTACHED) as ledger:
+        yield ledger
+
+
+@asynccontextmanager
+async def open_sample(progress: Callable[[float, str], None]) -> AsyncIterator[Ledger]:
+    """The ledger that is generated from a seed; see :func:`open_ledger`."""
+    async with private_directory() as directory:
+        path = directory / "sample.csv"
+        progress(0.0, "generating the sample ledger")
+        await trio.to_thread.run_sync(write_sample, path)
+        async with _loaded(directory, find_sources([path]), progress, Origin.GENERATED) as ledger:
+            yield ledger
+
+
+@asynccontextmanager
+async def private_directory() -> AsyncIterator[Path]:
+    """A directory that only this user can look into, removed at the end."""
+    directory = Path(await trio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="chatcore-analyst-")))
+    try:
+        yield directory
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(lambda: shutil.rmtree(directory, ignore_errors=True))
+
+
+@asynccontextmanager
+async def _loaded(
+    directory: Path, sources: Sequence[Source], progress: Callable[[float, str], None], origin: Origin
+) -> AsyncIterator[Ledger]:
+    file = directory / "ledger.duckdb"
+    async with _connected(file, directory, read_only=False) as connection:
+        filled = await fill(connection, directory, sources, progress)
+        await interruptible(connection, lambda: connection.execute("CHECKPOINT"))
+    async with _connected(file, directory, read_only=True) as connection:
+        with suppress(OSError):  # an open file needs no name, and so leaves nothing behind if the process is killed
+            file.unlink()
+        await trio.to_thread.run_sync(lock, connection)
+        yield await described(connection, filled.tables, filled.data_version, origin)
+
+
+async def described(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], data_version: str, origin: Origin
+) -> Ledger:
+    """The ledger of a locked database, given the file of each table."""
+
+    async def fetch(sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        return (await select(connection, sql, parameters)).rows
+
+    described = tuple([await profile(fetch, name, file) for name, file in tables.items()])
+    return Ledger(Catalogue(tables=described, origin=origin, data_version=data_version), connection)
+
+
+@asynccontextmanager
+async def _connected(file: Path, directory: Path, *, read_only: bool) -> AsyncIterator[duckdb.DuckDBPyConnection]:
+    connection = await trio.to_thread.run_sync(lambda: connect(str(file), directory, read_only=read_only))
+    try:
+        yield connection
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(connection.close)
+
+
+def connect(file: str, directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """A connection with bounded memory and no extension beyond those compiled in. Blocks: it imports DuckDB."""
+    import duckdb
+
+    connection = duckdb.connect(
+        file,
+        read_only=read_only,
+        config={
+            "memory_limit": MEMORY_LIMIT,
+            "threads": min(os.cpu_count() or 1, MAX_THREADS),
+            "temp_directory": str(directory / "spill"),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+        },
+    )
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+    return connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Switch off everything that reaches outside, for good."""
+    for statement in _LOCKS:
+        connection.execute(statement)

@@ -1,0 +1,209 @@
+"""What a question names of the data: tables, columns, values. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import attrs
+
+from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
+from chatcore.agents.analyst.columns import Meaning, name_words
+from chatcore.agents.analyst.language import CALLS, CONCEPTS, COST, KNOWN, STOP, TOKENS, Word
+
+_UNITS = frozenset({"usd", "utc", "id", "ts", "eur"})
+"""Words that end a column's name and that a question leaves out."""
+
+_NAMING = frozenset(["vs", "versus", "against", "using", "for"])
+"""Words after which a word of everyday is taken for a value, if there is such a value."""
+
+_LONGEST_VALUE_WORDS = 8
+_SHORTEST_PART = 2
+
+
+@attrs.frozen
+class Span:
+    """A stretch of the question."""
+
+    start: int
+    end: int
+
+    def covers(self, word: Word) -> bool:
+        """Whether a word lies in it."""
+        return self.start <= word.start and word.end <= self.end
+
+
+@attrs.frozen
+class NamedTable(Span):
+    """Words that name a table."""
+
+    table: Table
+
+
+@attrs.frozen
+class NamedColumn(Span):
+    """Words that name a column, by its name or by what it means."""
+
+    column: Column
+
+
+@attrs.frozen
+class NamedValues(Span):
+    """Words that name values of a column.
+
+    Args:
+        column: whose values they are.
+        values: one, or all that contain the words.
+        words: as the question has them.
+    """
+
+    column: Column
+    values: tuple[str, ...]
+    words: str
+
+
+def flat(text: str) -> str:
+    """The text with every sign that joins words as a space: of the same length, so that positions stay."""
+    return re.sub(r"[^a-z0-9]", " ", text.lower())
+
+
+def _phrase(words: Sequence[str]) -> re.Pattern[str]:
+    *first, last = map(re.escape, words)
+    stem = last[:-1] if last.endswith("s") and len(last) > 3 else last
+    ending = "(?:s|es)?" if stem.isalpha() else ""
+    return re.compile(r"(?<![a-z0-9])" + r" +".join([*first, stem + ending]) + r"(?![a-z0-9])")
+
+
+def find_tables(text: str, words: Sequence[Word], tables: Sequence[Table]) -> list[NamedTable]:
+    """The tables that are named in full, or by a word that only their names have."""
+    full = [
+        NamedTable(match.start(), match.end(), table)
+        for table in tables
+        for match in [_phrase(name_words(table.name) or (table.name,)).search(flat(text))]
+        if match
+    ]
+    if full:
+        longest = max(named.end - named.start for named in full)
+        return [named for named in full if named.end - named.start == longest]
+    return _by_telling_words(words, tables)
+
+
+def _by_telling_words(words: Sequence[Word], tables: Sequence[Table]) -> list[NamedTable]:
+    """Tables by the words of their names that are no words of another kind: ``azure``, ``errors``."""
+    left: list[Table] = list(tables)
+    spans: list[Word] = []
+    for word in words:
+        matching = [table for table in left if word.text in _telling(table)]
+        if matching:
+            left, spans = matching, [*spans, word]
+    return [NamedTable(spans[0].start, spans[-1].end, table) for table in left] if spans else []
+
+
+def _telling(table: Table) -> set[str]:
+    words = name_words(table.name)
+    own = {word for word in words if word not in KNOWN and not word.isdigit()}
+    last = words[-1] if words else ""
+    if last not in COST | CALLS | TOKENS | STOP and last not in CONCEPTS:
+        own |= {last, last.removesuffix("s")} - STOP
+    return own
+
+
+def find_columns(text: str, words: Sequence[Word], tables: Iterable[Table]) -> list[NamedColumn]:
+    """The columns that are named, longest names first; a part of a name found is not looked at again."""
+    found: list[NamedColumn] = []
+    columns = [column for table in tables for column in table.columns]
+    for column in sorted(columns, key=lambda each: -len(each.name)):
+        for name in _names(column):
+            for match in _phrase(name).finditer(flat(text)):
+                span = NamedColumn(match.start(), match.end(), column)
+                if not any(_overlap(span, other) and other.column.name != column.name for other in found):
+                    found.append(span)
+    return sorted(found, key=lambda each: each.start)
+
+
+def _names(column: Column) -> list[tuple[str, ...]]:
+    """How a question may call a column: its name, and its name without the unit; no word of everyday alone."""
+    words = name_words(column.name)
+    short = tuple(word for word in words if word not in _UNITS)
+    return [name for name in dict.fromkeys((words, short)) if name and (len(name) > 1 or name[0] not in KNOWN - _NOUNS)]
+
+
+_NOUNS = frozenset(CONCEPTS) | frozenset(
+    ["team", "project", "department", "customer", "client", "region", "country", "city", "product", "service", "environment", "session", "provider", "tool", "agent", "application", "tier", "category", "role", "version", "language", "tag", "label", "error", "exception", "key", "repository"]
+)
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def by_meaning(words: Sequence[Word], table: Table) -> list[NamedColumn]:
+    """The columns that are named by what they mean: ``who`` is the user."""
+    return [
+        NamedColumn(word.start, word.end, column)
+        for word in words
+        if word.text in CONCEPTS and (column := table.column(CONCEPTS[word.text]))
+    ]
+
+
+def find_values(text: str, words: Sequence[Word], table: Table) -> list[NamedValues]:
+    """The values that are named, longest first: a value as it stands, or else all that have the words in them."""
+    found: list[NamedValues] = []
+    columns = sorted((c for c in table.columns if c.values), key=lambda c: _RANK.get(c.meaning, len(_RANK)))
+    for length in range(min(_LONGEST_VALUE_WORDS, len(words)), 0, -1):
+        for run in _runs(words, length):
+            span = Span(run[0].start, run[-1].end)
+            if not any(_overlap(span, other) for other in found):
+                found += _values_in(text[span.start : span.end], span, run, words, columns)
+    return sorted(found, key=lambda each: each.start)
+
+
+_RANK = {Meaning.MODEL: 0, Meaning.USER: 1, Meaning.FEATURE: 2, Meaning.STATUS: 3}
+
+
+def _runs(words: Sequence[Word], length: int) -> Iterator[Sequence[Word]]:
+    return (words[i : i + length] for i in range(len(words) - length + 1))
+
+
+def _values_in(
+    phrase: str, span: Span, run: Sequence[Word], words: Sequence[Word], columns: Sequence[Column]
+) -> list[NamedValues]:
+    for column in columns:
+        exact = tuple(value for value in column.values if value.lower() == phrase.lower())
+        if exact and (not _everyday(run) or _beside_its_column(run, words, column)):
+            return [NamedValues(span.start, span.end, column, exact, exact[0])]
+    if _everyday(run) or len(phrase) < _SHORTEST_PART or any(word.text in STOP for word in (run[0], run[-1])):
+        return []
+    part = f" {' '.join(flat(phrase).split())} "
+    for column in columns:
+        containing = tuple(value for value in column.values if part in f" {' '.join(flat(value).split())} ")
+        if containing and re.search("[a-z]", part):
+            return [NamedValues(span.start, span.end, column, containing, phrase)]
+    return []
+
+
+def _everyday(run: Sequence[Word]) -> bool:
+    """Whether the words are all words that mean something else too."""
+    return all(word.text in KNOWN or word.text.isdigit() for word in run)
+
+
+def _beside_its_column(run: Sequence[Word], words: Sequence[Word], column: Column) -> bool:
+    """Whether a word for the column stands right before or after, as in ``model None`` or ``ask mode``."""
+    first, last = words.index(run[0]), words.index(run[-1])
+    beside = [word.text for word in (*words[max(first - 2, 0) : first], *words[last + 1 : last + 2])]
+    names = set(name_words(column.name)) - _UNITS
+    if first > 0 and words[first - 1].text in _NAMING:
+        return True
+    return any(word in names or CONCEPTS.get(word) is column.meaning is not Meaning.UNKNOWN for word in beside)
+
+
+def vocabulary(catalogue: Catalogue) -> frozenset[str]:
+    """The words that the data's names are made of."""
+    names: set[str] = set()
+    for table in catalogue.tables:
+        names.update(name_words(table.name))
+        for column in table.columns:
+            names.update(name_words(column.name))
+            for value in column.values:
+                names.update(flat(value).split())
+    return frozenset(name for name in names if not name.isdigit())

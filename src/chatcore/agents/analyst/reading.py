@@ -1,0 +1,217 @@
+"""A question read against the data: what each of its words is taken for. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from chatcore.agents.analyst import language as lang
+from chatcore.agents.analyst.catalogue import Catalogue, Table
+from chatcore.agents.analyst.language import Word, split_words
+from chatcore.agents.analyst.mentions import (
+    NamedColumn,
+    NamedTable,
+    NamedValues,
+    Span,
+    by_meaning,
+    find_columns,
+    find_tables,
+    find_values,
+    vocabulary,
+)
+from chatcore.agents.analyst.periods import Calendar, Found, find_periods
+from chatcore.agents.analyst.request import Filter
+
+_EXCLUDED = re.compile(
+    r"\b(without|excluding|exclude|except(?: for)?|excepting|other than|but not|besides|apart from|ignoring|minus|not)"
+    r"\s+(?:the\s+|any\s+|all\s+|model\s+|user\s+)*$"
+)
+_BLAMELESS = re.compile(
+    r"\b(without|excluding|exclude|except(?: for)?|ignoring|minus|less)\s+(?:the\s+|any\s+|all\s+|that\s+)*"
+    r"(?:implausible|wrong|bad|weird|odd|strange|suspicious|anomalous)?\s*(?:outliers?|rows?|anomal(?:y|ies)|calls?|values?)\b"
+    r"|\bclean(?:ed)? (?=total|spend|cost|figure)"
+)
+_LIMITS = (
+    r"\b(?:top|first|largest|biggest|highest|bottom|lowest|smallest|cheapest|worst|best)[ -]({count})\b",
+    r"\b(?:most expensive|most costly|costliest|priciest|dearest|which) ({count})\b",
+    r"\b({count}) (?:most|least|largest|biggest|highest|lowest|cheapest|costliest|priciest|smallest|dearest|top)\b",
+)
+_COUNTS = r"\d{1,4}|" + "|".join(lang.NUMBERS)
+_THRESHOLD = re.compile(
+    r"\b(above|over|under|below|exceeding|exceeded|more than|less than|fewer than|greater than|at least|at most)\s+"
+    r"[$€£]?\d[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
+)
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What a question says.
+
+    Args:
+        text: the question in lower case, its misspelt words corrected.
+        words: of it.
+        catalogue: what it was read against.
+        tables: those that are named.
+        table: the one that is meant; set once it is chosen.
+        columns: of that table that are named, by name or meaning, in the question's order.
+        values: of that table that are named.
+        periods: that are named.
+        limit: how many are asked for.
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    catalogue: Catalogue
+    tables: tuple[NamedTable, ...] = ()
+    table: Table | None = None
+    columns: tuple[NamedColumn, ...] = ()
+    values: tuple[NamedValues, ...] = ()
+    periods: tuple[Found, ...] = ()
+    limit: int | None = None
+    taken: tuple[Span, ...] = ()
+
+    def has(self, words: Iterable[str]) -> bool:
+        """Whether one of these words is there, other than as a name, a value or a time."""
+        return bool(self.free.intersection(words))
+
+    @property
+    def free(self) -> set[str]:
+        """The words that no table, value or period has taken."""
+        return {word.text for word in self.words if not self._is_taken(word)}
+
+    def _is_taken(self, word: Word) -> bool:
+        return any(span.covers(word) for span in self.taken)
+
+    def says(self, pattern: str) -> bool:
+        """Whether the question has such words."""
+        return re.search(pattern, self.text) is not None
+
+    @property
+    def threshold(self) -> bool:
+        """Whether it asks for rows above or below an amount."""
+        return _THRESHOLD.search(self.text) is not None
+
+    @property
+    def without_outliers(self) -> bool:
+        """Whether implausible rows are to be left out: they always are beside, so it changes nothing."""
+        return _BLAMELESS.search(self.text) is not None
+
+    @property
+    def filters(self) -> list[Filter]:
+        """What the named values restrict the rows to: values of one column join, words side by side narrow."""
+        merged: dict[tuple[str, bool], Filter] = {}
+        ends: dict[tuple[str, bool], int] = {}
+        for named in self.values:
+            key = (named.column.name, bool(_EXCLUDED.search(self.text[: named.start])))
+            known, adjacent = merged.get(key), self.text[ends.get(key, 0) : named.start].strip() == ""
+            merged[key] = _join(known, named, key[1], narrow=adjacent)
+            ends[key] = named.end
+        return list(merged.values())
+
+    @property
+    def sides(self) -> list[Filter]:
+        """The named values apart, where two or more of one column are set against each other."""
+        names = {named.column.name for named in self.values}
+        if len(self.values) < 2 or len(names) != 1:
+            return []
+        return [Filter(column=v.column.name, values=list(v.values), words=v.words) for v in self.values]
+
+    @property
+    def unknown(self) -> list[tuple[Word, str]]:
+        """The words that nothing accounts for, each with the word that leads to it."""
+        found, lead = [], ""
+        for word in self.words:
+            known = self._is_taken(word) or any(column.covers(word) for column in self.columns)
+            if not known and word.text not in lang.KNOWN - lang.OTHER_NOUNS and not word.text.isdigit():
+                found.append((word, lead))
+            if word.text not in _ARTICLES:
+                lead = word.text
+        return found
+
+
+_ARTICLES = frozenset(["a", "an", "the", "our", "my", "all", "this", "that", "any", "different"])
+
+
+def _join(known: Filter | None, named: NamedValues, exclude: bool, *, narrow: bool) -> Filter:
+    values, words = list(named.values), named.words
+    if known is not None:
+        both = [value for value in known.values if value in values]
+        values = both if narrow and both else list(dict.fromkeys([*known.values, *values]))
+        words = f"{known.words} {words}" if narrow and both else f"{known.words} or {words}"
+    return Filter(column=named.column.name, values=values, words=words, exclude=exclude)
+
+
+def read(question: str, catalogue: Catalogue) -> Reading:
+    """Read a question as far as no table need be chosen for it."""
+    known = vocabulary(catalogue)
+    corrected = _corrected(question, split_words(question, known))
+    words = tuple(split_words(corrected, known))
+    tables = tuple(find_tables(corrected, words, catalogue.tables))
+    limit = next((_number(m[1]) for p in _LIMITS if (m := re.search(p.format(count=_COUNTS), corrected))), None)
+    return Reading(text=corrected, words=words, catalogue=catalogue, tables=tables, limit=limit)
+
+
+def _corrected(question: str, words: Iterable[Word]) -> str:
+    text, end = "", 0
+    for word in words:
+        text += question[end : word.start].lower() + word.text
+        end = word.end
+    return text + question[end:].lower()
+
+
+def _number(word: str) -> int:
+    return int(word) if word.isdigit() else lang.NUMBERS[word]
+
+
+def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]) -> Reading:
+    """Read on, with the table that the question is about.
+
+    Args:
+        reading: so far.
+        table: chosen.
+        apart: whether two dates are two periods, once values are known.
+    """
+    free = [word for word in reading.words if not any(named.covers(word) for named in _distinct_names(reading, table))]
+    values = find_values(reading.text, free, table)
+    unnamed = blanked(reading.text, _distinct_names(reading, table))
+    columns = [c for c in find_columns(unnamed, free, [table]) if not any(_inside(c, v) for v in values)]
+    named = {column.column.name for column in columns}
+    words = [word for word in free if not any(span.covers(word) for span in (*values, *columns))]
+    columns += [column for column in by_meaning(words, table) if column.column.name not in named]
+    read_on = attrs.evolve(
+        reading,
+        table=table,
+        values=tuple(values),
+        columns=tuple(sorted(columns, key=lambda column: column.start)),
+        taken=(*_distinct_names(reading, table), *values),
+    )
+    return _with_periods(read_on, table, apart(read_on))
+
+
+def blanked(text: str, spans: Iterable[Span]) -> str:
+    """The text with dots in place of these stretches, so that positions stay."""
+    for span in spans:
+        text = text[: span.start] + "." * (span.end - span.start) + text[span.end :]
+    return text
+
+
+def _distinct_names(reading: Reading, table: Table) -> list[NamedTable]:
+    return [named for named in reading.tables if named.table.name == table.name]
+
+
+def _inside(column: NamedColumn, values: NamedValues) -> bool:
+    return values.start <= column.start and column.end <= values.end
+
+
+def _with_periods(reading: Reading, table: Table, apart: bool) -> Reading:
+    if table.first_day is None or table.last_day is None:
+        return reading
+    text = blanked(reading.text, reading.taken)
+    if reading.limit is not None:
+        text = re.sub(r"\b(top|first|bottom) \d{4}\b", lambda match: "." * len(match[0]), text)
+    known = Calendar(table.first_day, table.last_day, table.months)
+    periods = tuple(find_periods(text, known, apart=apart))
+    taken = (*reading.taken, *(Span(found.start, found.end) for found in periods))
+    return attrs.evolve(reading, periods=periods, taken=taken)

@@ -1,0 +1,119 @@
+"""The server's own record as a ledger: what is asked about where no data is attached."""
+
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+import trio
+
+from chatcore.agents.analyst.catalogue import Origin
+from chatcore.agents.analyst.columns import says_time
+from chatcore.agents.analyst.evidence import Rows, digest_of
+from chatcore.agents.analyst.ledger import Ledger, connect, described, lock, private_directory
+from chatcore.agents.analyst.readings import identifier
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class RecordTable(Protocol):
+    """A table of the server's own record; :class:`chatcore.threads.model.RecordTable` is one."""
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its columns."""
+
+    @property
+    def rows(self) -> tuple[tuple[Any, ...], ...]:
+        """Its rows, one value a column; times are ISO 8601 in UTC."""
+
+
+@attrs.frozen
+class Records:
+    """The record, fetched anew for each question.
+
+    Args:
+        fetch: gives the tables as a user may see them.
+        directory: where DuckDB may spill.
+    """
+
+    fetch: Callable[[str], Awaitable[Sequence[RecordTable]]]
+    directory: Path
+
+    @asynccontextmanager
+    async def opened_for(self, user_id: str) -> AsyncIterator[Ledger]:
+        """The record as it is now, as far as it is this user's."""
+        tables = await self.fetch(user_id)
+        connection = await trio.to_thread.run_sync(_filled, tables, self.directory)
+        try:
+            version = digest_of(Rows.of([], [[t.name, list(t.columns), [list(row) for row in t.rows]] for t in tables]))
+            files = {table.name: "the server's record" for table in tables}
+            yield await described(connection, files, version, Origin.RECORDS)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(connection.close)
+
+
+@asynccontextmanager
+async def open_records(fetch: Callable[[str], Awaitable[Sequence[RecordTable]]]) -> AsyncIterator[Records]:
+    """The server's own record, to be asked where no data is attached.
+
+    Args:
+        fetch: gives the tables that the user of this id may see, as they are now.
+    """
+    async with private_directory() as directory:
+        await trio.to_thread.run_sync(_import_duckdb)
+        yield Records(fetch, directory)
+
+
+def _import_duckdb() -> None:
+    """Take the time that the import takes now, and not within the first question."""
+    import duckdb  # noqa: F401
+
+
+def _filled(tables: Sequence[RecordTable], directory: Path) -> duckdb.DuckDBPyConnection:
+    """A locked database in memory with these tables. Blocks."""
+    connection = connect(":memory:", directory, read_only=False)
+    for table in tables:
+        types = [_type_of(name, [row[i] for row in table.rows]) for i, name in enumerate(table.columns)]
+        columns = ", ".join(f"{identifier(name)} {kind}" for name, kind in zip(table.columns, types, strict=True))
+        connection.execute(f"CREATE TABLE {identifier(table.name)} ({columns})")
+        if table.rows:
+            _insert(connection, table, types)
+    lock(connection)
+    return connection
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: RecordTable, types: Sequence[str]) -> None:
+    """All rows in one statement, a list a column: a statement a row would take a millisecond each."""
+    values = {str(i): [row[i] for row in table.rows] for i in range(len(table.columns))}
+    columns = ", ".join(f"CAST(unnest(CAST($v{i} AS {_plain(t)}[])) AS {t})" for i, t in enumerate(types))
+    statement = f"INSERT INTO {identifier(table.name)} SELECT {columns}"
+    connection.execute(statement, {f"v{i}": column for i, column in values.items()})
+
+
+def _plain(type_name: str) -> str:
+    return "VARCHAR" if type_name == "TIMESTAMP" else type_name
+
+
+def _type_of(name: str, values: Sequence[Any]) -> str:
+    """The DuckDB type of a column, by its values and, for times and where it is empty, its name."""
+    present = [value for value in values if value is not None]
+    if says_time(name) and all(isinstance(value, str) for value in present):
+        return "TIMESTAMP"
+    if not present:
+        return "DOUBLE" if name.endswith("_seconds") else "VARCHAR"
+    if all(isinstance(value, bool) for value in present):
+        return "BOOLEAN"
+    if all(isinstance(value, int) for value in present):
+        return "BIGINT"
+    return "DOUBLE" if all(isinstance(value, int | float) for value in present) else "VARCHAR"

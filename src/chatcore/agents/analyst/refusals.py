@@ -1,0 +1,193 @@
+"""Why a question has no answer, in words, and questions beside it that do have one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
+from chatcore.agents.analyst.columns import Family, Meaning, name_words
+from chatcore.agents.analyst.periods import Found
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.request import Period, Refusal
+
+MAX_GROUPED = 1_000
+"""A column with more different values is no help as an alternative."""
+
+
+def suggestions(catalogue: Catalogue) -> tuple[str, ...]:
+    """Questions that this data answers."""
+    from chatcore.agents.analyst.choosing import ranked
+
+    table = ranked(catalogue.tables)[0]
+    if table.has(Meaning.COST):
+        asked = ["What did we spend in total?"]
+    else:
+        asked = [f"How many {_plain(each)} are there?" for each in catalogue.tables if _countable(each)][:3]
+    return (*asked, *groupings(table)[:2], "What data is there?")
+
+
+def _countable(table: Table) -> bool:
+    return name_words(table.name)[-1:] != () and name_words(table.name)[-1].endswith("s")
+
+
+def _plain(table: Table) -> str:
+    return " ".join(name_words(table.name))
+
+
+def groupings(table: Table) -> list[str]:
+    """Questions that split a table by what it can be split by."""
+    verb = "Spend" if table.has(Meaning.COST) else "Calls"
+    columns = [c for m in (Meaning.MODEL, Meaning.USER, Meaning.FEATURE, Meaning.STATUS) if (c := table.column(m))]
+    asked = [f"{verb} by {column.name}" for column in columns if column.distinct <= MAX_GROUPED]
+    return [*asked, *([f"{verb} by month"] if table.covered_from else [])]
+
+
+def not_understood(catalogue: Catalogue) -> Refusal:
+    """The question is about something else, or in words that are not known."""
+    return Refusal(
+        reason="not_supported",
+        text="I answer questions about usage data: spend, calls, tokens, trends, comparisons and data quality. "
+        "I could not make one of these of that question.",
+        alternatives=suggestions(catalogue),
+    )
+
+
+def not_supported(what: str, catalogue: Catalogue) -> Refusal:
+    """The question asks for something that is not answered."""
+    return Refusal(
+        reason="not_supported",
+        text=f"That asks for {what}, which I do not work out: I report what the rows say.",
+        missing=(what,),
+        alternatives=suggestions(catalogue),
+    )
+
+
+def no_such_column(word: str, table: Table, catalogue: Catalogue) -> Refusal:
+    """The rows do not say what the question is about."""
+    columns = ", ".join(f"`{column.name}`" for column in table.columns)
+    return Refusal(
+        reason="no_such_column",
+        text=f"`{table.name}` has nothing about “{word}”. Its columns are {columns}.",
+        missing=(word,),
+        alternatives=tuple(groupings(table)[:3]) if _is_first(table, catalogue) else suggestions(catalogue),
+    )
+
+
+def _is_first(table: Table, catalogue: Catalogue) -> bool:
+    from chatcore.agents.analyst.choosing import ranked
+
+    return ranked(catalogue.tables)[0].name == table.name and bool(groupings(table))
+
+
+def no_such_value(word: str, table: Table, catalogue: Catalogue) -> Refusal:
+    """A name that no row has."""
+    named = sorted((column for column in table.columns if column.values), key=lambda c: c.meaning is not Meaning.MODEL)
+    values = {value.lower(): (column, value) for column in reversed(named) for value in column.values}
+    close = [values[each] for each in get_close_matches(word.lower(), values, n=3, cutoff=0.5)]
+    verb = "What did we spend on" if table.has(Meaning.COST) else "How many calls were there for"
+    asked = [f"{verb} {_name(column)} {value}?" for column, value in close]
+    return Refusal(
+        reason="no_rows",
+        text=f"No row of `{table.name}` is about “{word}”. That is not the same as zero.",
+        missing=(word,),
+        covered=table.covered,
+        alternatives=tuple(asked) or suggestions(catalogue),
+    )
+
+
+def _name(column: Column) -> str:
+    return str(column.meaning) if column.meaning is not Meaning.UNKNOWN else column.name
+
+
+def no_such_day(words: str, table: Table, catalogue: Catalogue) -> Refusal:
+    """A date that the calendar does not have."""
+    return Refusal(
+        reason="out_of_range",
+        text=f"There is no such day as “{words}”.",
+        missing=(words,),
+        covered=table.covered,
+        alternatives=suggestions(catalogue),
+    )
+
+
+def no_time(table: Table, reading: Reading) -> Refusal:
+    """The rows do not say when they were."""
+    return Refusal(
+        reason="no_such_column",
+        text=f"The rows of `{table.name}` do not say when they were: it has no column of dates or times.",
+        missing=("time",),
+        alternatives=suggestions(reading.catalogue),
+    )
+
+
+def out_of_range(period: Period, table: Table, catalogue: Catalogue) -> Refusal:
+    """The period lies outside what the rows cover."""
+    first, last = str(table.covered_from)[:10], str(table.covered_to)[:10]
+    noun = "What did we spend" if table.has(Meaning.COST) else "How many calls were there"
+    return Refusal(
+        reason="out_of_range",
+        text=f"There is nothing in {period.words}: `{table.name}` covers {first} to {last}. No rows is not zero.",
+        missing=(period.words,),
+        covered=table.covered,
+        alternatives=(f"{noun} in {table.months[-1]}?", f"{noun} in total?")
+        if table.months
+        else suggestions(catalogue),
+    )
+
+
+def which_year(reading: Reading, found: Found, table: Table) -> Refusal:
+    """A month that the data has in several years."""
+    years = [str(period.start)[:4] for period in found.choices]
+    words = reading.text[found.start : found.end].strip()
+    head, tail = reading.text[: found.start], reading.text[found.end :]
+    return Refusal(
+        reason="ambiguous",
+        text=f"The data has “{words}” in {' and '.join(years)}: which one is meant?",
+        missing=("year",),
+        covered=table.covered,
+        alternatives=tuple(_sentence(f"{head}{words} {year}{tail}") for year in years),
+    )
+
+
+def which_table(reading: Reading, tables: Sequence[Table]) -> Refusal:
+    """Several tables can answer alike."""
+    names = " or ".join(f"`{table.name}`" for table in tables)
+    question = reading.text.rstrip(" ?.!")
+    for mention in reading.tables:
+        question = question.replace(reading.text[mention.start : mention.end], "").strip()
+        question = question.removesuffix(" in the").removesuffix(" in")
+        break
+    return Refusal(
+        reason="ambiguous",
+        text=f"The question fits {names}: which one is meant?",
+        missing=("table",),
+        alternatives=tuple(_sentence(f"{question} in {table.name}?") for table in tables),
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def one_column_at_a_time(columns: Sequence[Column], table: Table, catalogue: Catalogue) -> Refusal:
+    """Rows are split by one column, not by several."""
+    verb = "Spend" if table.has(Meaning.COST) else "Calls"
+    names = " and ".join(f"`{column.name}`" for column in columns)
+    return Refusal(
+        reason="not_supported",
+        text=f"I split by one column at a time, not by {names} together.",
+        missing=tuple(column.name for column in columns),
+        alternatives=tuple(f"{verb} by {column.name}" for column in columns if column.family is not Family.NUMBER)
+        or suggestions(catalogue),
+    )
+
+
+def too_many_periods(catalogue: Catalogue) -> Refusal:
+    """More than two periods are not compared."""
+    return Refusal(
+        reason="not_supported",
+        text="I compare two periods; for more of them, a trend shows all.",
+        missing=("a comparison of more than two periods",),
+        alternatives=suggestions(catalogue),
+    )

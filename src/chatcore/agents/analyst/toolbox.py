@@ -1,0 +1,76 @@
+"""The tools that the planner uses, through the registry: each use of one is seen by whoever watches the run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.evidence import evidence_of
+from chatcore.agents.analyst.intents import KINDS
+from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.request import Intent
+from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult
+
+RUN_INTENT = "run_intent"
+
+INTENT_TIMEOUT_SECONDS = 60.0
+"""Long enough for a full pass over tens of millions of rows, spilling included."""
+
+
+class ListTables(msgspec.Struct, frozen=True):
+    """What ``list_tables`` takes: nothing."""
+
+
+class DescribeTable(msgspec.Struct, frozen=True):
+    """What ``describe_table`` takes."""
+
+    table: str
+
+
+def tools_for(ledger: Ledger) -> ToolRegistry:
+    """The tools over one ledger."""
+    return ToolRegistry(
+        (
+            Tool("list_tables", "Lists the tables and what they cover", ListTables, _list_tables(ledger)),
+            Tool("describe_table", "Says what each column is taken for", DescribeTable, _describe_table(ledger)),
+            Tool(RUN_INTENT, "Runs the queries of an intent", Intent, _run_intent(ledger), INTENT_TIMEOUT_SECONDS),
+        )
+    )
+
+
+def _list_tables(ledger: Ledger) -> Callable[[ListTables], Awaitable[ToolResult]]:
+    async def list_tables(_: ListTables) -> ToolResult:
+        names = [table.name for table in ledger.catalogue.tables]
+        return ToolResult(names, ", ".join(names))
+
+    return list_tables
+
+
+def _describe_table(ledger: Ledger) -> Callable[[DescribeTable], Awaitable[ToolResult]]:
+    async def describe_table(asked: DescribeTable) -> ToolResult:
+        tables = {table.name: table for table in ledger.catalogue.tables}
+        if asked.table not in tables:
+            raise ToolError("describe_table", f"there is no table {asked.table!r}")
+        meanings = {column.name: column.meaning for column in tables[asked.table].columns}
+        known = [f"{name}: {meaning}" for name, meaning in meanings.items() if meaning is not Meaning.UNKNOWN]
+        return ToolResult(meanings, "; ".join(known) or "no column is recognised")
+
+    return describe_table
+
+
+def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
+    async def run_intent(intent: Intent) -> ToolResult:
+        import duckdb
+
+        found = {}
+        for number, query in enumerate(KINDS[intent.kind].queries(intent, ledger.catalogue), 1):
+            try:
+                rows = await ledger.query(query)
+            except duckdb.Error as error:
+                raise ToolError(RUN_INTENT, f"the query {query.name!r} failed") from error
+            found[query.name] = evidence_of(f"e{number}", RUN_INTENT, query, rows, ledger.catalogue.data_version)
+        return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
+
+    return run_intent
