@@ -20,8 +20,7 @@ async def test_a_reader_who_follows_the_page_sees_what_it_says(page: Path, tmp_p
         try:
             await reader.follow(steps_of(page))
         finally:
-            if reader.server is not None:
-                reader.server.kill()
+            await reader.leave()
             nursery.cancel_scope.cancel()
 
 

@@ -46,6 +46,9 @@ def steps_of(page: Path) -> list[Step]:
     return [Step(found["do"], found["how"], found["text"]) for found in BLOCK.finditer(text)]
 
 
+STOP = Step("stop", None, "")
+
+
 @attrs.define
 class Walkthrough:
     """A reader in an empty folder.
@@ -59,17 +62,17 @@ class Walkthrough:
     nursery: trio.Nursery
     port: str = "8000"
     printed: str = ""
+    log: str = ""
     server: trio.Process | None = None
     started: str | None = None
     finished: trio.Event = attrs.field(factory=trio.Event)
 
     async def follow(self, steps: list[Step]) -> None:
         """Do every step, and stop the server at the end."""
-        for step in steps:
-            with trio.fail_after(STEP_SECONDS):
+        for step in [*steps, STOP]:
+            with trio.move_on_after(STEP_SECONDS) as limit:
                 await getattr(self, f"do_{step.do}")(step)
-        with trio.fail_after(STEP_SECONDS):
-            await self.stop()
+            assert not limit.cancelled_caught, f"hangs: {step}; the server said:\n{self.log}"
 
     async def do_file(self, step: Step) -> None:
         """Save a file."""
@@ -87,7 +90,7 @@ class Walkthrough:
 
     async def do_serve(self, step: Step) -> None:
         """Start a server; it has announced its address when this returns."""
-        await self.stop()
+        await self.do_stop(step)
         assigned, command = environment_of(self.moved(step.text).replace(f"127.0.0.1:{self.port}", "127.0.0.1:0"))
         self.server = await trio.lowlevel.open_process(
             command,
@@ -101,15 +104,15 @@ class Walkthrough:
         self.printed = await self.nursery.start(self._read, self.server.stdout)
         self.port = ADDRESS.findall(self.printed)[0]
 
-    @staticmethod
-    async def _read(output: trio.abc.ReceiveStream, task_status: trio.TaskStatus[str]) -> None:
+    async def _read(self, output: trio.abc.ReceiveStream, task_status: trio.TaskStatus[str]) -> None:
         """Read what a server prints, for as long as it runs; started with what it printed up to its address."""
-        printed, announced = "", False
-        async for part in output:
-            printed += part.decode()
-            if not announced and ADDRESS.search(printed):
-                announced = True
-                task_status.started(printed)
+        self.log, announced = "", False
+        async with output:
+            async for part in output:
+                self.log += part.decode()
+                if not announced and ADDRESS.search(self.log):
+                    announced = True
+                    task_status.started(self.log)
 
     async def do_start(self, step: Step) -> None:
         """Start a command and go on."""
@@ -145,12 +148,19 @@ class Walkthrough:
             self.printed = result.stdout.decode()
         return result
 
-    async def stop(self) -> None:
+    async def do_stop(self, _: Step) -> None:
         """Stop the server as Ctrl-C does."""
         if self.server is not None:
             self.server.send_signal(signal.SIGINT)
             assert await self.server.wait() == 0
             self.server = None
+
+    async def leave(self) -> None:
+        """Leave nothing running, whatever happened."""
+        if self.server is not None:
+            with trio.CancelScope(shield=True):
+                self.server.kill()
+                await self.server.wait()
 
     def moved(self, text: str) -> str:
         """A text with the port of the server that runs in place of 8000."""

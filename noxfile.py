@@ -1,0 +1,71 @@
+"""The checks, each in an environment of its own: ``nox``, or ``nox -s NAME``.
+
+With ``--no-venv`` they run in the environment that nox is in, which has to have the dependency group ``dev``.
+"""
+
+from __future__ import annotations
+
+import nox
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "layers", "docs", "tests"]
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install chatcore and these dependency groups, unless the session has no environment of its own."""
+    if session.venv_backend != "none":
+        session.install("-e", ".[analyst]", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and what ruff knows to be wrong."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    install(session, "dev")
+    session.run("mypy")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Imports go one way."""
+    install(session, "layers")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The reference is what the code says, links lead somewhere, and what pages tell their reader to do works."""
+    install(session, "dev")
+    session.run("python", "docs/generate.py", "--check")
+    session.run("python", "-m", "pytest", "-q", "tests/docs", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that pytest finds."""
+    install(session, "dev")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """A crowd that connects during a start, measured."""
+    install(session, "dev")
+    session.run("python", "-m", "bench.stampede", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Each promise is broken on purpose, and its test has to notice."""
+    install(session, "dev")
+    session.run("python", "-m", "pytest", "tests/mutants", *session.posargs)
