@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import trio
 from cyclopts import App, CycloptsError, Parameter
 
-from chatcore.errors import ChatcoreError
+from chatcore.errors import ChatcoreError, ConfigurationError, ServiceGraphInvalid
 from chatcore.settings import Settings, load_settings
 
 EXIT_CODE_WRONG = 2
@@ -87,8 +87,8 @@ def serve(
         prewarm: Start the services with the process instead of with the first connection.
     """
     from chatcore.builtin import application_of
+    from chatcore.lifespan import check_servable
     from chatcore.observability import describe_error, leaves
-    from chatcore.serve import check_servable
     from chatcore.serve import serve as serve_application
 
     settings = _settings(app=app, bind=bind, workers=workers, prewarm=prewarm, data=data, config=config)
@@ -97,8 +97,8 @@ def serve(
     try:
         trio.run(serve_application, application, settings, _announce)
     except BaseExceptionGroup as errors:
-        if (ours := errors.subgroup(ChatcoreError)) is not None:
-            raise next(leaves(ours)) from None
+        if (wrong := errors.subgroup((ConfigurationError, ServiceGraphInvalid))) is not None:
+            raise next(leaves(wrong)) from None
         sys.stderr.write(f"chatcore: the server ended by a defect: {describe_error(errors)}\n")
         return EXIT_CODE_CRASHED
     return 0
@@ -144,7 +144,7 @@ def check(app: str | None = None, /, *, data: Data = None, config: Config = None
         app: MODULE:ATTRIBUTE of a chatcore.Application; the built-in analyst where absent.
     """
     from chatcore.builtin import application_of
-    from chatcore.serve import check_servable
+    from chatcore.lifespan import check_servable
 
     settings = _settings(app=app, data=data, config=config)
     check_servable(settings)

@@ -7,58 +7,24 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 
 import trio
 
 from chatcore.application import Application
-from chatcore.errors import ConfigurationError
-from chatcore.lifespan import SITE_KEY, site_running
+from chatcore.lifespan import SITE_KEY, check_servable, site_running
 from chatcore.server import Server
 from chatcore.settings import Settings
 from chatcore.transports.asgi import Message, Receive, Send
 from chatcore.transports.listener import BoundedListener, http_served, open_listeners
-from chatcore.web.admission import is_loopback
 
 EXIT_CODE_HUNG = 1
 """The process ended in time, and not everything in it did."""
 
-SQLITE = "sqlite:///"
-
-CLOSE_SECONDS = 3.0
-"""What the last connections may take to close: the flush and the other side's close frame."""
+CLOSE_SHARE = 0.3
+"""Of the drain budget, what connections may take to close: the flush and the other side's close frame."""
 
 LAST_RESORT_SECONDS = 0.2
 """Before the end of the drain budget the process is ended whatever still hangs; a thread has no other way to stop."""
-
-
-def check_servable(settings: Settings) -> None:
-    """Refuse what this version cannot serve, before anything is opened.
-
-    Raises:
-        ConfigurationError: names the setting.
-    """
-    if settings.auth == "jwt":
-        raise ConfigurationError("auth", "`jwt` is not available in this version", "use `none` on a loopback address")
-    if not is_loopback(settings.host):
-        problem = f"without authentication only loopback addresses may be served, and {settings.host} is none"
-        raise ConfigurationError("bind", problem, "bind 127.0.0.1 and put a proxy that authenticates in front")
-    if settings.redis_url is not None:
-        raise ConfigurationError("redis_url", "several instances are not available in this version", "leave it out")
-    if settings.workers > 1:
-        raise ConfigurationError("workers", "more than one needs a shared event log", "use 1 in this version")
-    if settings.llm_base_url is not None:
-        raise ConfigurationError("llm_base_url", "language models are not available in this version", "leave it out")
-    _check_database(settings.database_url)
-
-
-def _check_database(url: str) -> None:
-    if not url.startswith(SQLITE):
-        raise ConfigurationError("database_url", "this version keeps its data in SQLite", "use sqlite:///FILE")
-    folder = Path(url.removeprefix(SQLITE)).absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        problem = f"{folder} is no folder that can be written"
-        raise ConfigurationError("database_url", problem, "name a file in one that can")
 
 
 async def serve(application: Application, settings: Settings, announce: Callable[[str], None]) -> None:
@@ -79,7 +45,7 @@ async def serve(application: Application, settings: Settings, announce: Callable
             told = trio.Event()
             async with site_running(application, settings) as site:
                 nursery.start_soon(_heed, signals, told, site.server)
-                async with http_served(_to_site, listeners, settings, {SITE_KEY: site}):
+                async with http_served(_to_site, listeners, settings, {SITE_KEY: site}, site.server.recorder):
                     announce(_address(settings, listeners))
                     await told.wait()
                     await _leave(site.server)
@@ -102,8 +68,9 @@ async def _heed(signals: AsyncIterator[int], told: trio.Event, server: Server) -
 async def _leave(server: Server) -> None:
     """Drain with the port still answering 503, until the last connection has had its close."""
     _end_process_at(server.settings.drain_seconds - LAST_RESORT_SECONDS)
+    closed_by = trio.current_time() + CLOSE_SHARE * server.settings.drain_seconds
     await server.drain()
-    with trio.move_on_after(CLOSE_SECONDS):
+    with trio.move_on_at(closed_by):  # counted from the beginning: the services' exits need their time too
         await server.connections.none_left()
 
 

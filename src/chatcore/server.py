@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import attrs
@@ -43,7 +44,7 @@ RECONNECT_SECONDS = 1.0
 HURRIED_SECONDS = 2.0
 """The drain budget that is left after a second signal."""
 
-EXIT_SECONDS = 1.0
+EXIT_SHARE = 0.1
 """Of the drain budget, what is kept for an exit that has to be abandoned and for the end of the process itself."""
 
 LAG_SECONDS = 0.1
@@ -156,7 +157,7 @@ class Server:
     @property
     def seconds_left(self) -> float:
         """Of the drain budget, for the services' exits."""
-        return max(0.0, self._drain_by - EXIT_SECONDS - trio.current_time())
+        return max(0.0, self._drain_by - EXIT_SHARE * self.settings.drain_seconds - trio.current_time())
 
 
 @asynccontextmanager
@@ -176,14 +177,14 @@ async def running(
     """
     async with trio.open_nursery() as root:
         keeper = StoreKeeper(settings.database_url, recorder, random.random)
-        root.start_soon(keeper.keep)
         root.start_soon(_measure_lag, recorder)
         try:
             async with _manager(services, settings, recorder, keeper) as manager:
                 async with trio.open_nursery() as runs:
                     server = _server(manager, keeper, agents, settings, recorder, runs)
                     manager.attempt_ended = _Chronicle(server, root).attempt_ended
-                    runs.start_soon(_take_up, server)
+                    keeper.first = partial(take_up_unfinished, server.supervisor)
+                    root.start_soon(keeper.keep)
                     if settings.prewarm:
                         manager.request_start()
                     yield server
@@ -244,14 +245,6 @@ async def _stop_services(server: Server) -> None:
         server.recorder.log("services_stopped", failed_exits=len(errors.exceptions))
     else:
         server.recorder.log("services_stopped", failed_exits=0)
-
-
-async def _take_up(server: Server) -> None:
-    """What an earlier process of this database left without an end."""
-    try:
-        await take_up_unfinished(server.supervisor, await server.keeper.opened())
-    except StorageUnavailable as error:
-        server.recorder.log("unfinished_runs_not_read", error_code=error.error_code)
 
 
 async def _measure_lag(recorder: Recorder) -> None:

@@ -4,7 +4,7 @@ answers first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import attrs
 import trio
@@ -20,6 +20,13 @@ OPEN_SECONDS = 10.0
 RETRY = Backoff(first_seconds=0.5, factor=2.0, cap_seconds=10.0)
 """How soon a database that is away is tried again: at once for a blip, and no burden in an outage."""
 
+PROBE_SECONDS = 5.0
+"""How often it is asked whether a message could be kept: readiness follows a full disk within this time."""
+
+
+async def _nothing_first(_: ThreadService) -> None:
+    """What has to be done first where nothing has."""
+
 
 @attrs.define(eq=False)
 class StoreKeeper:
@@ -29,11 +36,14 @@ class StoreKeeper:
         database_url: where it is.
         recorder: hears of failures.
         random: gives numbers in [0, 1), for the back-off.
+        first: what is done with the database before anyone else has it.
     """
 
     database_url: str
     recorder: Recorder
     random: Callable[[], float]
+    first: Callable[[ThreadService], Awaitable[None]] = _nothing_first
+    _writable: bool = attrs.field(default=False, init=False)
     _store: ThreadService | None = attrs.field(default=None, init=False)
     _opened: trio.Event = attrs.field(factory=trio.Event, init=False)
     _closing: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -53,12 +63,26 @@ class StoreKeeper:
 
     async def _hold(self) -> None:
         async with open_threads(self.database_url) as store:
-            self._store = store
+            await self.first(store)
+            self._store, self._writable = store, True
             self._opened.set()
             try:
-                await self._closing.wait()
+                await self._probe(store)
             finally:
                 self._store = None
+
+    async def _probe(self, store: ThreadService) -> None:
+        """Know whether messages can be kept, until this is closed."""
+        while not self._closing.is_set():
+            with trio.move_on_after(PROBE_SECONDS):
+                await self._closing.wait()
+                return
+            try:
+                await store.check()
+                self._writable = True
+            except StorageUnavailable as error:
+                self._writable = False
+                self.recorder.log("storage_unavailable", **describe_error(error))
 
     async def opened(self) -> ThreadService:
         """The ThreadService, once it is open.
@@ -83,8 +107,8 @@ class StoreKeeper:
 
     @property
     def available(self) -> bool:
-        """Whether the database is open."""
-        return self._store is not None
+        """Whether the database is open, and could keep a message when it was last asked."""
+        return self._store is not None and self._writable
 
     def close(self) -> None:
         """Let go of the database; :meth:`keep` returns when it is closed."""

@@ -26,17 +26,34 @@ PLACEHOLDERS = (
 )
 """What servers of this kind have answered with instead of an agent (guarantees.md, 46)."""
 
-_PLACEHOLDER = re.compile(
-    "|".join(r"(?<!\w)" + r"\s+".join(map(re.escape, words.split())) + r"(?!\w)" for words in PLACEHOLDERS),
-    re.IGNORECASE,
-)
+
+def _characters(words: str) -> list[str]:
+    """A pattern for each character; between words there may be any space, in whichever amount."""
+    return [r"\s+" if character == " " else re.escape(character) for character in words]
+
+
+def _whole(words: str) -> str:
+    """A pattern for these words; letters right after them make other words, unless a colon ends them."""
+    return "".join(_characters(words)) + (r"(?!\w)" if words[-1].isalnum() else "")
+
+
+def _begun(words: str) -> str:
+    """A pattern for any beginning of these words at the end of a text."""
+    first, *rest = _characters(words)
+    return first + "".join(rf"(?:\Z|{character}" for character in rest) + r"\Z" + ")" * len(rest)
+
+
+_PLACEHOLDER = re.compile(rf"(?<!\w)(?:{'|'.join(map(_whole, PLACEHOLDERS))})", re.IGNORECASE)
+_BEGUN = re.compile(rf"(?<!\w)(?:{'|'.join(map(_begun, PLACEHOLDERS))})", re.IGNORECASE)
 _LONGEST = max(map(len, PLACEHOLDERS)) + 32
-"""A tail this long can still become a placeholder, line breaks and runs of spaces within it included."""
+"""A placeholder that ends in what is judged now begins no further back; what runs of spaces hide from this, the
+judgement of the whole answer finds."""
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|^>.*$", re.MULTILINE)
 _OPEN_END = re.compile(r"[`\"“«>][^`\"”»\n]*\Z")
 """A code span or a quotation that the text so far has opened and not closed."""
+_SENTENCE_END = re.compile(r"[.!?][\"'”»)*_]*\s|\n")
 
 
 @attrs.frozen
@@ -59,7 +76,7 @@ def placeholders_in(text: str, question: str) -> Iterator[re.Match[str]]:
     honest += [
         quoted.span()
         for quoted in _QUOTED.finditer(text)
-        if any(match.group().casefold() in asked for match in _PLACEHOLDER.finditer(quoted.group()))
+        if all(match.group().casefold() in asked for match in _PLACEHOLDER.finditer(quoted.group()))
     ]
     for match in _PLACEHOLDER.finditer(text):
         if not any(start <= match.start() and match.end() <= end for start, end in honest):
@@ -124,18 +141,12 @@ class AnswerGuard:
     def _decided(self) -> int:
         """Up to where the text cannot change its meaning by what is said next."""
         end = len(self.text)
-        if self.evidence is not None:  # a number, or the name around it, may go on
-            end = max(self.text.rfind(" "), self.text.rfind("\n")) + 1
-        opened = _OPEN_END.search(self.text)
+        if self.evidence is not None:  # what a number says depends on the words around it: "15" on "March", "million"
+            end = max((match.end() for match in _SENTENCE_END.finditer(self.text, self._passed)), default=0)
+        opened = _OPEN_END.search(self.text, self._passed)
         if opened is not None:
             end = min(end, opened.start())
-        return max(self._passed, min(end, self._possible_placeholder()))
-
-    def _possible_placeholder(self) -> int:
-        """Where the tail begins that may become a placeholder; the end of the text where none may."""
-        begin = max(self._passed, len(self.text) - _LONGEST)
-        for word in re.finditer(r"(?<!\w)\w", self.text[begin:]):
-            tail = re.sub(r"\s+", " ", self.text[begin + word.start() :]).casefold()
-            if any(words.casefold().startswith(tail) for words in PLACEHOLDERS):
-                return begin + word.start()
-        return len(self.text)
+        begun = _BEGUN.search(self.text, self._passed)
+        if begun is not None:  # it may become a placeholder
+            end = min(end, begun.start())
+        return max(self._passed, end)

@@ -104,17 +104,20 @@ class LiveRun:
 
     async def thinking(self, text: str) -> None:
         """See :class:`~chatcore.agents.base.Run`."""
-        await self._permit(self._guard.judge_words(text))
+        await self._permit()
+        self._refuse(self._guard.judge_words(text))
         await self._emit(m.AgentThinking, text=text)
 
     async def say(self, text: str) -> None:
         """See :class:`~chatcore.agents.base.Run`."""
-        await self._say(self._guard.feed(text))
+        await self._permit()
+        async with self._turn():
+            await self._pass_on(self._guard.feed(text))
 
     @asynccontextmanager
     async def tool(self, name: str, /, **arguments: Any) -> AsyncIterator[ToolCall]:
         """See :class:`~chatcore.agents.base.Run`."""
-        await self._permit(None)
+        await self._permit()
         call = ToolCall(new_id("call"), name, msgspec.to_builtins(arguments))
         began_at, status = trio.current_time(), "error"
         try:
@@ -124,7 +127,9 @@ class LiveRun:
             status = "ok"
         finally:
             self.evidence.extend(call.evidence)
-            await self._close_tool(call, status, trio.current_time() - began_at)
+            async with self._turn():
+                if call.tool_call_id in self.grammar.open_tools:  # else it was never announced, or ended with the run
+                    await self._happen(m.ToolCompleted, **_completion(call, status, trio.current_time() - began_at))
 
     async def history(self) -> Sequence[m.ThreadMessage]:
         """See :class:`~chatcore.agents.base.Run`."""
@@ -140,8 +145,11 @@ class LiveRun:
     # --- for the supervisor -----------------------------------------------------------------------------------------
 
     async def start(self, agent: str, message_id: str | None) -> None:
-        """The first event."""
-        await self._emit(m.AgentStarted, agent=agent, message_id=message_id)
+        """The first event. May be tried again where it could not be stored."""
+        async with self._turn():
+            if self.next_seq == self._first_seq:
+                self._add(m.AgentStarted, agent=agent, message_id=message_id)
+            await self._store()
 
     def take_up(self, events: Sequence[StoredEvent]) -> None:
         """Go on where an earlier process stopped, after these events of the run."""
@@ -149,101 +157,105 @@ class LiveRun:
             event = decode_server_frame(stored.frame)
             self.grammar.advance(cast("m.AnyRunEvent", event))
             if isinstance(event, m.ToolExecuting):
-                self._open[event.tool_call_id] = ToolCall(event.tool_call_id, event.tool, event.arguments)
-            elif isinstance(event, m.ToolCompleted):
-                del self._open[event.tool_call_id]
+                self.tool_calls[event.tool_call_id] = ToolCall(event.tool_call_id, event.tool, event.arguments)
 
     async def finish(self, answer: m.Answer) -> m.Answer:
-        """Send what is left of what was said, and complete the answer with it.
+        """Send what is left of what was said, and complete the answer with it; the agent is not heard any more.
 
         Raises:
             AgentFailure: when the answer is not authentic, or says another text than was streamed.
+            Exception: of any kind, when the answer is none that can be sent.
         """
-        await self._say(self._guard.finish())
+        async with self._turn():
+            self._refuse(None)
+            self._finished = True
+            await self._pass_on(self._guard.finish())
         said = self.grammar.text
         answer = msgspec.structs.replace(answer, text=answer.text or said)
+        answer = msgspec.json.decode(msgspec.json.encode(answer), type=m.Answer)
         if said and answer.text != said:
             raise AgentFailure(ErrorCode.AGENT_FAILED)
         self._refuse(self._guard.judge_answer(answer))
         return answer
 
     async def end(self, ending: Ending) -> None:
-        """The last event: stored with everything before it and the state of the run, in one step."""
-        with trio.CancelScope(shield=True):
-            async with self._one_at_a_time:
-                event = self._next(ending.event, ending.fields)
-                answer = ending.fields.get("answer")
-                await self.store.end_run(
-                    self,
-                    [*self._unstored, event],
-                    state=ending.state,
-                    answer=msgspec.json.encode(answer) if answer is not None else None,
-                    text=answer.text if answer is not None else self.grammar.text,
-                    error_code=ending.fields.get("error_code"),
-                )
-                self._unstored.clear()
-                self._publish(event)
+        """The last event: stored with everything before it and the state of the run, in one step.
+
+        Tools that the agent left open are completed first. May be tried again where it could not be stored.
+        """
+        async with self._turn():
+            self._finished = True
+            for tool_call_id in self.grammar.open_tools:
+                self._add(m.ToolCompleted, **_completion(self.tool_calls[tool_call_id], "error", 0.0))
+            if not self.grammar.ended:
+                self._add(ending.event, **ending.fields)
+            answer = ending.fields.get("answer")
+            await self.store.end_run(
+                self,
+                self._unstored,
+                state=ending.state,
+                answer=msgspec.json.encode(answer) if answer is not None else None,
+                text=answer.text if answer is not None else self.grammar.text,
+                error_code=ending.fields.get("error_code"),
+            )
+            self._stored()
 
     @property
     def seconds(self) -> float:
         """How long the run has lasted."""
         return trio.current_time() - self._began_at
 
-    async def close_tools(self) -> None:
-        """Complete the tool calls that an agent left open."""
-        for call in tuple(self._open.values()):
-            await self._close_tool(call, "error", 0.0)
-
     async def flush(self) -> None:
-        """Store the deltas that wait."""
-        with trio.CancelScope(shield=True):
-            async with self._one_at_a_time:
-                await self._store(())
+        """Store what waits."""
+        async with self._turn():
+            await self._store()
 
-    # --- events -----------------------------------------------------------------------------------------------------
+    # --- what may happen --------------------------------------------------------------------------------------------
 
-    async def _say(self, passed: str | Alarm) -> None:
-        if isinstance(passed, Alarm):
-            return self._refuse(passed)
-        if passed:
-            await self._emit(m.AgentDelta, text=passed, offset=len(self.grammar.text))
-        else:
-            await trio.lowlevel.checkpoint()
+    async def _permit(self) -> None:
+        """All that an agent does begins here, with the only checkpoint in it: what follows happens wholly.
+
+        An agent may swallow what is raised; the alarm stays, and nothing leaves the run any more.
+        """
+        await trio.lowlevel.checkpoint()
+        self._refuse(None)
+        if self._finished:
+            raise AgentFailure(ErrorCode.AGENT_FAILED)
 
     def _refuse(self, alarm: Alarm | None) -> None:
-        """An agent may swallow the exception; the alarm stays, and the run cannot complete any more."""
         self.alarm = self.alarm or alarm
         if self.alarm is not None:
             raise AgentFailure(ErrorCode.INAUTHENTIC_RESPONSE)
 
-    async def _close_tool(self, call: ToolCall, status: str, seconds: float) -> None:
-        if self._open.pop(call.tool_call_id, None) is None:
-            return  # the run was ended before the agent let go of the tool
-        await self._emit(
-            m.ToolCompleted,
-            tool_call_id=call.tool_call_id,
-            tool=call.tool,
-            status=status,
-            summary=call.summary,
-            duration_seconds=round(seconds, 4),
-        )
+    async def _pass_on(self, passed: str | Alarm) -> None:
+        if isinstance(passed, Alarm):
+            self._refuse(passed)
+        elif passed:
+            await self._happen(m.AgentDelta, text=passed, offset=len(self.grammar.text))
 
-    async def _emit(self, kind: type[m.RunEvent], **fields: Any) -> None:
-        """An event happens wholly or not at all, whoever is cancelled meanwhile."""
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Events come one at a time, each whoever is cancelled meanwhile."""
         with trio.CancelScope(shield=True):
             async with self._one_at_a_time:
-                event = self._next(kind, fields)
-                if kind is m.AgentDelta:
-                    self._unstored.append(event)
-                    self._publish(event)
-                    if len(self._unstored) >= UNSTORED_DELTAS:
-                        await self._store(())
-                else:
-                    await self._store((event,))
-                    self._publish(event)
-        await trio.lowlevel.checkpoint()
+                yield
 
-    def _next(self, kind: type[m.RunEvent], fields: dict[str, Any]) -> StoredEvent:
+    async def _emit(self, kind: type[m.RunEvent], **fields: Any) -> None:
+        async with self._turn():
+            await self._happen(kind, **fields)
+
+    async def _happen(self, kind: type[m.RunEvent], **fields: Any) -> None:
+        """The next event, in a turn: a delta goes out at once, unless one before it could not; others when stored."""
+        event = self._add(kind, **fields)
+        if kind is m.AgentDelta and self._seen_seq == event.seq - 1:
+            self._publish(event)
+        if kind is not m.AgentDelta or len(self._unstored) >= UNSTORED_DELTAS:
+            await self._store()
+
+    def _add(self, kind: type[m.RunEvent], **fields: Any) -> StoredEvent:
+        """Give the next event its number; where it is not legal, or nothing that can be sent, it has not happened."""
         event: Any = kind(
             timestamp=time.time(),
             user_id=self.context.user_id,
@@ -253,19 +265,39 @@ class LiveRun:
             epoch=self.epoch,
             **fields,
         )
+        tag, frame = str(kind.__struct_config__.tag), encode_utf8(event)
         self.grammar.advance(event)
         self.next_seq += 1
-        tag = str(kind.__struct_config__.tag)
-        return StoredEvent(seq=event.seq, first_seq=event.seq, run_id=event.run_id, type=tag, frame=encode_utf8(event))
+        stored = StoredEvent(seq=event.seq, first_seq=event.seq, run_id=event.run_id, type=tag, frame=frame)
+        self._unstored.append(stored)
+        return stored
 
-    async def _store(self, events: tuple[StoredEvent, ...]) -> None:
-        waiting = [*self._unstored, *events]
-        if waiting:
-            await self.store.append_events(self.thread_id, waiting)
-            self._unstored.clear()
+    async def _store(self) -> None:
+        if self._unstored:
+            await self.store.append_events(self.thread_id, self._unstored)
+            self._stored()
+
+    def _stored(self) -> None:
+        """What waited is durable: who watches may see what was not out yet."""
+        stored, self._unstored = self._unstored, []
+        for event in stored:
+            if event.seq > self._seen_seq:
+                self._publish(event)
 
     def _publish(self, event: StoredEvent) -> None:
+        self._seen_seq = event.seq
         if event.seq == self._first_seq:
             self.recorder.first_event(self.seconds)
         self.recorder.run_event(event.type)
         self.bridge.publish(self.thread_id, event)
+
+
+def _completion(call: ToolCall, status: str, seconds: float) -> dict[str, Any]:
+    """The fields of ``tool_completed``. The summary is an agent's: it must be text that can be sent."""
+    return {
+        "tool_call_id": call.tool_call_id,
+        "tool": call.tool,
+        "status": status,
+        "summary": str(call.summary).encode(errors="replace").decode(),
+        "duration_seconds": round(seconds, 4),
+    }

@@ -8,25 +8,40 @@ from __future__ import annotations
 
 from chatcore.agents.supervisor import AgentSupervisor, PendingRun, failure
 from chatcore.context import UserExecutionContext
-from chatcore.errors import ErrorCode
+from chatcore.errors import ChatcoreError, ErrorCode, StorageUnavailable
+from chatcore.observability import describe_error
 from chatcore.protocol import messages as m
 from chatcore.threads.model import RunRecord, StoredEvent
 from chatcore.threads.service import ThreadService
 
 
 async def take_up_unfinished(supervisor: AgentSupervisor, store: ThreadService) -> None:
-    """Take up every run without an end, oldest first.
+    """Take up every run without an end, oldest first; to be called before anyone else has the store.
+
+    One that cannot be ended, because its record is broken, is told in the log and left: it must not keep the others
+    from their ends, nor the server from starting.
 
     Raises:
-        StorageUnavailable: the database went away meanwhile.
+        StorageUnavailable: the database went away meanwhile; what was taken up already is not taken up again.
     """
     for record in await store.unfinished_runs():
-        pending = await _pending(record, store)
-        if record.state == "waiting" and record.agent in supervisor.agents:
-            supervisor.enqueue(pending)
-            supervisor.manager.request_start()
-        else:
-            await _end_lost(record, pending, supervisor, store)
+        if supervisor.knows(record.run_id):
+            continue
+        try:
+            await _take_up(record, supervisor, store)
+        except StorageUnavailable:
+            raise
+        except ChatcoreError as error:
+            supervisor.recorder.log("run_not_taken_up", run_id=record.run_id, **describe_error(error))
+
+
+async def _take_up(record: RunRecord, supervisor: AgentSupervisor, store: ThreadService) -> None:
+    pending = await _pending(record, store)
+    if record.state == "waiting" and record.agent in supervisor.agents:
+        supervisor.enqueue(pending)
+        supervisor.manager.request_start()
+    else:
+        await _end_lost(record, pending, supervisor, store)
 
 
 async def _pending(record: RunRecord, store: ThreadService) -> PendingRun:
@@ -48,7 +63,6 @@ async def _end_lost(record: RunRecord, pending: PendingRun, supervisor: AgentSup
     run.take_up(events)
     if not events:
         await run.start(pending.agent, pending.message.message_id)
-    await run.close_tools()
     await run.end(failure(ErrorCode.SERVICE_LOST))
     supervisor.recorder.log("run_ended_after_restart", run_id=record.run_id)
 

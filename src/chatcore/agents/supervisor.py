@@ -7,11 +7,14 @@ loss of a service it uses. Nothing here can run an agent without :class:`~chatco
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from itertools import count
+from typing import Any, TypeVar
 
 import attrs
 import msgspec
@@ -19,15 +22,24 @@ import trio
 
 from chatcore.agents.base import Agent
 from chatcore.agents.live_run import Ending, LiveRun
+from chatcore.backoff import Backoff
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
-from chatcore.errors import AgentFailure, ErrorCode, RequestRefused
+from chatcore.errors import AgentFailure, ErrorCode, RequestRefused, StorageUnavailable
 from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.observability import Recorder, describe_error
 from chatcore.protocol import messages as m
 from chatcore.services import ReadyServices
 from chatcore.threads.model import Accepted
 from chatcore.threads.service import ThreadService
+
+T = TypeVar("T")
+
+RETRY = Backoff(first_seconds=0.5, factor=2.0, cap_seconds=10.0)
+"""How soon a run that could not be stored is stored again: at once after a blip, and no burden on a full disk."""
+
+LET_GO_SECONDS = 1.0
+"""What runs that a drain has cut may take to let go and to store what they have sent."""
 
 
 @attrs.frozen(kw_only=True)
@@ -131,8 +143,8 @@ class AgentSupervisor:
         """
         agent = self._agent_name(message.agent)
         self._check_room(context.user_id, message)
+        store = await self.store()
         with trio.CancelScope(shield=True):  # a client that leaves now must not leave a message kept but never run
-            store = await self.store()
             accepted = await store.accept_message(context.user_id, message, agent)
             acknowledge(self._acknowledgement(context, accepted))
             if not accepted.ended and accepted.run_id not in self._pending:
@@ -151,6 +163,11 @@ class AgentSupervisor:
         if pending is not None:
             pending.cancel()
 
+    def give_up_thread(self, thread_id: str) -> None:
+        """Cancel everything that runs or waits on a thread, which is about to be deleted."""
+        for pending in tuple(self._queues.get(thread_id, ())):
+            pending.cancel()
+
     def _agent_name(self, wanted: str | None) -> str:
         name = wanted if wanted is not None else next(iter(self.agents), None)
         if name is None or name not in self.agents:
@@ -159,6 +176,8 @@ class AgentSupervisor:
 
     def _check_room(self, user_id: str, message: m.UserMessage) -> None:
         mine = [pending for pending in self._pending.values() if pending.context.user_id == user_id]
+        if any(pending.message.message_id == message.message_id for pending in mine):
+            return  # it has its room
         held_bytes = sum(pending.size for pending in mine) + len(message.content.encode())
         if len(mine) >= self.policy.max_pending_messages or held_bytes > self.policy.max_pending_bytes:
             raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
@@ -189,6 +208,10 @@ class AgentSupervisor:
         message = msgspec.structs.replace(message, thread_id=accepted.thread_id, agent=accepted.agent)
         self.enqueue(PendingRun(context=context, epoch=accepted.epoch, agent=accepted.agent, message=message))
 
+    def knows(self, run_id: str) -> bool:
+        """Whether a run waits for its turn here, or has it."""
+        return run_id in self._pending
+
     def enqueue(self, pending: PendingRun) -> None:
         """Have an accepted message answered after those before it on its thread."""
         thread_id = str(pending.context.thread_id)
@@ -205,7 +228,7 @@ class AgentSupervisor:
             pending = queue[0]
             try:
                 await self._answer(pending)
-            except RequestRefused as error:  # storage is away: the run has no end yet and is found at the next start
+            except RequestRefused as error:  # its thread was deleted, or the server goes while storage is away
                 self.recorder.log("run_not_stored", run_id=pending.context.run_id, error_code=error.error_code)
             queue.popleft()
             del self._pending[str(pending.context.run_id)]
@@ -223,6 +246,9 @@ class AgentSupervisor:
                 await self._changed.wait()
         for pending in tuple(self._pending.values()):
             pending.cancel()
+        with trio.move_on_after(LET_GO_SECONDS):
+            while self.running:
+                await self._changed.wait()
 
     def hurry(self) -> None:
         """Cut the runs that a drain still waits for."""
@@ -241,17 +267,30 @@ class AgentSupervisor:
             ready = await self._until_ready()
         if self._draining:
             return
-        store = await self.store()
+        store = await self._until_stored(self.store)
         pending.running = True
-        next_seq = await store.start_run(str(pending.context.run_id), ready.generation if ready else 0)
-        run = self.live_run(pending, store, next_seq)
-        with self.bridge.live(str(pending.context.thread_id), run.flush):
-            await run.start(pending.agent, pending.message.message_id)
+        begin = partial(store.start_run, str(pending.context.run_id), ready.generation if ready else 0)
+        run = self.live_run(pending, store, await self._until_stored(begin))
+        with self.bridge.live(run.thread_id, run.flush):
+            await self._until_stored(partial(run.start, pending.agent, pending.message.message_id))
             ending = await self._respond(pending, run, ready) if ready is not None else _cancelled()
             if ending is not None:
-                await run.close_tools()
-                await run.end(ending)
+                await self._until_stored(partial(run.end, ending))
                 self._record(pending, run, ending)
+            else:
+                await run.flush()
+
+    async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
+        """What ``write`` returns. While storage is away it is tried again: a run keeps its turn, and has one end."""
+        for failures in count(1):
+            try:
+                return await write()
+            except StorageUnavailable as error:
+                if self._draining:
+                    raise
+                self.recorder.log("run_waits_for_storage", error_code=error.error_code)
+            await trio.sleep(RETRY.delay(failures, random.random))
+        raise AssertionError("counting never ends")
 
     async def _until_ready(self) -> ReadyServices:
         """The services, however long they take: a message that was accepted waits through failed attempts too."""
@@ -275,6 +314,8 @@ class AgentSupervisor:
 
     async def _respond(self, pending: PendingRun, run: LiveRun, ready: ReadyServices) -> Ending | None:
         """Run the agent; how it ended, or None where a drain cut it and the next start has to end it."""
+        if self.manager.ready is not ready:  # it was lost while the run was being begun
+            return failure(ErrorCode.SERVICE_LOST)
         kind = self.agents[pending.agent]
         agent: Agent = ready.get(kind)
         began_at = trio.current_time()
@@ -288,7 +329,10 @@ class AgentSupervisor:
                 answer = await run.finish(await agent.respond(pending.message, run))
                 ending = _completed(answer, self._provenance(pending, run, agent, ready), began_at)
         except Exception as error:  # an agent may raise anything
-            ending = self._failed(pending, run, error)
+            ending = self._failed(pending, error)
+        if run.alarm is not None:  # whatever the agent did after it
+            self.recorder.log("inauthentic_response", agent=pending.agent, rule=run.alarm.rule)
+            return failure(ErrorCode.INAUTHENTIC_RESPONSE)
         if services.cancelled_caught or (ending is not None and ending.state == "failed" and self._lost(ready)):
             return failure(ErrorCode.SERVICE_LOST)
         if ending is None and limit.cancelled_caught:
@@ -301,20 +345,18 @@ class AgentSupervisor:
         """Whether the generation is gone: what an agent raises then is only how it noticed."""
         return self.manager.ready is not ready and not self._draining
 
-    def _failed(self, pending: PendingRun, run: LiveRun, error: Exception) -> Ending:
-        if run.alarm is not None:
-            self.recorder.log("inauthentic_response", agent=pending.agent, rule=run.alarm.rule)
-            return failure(ErrorCode.INAUTHENTIC_RESPONSE)
+    def _failed(self, pending: PendingRun, error: Exception) -> Ending:
         if isinstance(error, AgentFailure):
             return failure(error.error_code, error.retryable)
         self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
         return failure(ErrorCode.AGENT_FAILED)
 
     def _provenance(self, pending: PendingRun, run: LiveRun, agent: Agent, ready: ReadyServices) -> m.Provenance:
+        model = getattr(agent, "model", None)
         return m.Provenance(
             agent=pending.agent,
             engine=str(getattr(agent, "engine", type(agent).__name__)),
-            model=getattr(agent, "model", None),
+            model=str(model) if model is not None else None,
             tool_calls=list(run.tool_calls),
             generation=ready.generation,
         )

@@ -72,19 +72,22 @@ class AgentWebSocketBridge:
     def leave(self, watcher: Watcher) -> None:
         """Watch nothing any more."""
         for thread_id in [thread_id for thread_id, watches in self._watches.items() if watcher in watches]:
-            del self._watches[thread_id][watcher]
-            if not self._watches[thread_id]:
-                del self._watches[thread_id]
+            self._forget(watcher, thread_id)
 
     @contextmanager
     def replaying(self, watcher: Watcher, thread_id: str) -> Iterator[Watch]:
         """Watch a thread anew: within the block live events are held, so that a replay can come before them.
 
-        The block sets ``last_seq`` to the last event that the replay gave.
+        The block sets ``last_seq`` to the last event that the replay gave. Where it fails, the thread is not watched
+        any more: what would follow has a gap before it.
         """
         watch = Watch(watcher, held=[])
         self._watches.setdefault(thread_id, {})[watcher] = watch
-        yield watch
+        try:
+            yield watch
+        except BaseException:
+            self._forget(watcher, thread_id)
+            raise
         watch.go_live()
 
     @contextmanager
@@ -95,6 +98,12 @@ class AgentWebSocketBridge:
             yield
         finally:
             del self._flushes[thread_id]
+
+    def _forget(self, watcher: Watcher, thread_id: str) -> None:
+        watches = self._watches.get(thread_id, {})
+        watches.pop(watcher, None)
+        if not watches:
+            self._watches.pop(thread_id, None)
 
     async def settle(self, thread_id: str) -> None:
         """Have everything that was published on this thread stored."""

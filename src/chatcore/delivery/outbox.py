@@ -10,7 +10,7 @@ import trio
 
 @attrs.define(eq=False)
 class Outbox:
-    """Frames in the order they were put.
+    """Frames, as UTF-8, in the order they were put.
 
     Args:
         max_bytes: what may wait unwritten; past it :attr:`overflowed` is set and the connection is to be cut.
@@ -19,12 +19,12 @@ class Outbox:
     max_bytes: int
     held_bytes: int = 0
     overflowed: trio.Event = attrs.field(factory=trio.Event)
-    _frames: deque[tuple[str, float]] = attrs.field(factory=deque)
+    _frames: deque[tuple[bytes, float]] = attrs.field(factory=deque)
     _filled: trio.Event = attrs.field(factory=trio.Event)
     _emptied: trio.Event = attrs.field(factory=trio.Event)
     _writing: bool = False
 
-    def put(self, frame: str, now: float) -> None:
+    def put(self, frame: bytes, now: float) -> None:
         """Queue a frame at ``now``; never waits."""
         self._frames.append((frame, now))
         self.held_bytes += len(frame)
@@ -32,7 +32,7 @@ class Outbox:
             self.overflowed.set()
         self._filled.set()
 
-    async def take(self) -> tuple[str, float]:
+    async def take(self) -> tuple[bytes, float]:
         """The next frame to write, and when it was put; asking for it says that the one before has been written."""
         self._writing = False
         while not self._frames:
@@ -44,6 +44,11 @@ class Outbox:
         frame, put_at = self._frames.popleft()
         self.held_bytes -= len(frame)
         return frame, put_at
+
+    async def room(self) -> None:
+        """Return when no more than half of what may wait does: who asks before putting much is not cut for it."""
+        while 2 * self.held_bytes > self.max_bytes:
+            await self._emptied.wait()
 
     async def flushed(self) -> None:
         """Return when everything that was put has been written."""

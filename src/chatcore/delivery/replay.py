@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import attrs
 
@@ -23,6 +23,7 @@ class Replay:
         watcher: who asked.
         user_id: whose threads it may see.
         send: puts a frame that is not an event of a run before the watcher.
+        room: returns when the watcher can take more; a long history comes at its pace.
     """
 
     store: ThreadService
@@ -30,6 +31,7 @@ class Replay:
     watcher: Watcher
     user_id: str
     send: Callable[[m.AnyServerFrame], None]
+    room: Callable[[], Awaitable[None]]
 
     async def run(self, request: m.Resume) -> bool:
         """Replay what the request asks for and watch the thread from there.
@@ -73,6 +75,7 @@ class Replay:
             page = await self.store.events(self.user_id, thread.thread_id, after_seq=after)
             for event in page.items:
                 if event.seq <= thread.last_seq:
+                    await self.room()
                     self.watcher.deliver(event)
             if not page.items:
                 break

@@ -60,9 +60,11 @@ class ServiceHost:
     """The service was up and is so no longer: it was asked to stop, or it died."""
     ended: trio.Event = attrs.field(factory=trio.Event)
     """The service is gone, and everything it held with it."""
+    died: bool = False
+    """It left without having been asked to."""
     _entered: bool = False
     _stop: trio.Event = attrs.field(factory=trio.Event)
-    _budget_seconds: float = 0.0
+    _budget_seconds: float = float("inf")
     _scope: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True))
 
     @property
@@ -100,7 +102,8 @@ class ServiceHost:
     def _leave(self) -> None:
         """The exit begins. Where the service died by itself, :meth:`stop` sets its budget."""
         self.leaving.set()
-        if self._stop.is_set():
+        self.died = not self._stop.is_set()
+        if not self.died:
             self._scope.deadline = trio.current_time() + self._budget_seconds
 
     def _judge_cancellation(self) -> None:
@@ -117,16 +120,20 @@ class ServiceHost:
         with trio.move_on_after(PARTING_SECONDS):
             await self.ended.wait()
 
+    def hurry(self, budget_seconds: float) -> None:
+        """The exit may take no longer than this, from now on or from when it begins."""
+        self._budget_seconds = min(self._budget_seconds, budget_seconds)
+        if self.leaving.is_set():
+            self._scope.deadline = min(self._scope.deadline, trio.current_time() + budget_seconds)
+
     async def stop(self, budget_seconds: float) -> bool:
         """End the service; whether it was gone within ``budget_seconds``, counted from when its exit begins.
 
         A start that is under way is cancelled. Failures of the exit are in ``failure``.
         """
-        self._budget_seconds = budget_seconds
         self._stop.set()
-        if self.leaving.is_set():  # it is dying, or was asked before by someone with more time
-            self._scope.deadline = min(self._scope.deadline, trio.current_time() + budget_seconds)
-        elif not self._entered:
+        self.hurry(budget_seconds)
+        if not self._entered:
             self._scope.cancel()
         with trio.move_on_after(budget_seconds + ABANDON_SECONDS):
             await self.ended.wait()

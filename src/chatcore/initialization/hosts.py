@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import trio
 
-from chatcore.initialization.host import ServiceHost
+from chatcore.initialization.host import ExitTimedOut, ServiceHost
 from chatcore.observability import Recorder, describe_error
 from chatcore.services import Service
 
@@ -46,6 +46,11 @@ class ServiceHosts:
         """The names of the services that are up."""
         return frozenset(name for name, host in self._hosts.items() if host.alive)
 
+    def hurry(self, budget_seconds: float) -> None:
+        """No exit may take longer than this, from now on or from when it begins."""
+        for host in self:
+            host.hurry(budget_seconds)
+
     async def stop(
         self, names: Collection[str], budget_seconds: Callable[[], float], on_change: Callable[[str, bool], None]
     ) -> None:
@@ -68,7 +73,8 @@ class ServiceHosts:
     def _judge_exit(self, host: ServiceHost, died: BaseException | None, *, gone: bool) -> None:
         if not gone:
             self.recorder.log("service_exit_abandoned", service=host.service.name)
+            self.exit_errors.append(ExitTimedOut())
         elif host.failure is not None and host.failure is not died:
             self.recorder.log("service_exit_failed", service=host.service.name, **describe_error(host.failure))
-            if isinstance(host.failure, Exception):
+            if isinstance(host.failure, Exception) and not host.died:
                 self.exit_errors.append(host.failure)

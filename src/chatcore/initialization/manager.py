@@ -116,14 +116,12 @@ class ServiceInitializationManager:
             InitializationFailed: the attempt failed, or there is no use in waiting now; it says when there may be.
             ReentrantInitialization: called by a service that is starting.
         """
-        service = starting_service()
-        if service is not None:
+        if (service := starting_service()) is not None:
             raise ReentrantInitialization(service)
         await trio.lowlevel.checkpoint()
         if self._ready is not None:
             return self._ready
-        refusal = self.refusal()
-        if refusal is not None:
+        if (refusal := self.refusal()) is not None:
             raise refusal
         self.request_start()
         cohort = await self._waiters.outcome()
@@ -233,6 +231,7 @@ class ServiceInitializationManager:
             ExceptionGroup: what exits raised; every exit has run all the same.
         """
         self._close_by = min(self._close_by, trio.current_time() + within_seconds)
+        self._hosts.hurry(within_seconds)
         self._owner_scope.cancel()
         await self._closed.wait()
         self._raise_exit_errors()

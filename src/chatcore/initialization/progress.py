@@ -175,13 +175,13 @@ class Ledger:
         self._change(name, state=ServiceState.FAILED, ended_at=now if ended_at is None else ended_at)
 
     def stopping(self, name: str) -> None:
-        """A service is being stopped; one that failed stays known as failed."""
-        if self._statuses[name].state is not ServiceState.FAILED:
+        """A service is being stopped; one that failed, or is yet to start in this attempt, stays known as that."""
+        if self._statuses[name].state not in _NOT_UP:
             self._change(name, state=ServiceState.STOPPING)
 
     def stopped(self, name: str) -> None:
         """A service has been stopped."""
-        if self._statuses[name].state is not ServiceState.FAILED:
+        if self._statuses[name].state not in _NOT_UP:
             self._change(name, state=ServiceState.STOPPED)
 
     def progress(self) -> int:
@@ -195,6 +195,8 @@ class Ledger:
     def _change(self, name: str, **changes: object) -> None:
         self._statuses[name] = attrs.evolve(self._statuses[name], **changes)  # type: ignore[arg-type]  # by name
 
+
+_NOT_UP = (ServiceState.FAILED, ServiceState.PENDING)
 
 _TELL_EVERY_SECONDS = 0.25
 """A service may report every row it loads; a person reads a changing line about this often, and each telling wakes

@@ -91,8 +91,14 @@ def _schemas() -> dict[str, dict[str, Any]]:
     for frame in CLIENT_FRAMES:
         fields = schemas[frame.__name__]["properties"]
         for name in frame.__struct_fields__:
-            fields[name] = fields[name] | {"description": f"Must be {RULES[name].expected}."}
+            fields[name] = fields[name] | {"description": _rule(name, nullable="anyOf" in fields[name])}
     return schemas
+
+
+def _rule(name: str, *, nullable: bool) -> str:
+    """What a field must be; a rule is for every frame that has the field, and not each takes null in it."""
+    expected = RULES[name].expected
+    return f"Must be {expected if nullable else expected.partition(', or null')[0]}."
 
 
 def _error(code: ErrorCode) -> dict[str, Any]:

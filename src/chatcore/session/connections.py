@@ -42,6 +42,7 @@ class Connections:
     _open: set[Drainable] = attrs.field(factory=set)
     _users: dict[str, UserRecord] = attrs.field(factory=dict)
     _closed: trio.Event = attrs.field(factory=trio.Event)
+    _reconnect_after_seconds: float | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -55,21 +56,23 @@ class Connections:
     def registered(self, connection: Drainable, user_id: str) -> Iterator[bool]:
         """Count a connection within the block; yields whether its user may have it."""
         user = self.user(user_id)
-        user.connections += 1
+        allowed = user.connections < self.settings.max_connections_per_user
+        user.connections += allowed  # one that is refused must not keep the next one out while it closes
         self._open.add(connection)
+        if self._reconnect_after_seconds is not None:
+            connection.drain(self._reconnect_after_seconds)
         try:
-            yield user.connections <= self.settings.max_connections_per_user
+            yield allowed
         finally:
             self._open.discard(connection)
             self._closed.set()
             self._closed = trio.Event()
-            user.connections -= 1
-            if user.connections == 0:
-                self._forget_idle()
+            user.connections -= allowed
 
     def user(self, user_id: str) -> UserRecord:
         """The record of a user, made where there is none."""
         if user_id not in self._users:
+            self._forget_idle()
             per_minute = self.settings.max_messages_per_minute
             self._users[user_id] = UserRecord(TokenBucket(per_minute / 60, per_minute))
         return self._users[user_id]
@@ -94,7 +97,8 @@ class Connections:
             await self._closed.wait()
 
     def drain(self, reconnect_after_seconds: float) -> None:
-        """Tell every connection to go."""
+        """Tell every connection to go, and those that were on their way in when they arrive."""
+        self._reconnect_after_seconds = reconnect_after_seconds
         for connection in tuple(self._open):
             connection.drain(reconnect_after_seconds)
 

@@ -11,7 +11,14 @@ import trio
 from chatcore.agents.supervisor import AgentSupervisor
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.delivery.replay import Replay
-from chatcore.errors import CloseCode, ErrorCode, InvalidMessage, RequestRefused, TransportError
+from chatcore.errors import (
+    CloseCode,
+    ErrorCode,
+    InvalidMessage,
+    RequestRefused,
+    TransportError,
+    TransportOverrun,
+)
 from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
@@ -54,9 +61,11 @@ class Reception:
 
     async def hear(self) -> None:
         """Take what the client sends, for as long as the connection lasts."""
-        while True:
+        while self.voice.ending is None:
             try:
                 data = await self.voice.transport.receive()
+            except TransportOverrun:
+                return self._cut_off(RequestRefused(ErrorCode.RATE_LIMITED))
             except TransportError:
                 return self.voice.end(None)
             await self._take(data)
@@ -122,16 +131,21 @@ class Reception:
             watcher=self.voice,
             user_id=self.voice.context.user_id,
             send=self.voice.say_frame,
+            room=self.voice.room,
         )
         complete = await replay.run(frame)
         self.recorder.resumed("complete" if complete else "snapshot")
 
     def _strike(self, error: RequestRefused, message_id: str | None) -> None:
         """A frame was no use; a client that sends nothing else is abusive."""
-        self._tell_refusal(error, message_id)
         self._strikes += 1
         if self._strikes >= STRIKES:
-            self.voice.end(CloseCode.POLICY_VIOLATION, error.error_code.meaning.message)
+            return self._cut_off(error, message_id)
+        self._tell_refusal(error, message_id)
+
+    def _cut_off(self, error: RequestRefused, message_id: str | None = None) -> None:
+        self._tell_refusal(error, message_id)
+        self.voice.end(CloseCode.POLICY_VIOLATION, error.error_code.meaning.message)
 
     def _tell_refusal(self, error: RequestRefused, message_id: str | None) -> None:
         self.voice.say_error(

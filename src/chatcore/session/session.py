@@ -70,7 +70,7 @@ class Session:
                     nursery.start_soon(self.voice.write)
                     nursery.start_soon(self._converse if allowed else self._refuse)
                     await self.voice.ended.wait()
-                    with trio.move_on_after(FLUSH_SECONDS):
+                    with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
                         await self.voice.written()
                     nursery.cancel_scope.cancel()
             finally:

@@ -13,7 +13,7 @@ from chatcore.delivery.outbox import Outbox
 from chatcore.errors import CloseCode, ErrorCode, TransportError
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
-from chatcore.protocol.codec import encode
+from chatcore.protocol.codec import encode_utf8
 from chatcore.protocol.connection import TRANSITIONS, Conversation, State, What
 from chatcore.threads.model import StoredEvent
 from chatcore.transports.base import Transport
@@ -65,6 +65,11 @@ class Voice:
         """Where the conversation is."""
         return self._conversation.state
 
+    @property
+    def heard(self) -> bool:
+        """Whether the other side takes what is said: it is there, and it reads."""
+        return self.ending is None or self.ending.code not in (None, CloseCode.SLOW_CONSUMER)
+
     def say(self, kind: type[Any], **fields: Any) -> None:
         """Say a frame of this kind; after the end nothing is said any more.
 
@@ -77,7 +82,7 @@ class Voice:
         """Say a frame that is made already."""
         if self.ending is None:
             self._count(self._conversation.advance(frame))
-            self._put(encode(frame))
+            self._put(encode_utf8(frame))
 
     def say_error(
         self,
@@ -103,7 +108,7 @@ class Voice:
         if self.ending is not None:
             return
         if (self.state, What.RUN_EVENT) in TRANSITIONS:
-            self._put(event.frame.decode())
+            self._put(event.frame)
         else:
             self._hold(event)
 
@@ -129,8 +134,8 @@ class Voice:
         """Write what is said, for as long as the connection lasts."""
         try:
             while True:
-                text, put_at = await self._outbox.take()
-                await self.transport.send(text)
+                frame, put_at = await self._outbox.take()
+                await self.transport.send(frame.decode())
                 self.recorder.delivered(trio.current_time() - put_at)
         except TransportError:
             self.end(None)
@@ -139,12 +144,16 @@ class Voice:
         """Return when everything that was said has been written."""
         await self._outbox.flushed()
 
+    async def room(self) -> None:
+        """Return when more can be said without being cut for it."""
+        await self._outbox.room()
+
     def silence(self) -> None:
         """The connection is over; it is counted nowhere any more."""
         self._count(None)
 
-    def _put(self, text: str) -> None:
-        self._outbox.put(text, trio.current_time())
+    def _put(self, frame: bytes) -> None:
+        self._outbox.put(frame, trio.current_time())
         if self._outbox.overflowed.is_set():
             self._cut()
 

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import attrs
 import trio
 
-from chatcore.errors import TransportBroken, TransportClosed
+from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -42,6 +42,7 @@ class AsgiTransport:
     _arrived: trio.Event = attrs.field(factory=trio.Event)
     _gone: trio.Event = attrs.field(factory=trio.Event)
     _closed: bool = False
+    _overrun: bool = False
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -50,6 +51,8 @@ class AsgiTransport:
                 raise TransportClosed
             if self._gone.is_set():
                 raise TransportBroken
+            if self._overrun:
+                raise TransportOverrun
             await self._arrived.wait()
         await trio.lowlevel.checkpoint()
         frame = self._inbox.popleft()
@@ -79,23 +82,25 @@ class AsgiTransport:
 
     async def listen(self, receive: Receive) -> None:
         """Take every frame off the connection until it is gone; runs beside the session."""
-        while True:
-            message = await receive()
-            if message["type"] == "websocket.disconnect" or not self._keep(message):
-                break
+        while (message := await receive())["type"] != "websocket.disconnect":
+            self._keep(message)
         self._gone.set()
         self._wake()
 
-    def _keep(self, message: Message) -> bool:
-        """Put a frame into the inbox; whether there was room. An empty binary frame is a frame too."""
+    def _keep(self, message: Message) -> None:
+        """Put a frame into the inbox; an empty binary frame is a frame too.
+
+        Once nobody asks any more, or the inbox has overflowed, frames are read and dropped, so that the other side's
+        close frame still arrives.
+        """
         text = message.get("text")
         frame = text if text is not None else message.get("bytes") or b""
-        if self._closed:
-            return True  # nobody asks any more; reading on lets the close frame arrive
-        self._held_bytes += len(frame)
-        self._inbox.append(frame)
+        fits = len(self._inbox) < INBOX_FRAMES and self._held_bytes + len(frame) <= self._inbox_bytes
+        self._overrun = self._overrun or not fits
+        if not self._closed and not self._overrun:
+            self._held_bytes += len(frame)
+            self._inbox.append(frame)
         self._wake()
-        return len(self._inbox) <= INBOX_FRAMES and self._held_bytes <= self._inbox_bytes
 
     def _wake(self) -> None:
         self._arrived.set()

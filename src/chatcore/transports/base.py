@@ -18,7 +18,8 @@ class Transport(Protocol):
         """The next frame: text as ``str``, binary as ``bytes``.
 
         Raises:
-            TransportBroken: the other side is gone, or sent faster than its frames were taken.
+            TransportBroken: the other side is gone.
+            TransportOverrun: it sent faster than its frames were taken; those that were kept came first.
             TransportClosed: this side closed it.
         """
 

@@ -16,6 +16,7 @@ import attrs
 import trio
 
 from chatcore.errors import ConfigurationError
+from chatcore.observability import Recorder, describe_error
 from chatcore.settings import Settings
 
 BACKLOG = 4096
@@ -26,7 +27,10 @@ UNJUDGED_BYTES = 65_536
 """Hypercorn's limit lies this much above ours, so that a frame a little too large is answered by the session."""
 
 WRITE_SECONDS = 10.0
-"""What one write may take. A peer that has not taken a single buffer in this time does not read."""
+"""What one slice of a write may take. A peer that has not taken a single one in this time does not read."""
+
+SLICE_BYTES = 65_536
+"""Large frames go out in slices, so that a peer that reads slowly is told from one that does not read."""
 
 
 @attrs.define(eq=False, slots=False)
@@ -34,6 +38,7 @@ class BoundedStream(trio.abc.HalfCloseableStream):
     """A socket stream whose writes end in time. Hypercorn asks for ``socket``."""
 
     _stream: trio.SocketStream
+    _ended: trio.Event = attrs.field(factory=trio.Event)
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -46,10 +51,12 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         Raises:
             trio.BrokenResourceError: the peer is gone, or did not take it in time.
         """
-        with trio.move_on_after(WRITE_SECONDS) as limit:
-            await self._stream.send_all(data)
-        if limit.cancelled_caught:
-            raise trio.BrokenResourceError("the peer does not read")
+        whole = memoryview(data)
+        for begin in range(0, len(whole), SLICE_BYTES):
+            with trio.move_on_after(WRITE_SECONDS) as limit:
+                await self._stream.send_all(whole[begin : begin + SLICE_BYTES])
+            if limit.cancelled_caught:
+                raise trio.BrokenResourceError("the peer does not read")
 
     async def wait_send_all_might_not_block(self) -> None:
         """See :class:`trio.abc.SendStream`."""
@@ -57,7 +64,18 @@ class BoundedStream(trio.abc.HalfCloseableStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """See :class:`trio.abc.ReceiveStream`."""
-        return await self._stream.receive_some(max_bytes)
+        data: bytes | bytearray = b""
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        finally:
+            if not data:
+                self._ended.set()
+        return data
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, no longer than the peer is there."""
+        with trio.move_on_after(seconds):
+            await self._ended.wait()
 
     async def send_eof(self) -> None:
         """See :class:`trio.abc.HalfCloseableStream`."""
@@ -109,15 +127,18 @@ async def open_listeners(settings: Settings) -> list[BoundedListener]:
 
 @asynccontextmanager
 async def http_served(
-    app: Any, listeners: list[BoundedListener], settings: Settings, state: dict[str, Any]
+    app: Any, listeners: list[BoundedListener], settings: Settings, state: dict[str, Any], recorder: Recorder
 ) -> AsyncIterator[None]:
     """Serve an ASGI application within the block; at its end every connection is hung up.
+
+    What Hypercorn cannot digest of a peer's bytes ends that peer's connection only.
 
     Args:
         app: the ASGI application.
         listeners: where; they are closed at the end.
         settings: its limits.
         state: what ``scope["state"]`` holds for each connection.
+        recorder: hears of connections that failed.
     """
     serve_stream = _hypercorn(app, settings, state)
     open_streams: set[BoundedStream] = set()
@@ -126,8 +147,11 @@ async def http_served(
         open_streams.add(stream)
         try:
             await serve_stream(stream)
+        except Exception as error:
+            recorder.log("connection_failed", **describe_error(error))
         finally:
             open_streams.discard(stream)
+            await trio.aclose_forcefully(stream)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=nursery))
@@ -146,9 +170,14 @@ def _hypercorn(app: Any, settings: Settings, state: dict[str, Any]) -> Callable[
     from hypercorn.trio.worker_context import WorkerContext
     from hypercorn.typing import ConnectionState
 
-    wrapped = ASGIWrapper(app)
-    config, context = _hypercorn_config(settings), WorkerContext(None)
-    return lambda stream: TCPServer(wrapped, config, context, ConnectionState(state), stream)  # type: ignore[arg-type]
+    wrapped, config = ASGIWrapper(app), _hypercorn_config(settings)
+
+    def serve_stream(stream: BoundedStream) -> Any:
+        context = WorkerContext(None)
+        context.sleep = stream.sleep  # type: ignore[method-assign, assignment]  # between pings; else the dead are held
+        return TCPServer(wrapped, config, context, ConnectionState(state), stream)  # type: ignore[arg-type]
+
+    return serve_stream
 
 
 def _hypercorn_config(settings: Settings) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatcore.agents.analyst import language as lang
-from chatcore.agents.analyst import refusals
+from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning, name_words
 from chatcore.agents.analyst.mentions import find_columns
@@ -13,10 +12,39 @@ from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Refusal
 
 _LEDGER_WORDS = frozenset(
-    ["usage", "ledger", "calls", "costs", "spend", "billing", "invoice", "invoices", "requests", "log", "logs", "runs", "sample"]
+    [
+        "usage",
+        "ledger",
+        "calls",
+        "costs",
+        "spend",
+        "billing",
+        "invoice",
+        "invoices",
+        "requests",
+        "log",
+        "logs",
+        "runs",
+        "sample",
+    ]
 )
 _OTHER_WORDS = frozenset(
-    ["price", "prices", "pricing", "quality", "benchmark", "leaderboard", "trace", "traces", "error", "errors", "quota", "budget", "catalog", "catalogue"]
+    [
+        "price",
+        "prices",
+        "pricing",
+        "quality",
+        "benchmark",
+        "leaderboard",
+        "trace",
+        "traces",
+        "error",
+        "errors",
+        "quota",
+        "budget",
+        "catalog",
+        "catalogue",
+    ]
 )
 _WEIGHTS = {
     Meaning.COST: 4,
@@ -65,19 +93,19 @@ def _is_ledger(table: Table) -> bool:
 
 def _with_columns(reading: Reading) -> list[Table]:
     """The tables with all the columns that the question names by their own names, if it names any."""
-    columns = find_columns(reading.text, reading.words, reading.catalogue.tables)
+    columns = find_columns(reading.text, reading.catalogue.tables)
     names = {each.column.name for each in columns if _is_telling(reading.text[each.start : each.end])}
     return [t for t in reading.catalogue.tables if names and names <= {column.name for column in t.columns}]
 
 
 def _is_telling(words: str) -> bool:
     """Whether words can only be a column's name: written as one, or with a word that has no other meaning."""
-    return "_" in words or any(word not in lang.KNOWN - lang.OTHER_NOUNS for word in words.split())
+    return "_" in words or any(word not in lexicon.KNOWN - lexicon.OTHER_NOUNS for word in words.split())
 
 
 def _can_measure(reading: Reading, table: Table) -> bool:
     words = {word.text for word in reading.words}
-    if words & (lang.COST | lang.CHEAP) and not table.has(Meaning.COST):
+    if words & (lexicon.COST | lexicon.CHEAP) and not table.has(Meaning.COST):
         return False
     tokens = (Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS, Meaning.TOTAL_TOKENS)
-    return not words & lang.TOKENS or any(table.has(meaning) for meaning in tokens)
+    return not words & lexicon.TOKENS or any(table.has(meaning) for meaning in tokens)

@@ -5,7 +5,6 @@ not fit, the whole file is looked at: a column that only looked narrower is wide
 in a column of times, tokens or costs is a fault of the file, named with its line. No row is ever left out.
 """
 
-
 from __future__ import annotations
 
 import re
@@ -99,8 +98,9 @@ class CsvLoading:
     def _file(self) -> str:
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.header.columns)
         return (
-            f"read_csv({literal(str(self.target.link))}, columns={{{columns}}}, delim={literal(self.header.delimiter)}, "
-            "header=true, auto_detect=false, quote='\"', escape='\"', strict_mode=true)"
+            f"read_csv({literal(str(self.target.link))}, columns={{{columns}}}, "
+            f"delim={literal(self.header.delimiter)}, header=true, auto_detect=false, "
+            "quote='\"', escape='\"', strict_mode=true)"
         )
 
     async def _choose(self, columns: Sequence[int], rows: str) -> None:

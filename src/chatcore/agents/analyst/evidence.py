@@ -4,7 +4,6 @@ The words of an answer are made of cells, never of numbers: whatever figure a se
 cell of the evidence, rounded and nothing else. So each number traces (protocol.md, 1.3) by construction.
 """
 
-
 from __future__ import annotations
 
 import datetime as dt

@@ -1,6 +1,5 @@
 """All files into one database, with one line of progress over them."""
 
-
 from __future__ import annotations
 
 import hashlib

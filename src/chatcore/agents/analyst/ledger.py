@@ -5,7 +5,6 @@ again read-only with everything switched off that reaches outside: files, extens
 top of that a query is one SELECT, or it is refused.
 """
 
-
 from __future__ import annotations
 
 import os
@@ -20,7 +19,7 @@ import attrs
 import trio
 
 from chatcore.agents.analyst.blocking import interruptible
-from chatcore.agents.analyst.catalogue import Catalogue, Origin
+from chatcore.agents.analyst.catalogue import Catalogue, Origin, Table
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
 from chatcore.agents.analyst.profile import profile
@@ -42,6 +41,9 @@ CONCURRENT_QUERIES = 4
 
 KEPT_RESULTS = 256
 """Results that are kept: the data does not change, so that a query is run once."""
+
+LOADING = 0.95
+"""The part of the progress that loading is; looking at the columns is the rest."""
 
 _LOCKS = (
     "SET enable_external_access = false",
@@ -162,25 +164,32 @@ async def _loaded(
 ) -> AsyncIterator[Ledger]:
     file = directory / "ledger.duckdb"
     async with _connected(file, directory, read_only=False) as connection:
-        filled = await fill(connection, directory, sources, progress)
+        filled = await fill(connection, directory, sources, lambda part, words: progress(LOADING * part, words))
         await interruptible(connection, lambda: connection.execute("CHECKPOINT"))
+    progress(LOADING, "looking at what the columns hold")
     async with _connected(file, directory, read_only=True) as connection:
         with suppress(OSError):  # an open file needs no name, and so leaves nothing behind if the process is killed
             file.unlink()
         await trio.to_thread.run_sync(lock, connection)
-        yield await described(connection, filled.tables, filled.data_version, origin)
+        ledger = await described(connection, filled.tables, filled.data_version, origin)
+        progress(1.0, "the data is loaded")
+        yield ledger
 
 
 async def described(
     connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], data_version: str, origin: Origin
 ) -> Ledger:
     """The ledger of a locked database, given the file of each table."""
+    cursor = connection.cursor()
 
-    async def fetch(sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        return (await select(connection, sql, parameters)).rows
+    def fetch(sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        return cursor.execute(sql, dict(parameters)).fetchall()
 
-    described = tuple([await profile(fetch, name, file) for name, file in tables.items()])
-    return Ledger(Catalogue(tables=described, origin=origin, data_version=data_version), connection)
+    def describe() -> tuple[Table, ...]:
+        return tuple(profile(fetch, name, file) for name, file in tables.items())
+
+    found = await interruptible(cursor, describe)
+    return Ledger(Catalogue(tables=found, origin=origin, data_version=data_version), connection)
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """One file into one table: strictly, in bounded memory, and with true progress."""
 
-
 from __future__ import annotations
 
 import re

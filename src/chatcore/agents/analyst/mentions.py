@@ -9,7 +9,8 @@ import attrs
 
 from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
 from chatcore.agents.analyst.columns import Meaning, name_words
-from chatcore.agents.analyst.language import CALLS, CONCEPTS, COST, KNOWN, STOP, TOKENS, Word
+from chatcore.agents.analyst.language import Word
+from chatcore.agents.analyst.lexicon import CALLS, CONCEPTS, COST, KNOWN, OTHER_NOUNS, STOP, TOKENS, WHICH
 
 _UNITS = frozenset({"usd", "utc", "id", "ts", "eur"})
 """Words that end a column's name and that a question leaves out."""
@@ -42,9 +43,10 @@ class NamedTable(Span):
 
 @attrs.frozen
 class NamedColumn(Span):
-    """Words that name a column, by its name or by what it means."""
+    """Words that name a column, by its name or by what it means; ``is_question``: they ask for it, as ``who`` does."""
 
     column: Column
+    is_question: bool = False
 
 
 @attrs.frozen
@@ -108,7 +110,7 @@ def _telling(table: Table) -> set[str]:
     return own
 
 
-def find_columns(text: str, words: Sequence[Word], tables: Iterable[Table]) -> list[NamedColumn]:
+def find_columns(text: str, tables: Iterable[Table]) -> list[NamedColumn]:
     """The columns that are named, longest names first; a part of a name found is not looked at again."""
     found: list[NamedColumn] = []
     columns = [column for table in tables for column in table.columns]
@@ -128,9 +130,7 @@ def _names(column: Column) -> list[tuple[str, ...]]:
     return [name for name in dict.fromkeys((words, short)) if name and (len(name) > 1 or name[0] not in KNOWN - _NOUNS)]
 
 
-_NOUNS = frozenset(CONCEPTS) | frozenset(
-    ["team", "project", "department", "customer", "client", "region", "country", "city", "product", "service", "environment", "session", "provider", "tool", "agent", "application", "tier", "category", "role", "version", "language", "tag", "label", "error", "exception", "key", "repository"]
-)
+_NOUNS = frozenset(CONCEPTS) | OTHER_NOUNS
 
 
 def _overlap(one: Span, other: Span) -> bool:
@@ -140,7 +140,7 @@ def _overlap(one: Span, other: Span) -> bool:
 def by_meaning(words: Sequence[Word], table: Table) -> list[NamedColumn]:
     """The columns that are named by what they mean: ``who`` is the user."""
     return [
-        NamedColumn(word.start, word.end, column)
+        NamedColumn(word.start, word.end, column, word.text in WHICH)
         for word in words
         if word.text in CONCEPTS and (column := table.column(CONCEPTS[word.text]))
     ]
@@ -192,7 +192,7 @@ def _beside_its_column(run: Sequence[Word], words: Sequence[Word], column: Colum
     first, last = words.index(run[0]), words.index(run[-1])
     beside = [word.text for word in (*words[max(first - 2, 0) : first], *words[last + 1 : last + 2])]
     names = set(name_words(column.name)) - _UNITS
-    if first > 0 and words[first - 1].text in _NAMING:
+    if column.meaning is Meaning.STATUS or (first > 0 and words[first - 1].text in _NAMING):
         return True
     return any(word in names or CONCEPTS.get(word) is column.meaning is not Meaning.UNKNOWN for word in beside)
 

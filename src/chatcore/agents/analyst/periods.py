@@ -26,10 +26,15 @@ _ORDINAL = r"(?P<ordinal>" + "|".join(_ORDINALS) + r")"
 _UNIT = r"(?P<unit>day|week|month|quarter|year)s?\b"
 _NUMBERS = {
     word: number
-    for number, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])
+    for number, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    )
 }
 _COUNT = r"(?P<count>\d{1,4}|" + "|".join(_NUMBERS) + r")"
-_PREPOSITION = r"(?:in|of|for|during|since|from|to|until|till|through|and|or|vs\.?|versus|between|before|after|than|with|last|this|by|on|over)"
+_PREPOSITION = (
+    r"(?:in|of|for|during|since|from|to|until|till|through|and|or|vs\.?|versus|between|before|after|than|with|last|this"
+    r"|by|on|over)"
+)
 
 _PATTERNS = {  # in the order they are looked for: the longer before what is a part of it
     "week_of": r"\bweek (?:of|starting|beginning)(?: on)? (?P<iso_day>(?:19|20)\d\d-\d\d-\d\d)\b",
@@ -93,8 +98,7 @@ def find_periods(text: str, known: Calendar, *, apart: bool) -> list[Found]:
         apart: whether ``from A to B`` and ``between A and B`` name two periods, as in a comparison, and not one.
     """
     dates = list(_dates(text, known))
-    dates = dates if apart else list(_ranges(text, dates, known))
-    return dates
+    return dates if apart else list(_ranges(text, dates))
 
 
 def _dates(text: str, known: Calendar) -> Iterator[Found]:
@@ -250,7 +254,7 @@ def _period(begin: dt.date, end: dt.date) -> Period:
     return Period(words=words, start=begin.isoformat(), end=end.isoformat())
 
 
-def _ranges(text: str, dates: Sequence[Found], known: Calendar) -> Iterator[Found]:
+def _ranges(text: str, dates: Sequence[Found]) -> Iterator[Found]:
     """Dates joined to ranges: from … to …, between … and …, since …, before … ."""
     waiting = list(dates)
     while waiting:
@@ -259,7 +263,7 @@ def _ranges(text: str, dates: Sequence[Found], known: Calendar) -> Iterator[Foun
         if waiting and _joins(before, text[found.end : waiting[0].start]):
             yield _span(found, waiting.pop(0))
         else:
-            yield _open_ended(found, before, text[found.end :], known)
+            yield _open_ended(found, before, text[found.end :])
 
 
 def _joins(before: str, between: str) -> bool:
@@ -278,7 +282,7 @@ def _span(first: Found, second: Found) -> Found:
     return Found(first.start, second.end, (period,))
 
 
-def _open_ended(found: Found, before: str, after: str, known: Calendar) -> Found:
+def _open_ended(found: Found, before: str, after: str) -> Found:
     """A date with a word before it that opens it to one side: since, after, before, until."""
     word = re.search(r"\b(since|after|before|until|till|up to|through|from|starting|beginning)\s+(the\s+)?$", before)
     if word is None or not found.choices:
@@ -304,10 +308,13 @@ def overlaps(period: Period, known: Calendar) -> bool:
     return begins and (period.end is None or dt.date.fromisoformat(period.end) > known.first)
 
 
-def before(period: Period) -> Period:
-    """The period of the same length that comes just before one."""
+def before(period: Period, unit: str | None = None) -> Period:
+    """The period of the same length that comes just before one; with ``unit``, so many months before it."""
     begin, end = dt.date.fromisoformat(str(period.start)), dt.date.fromisoformat(str(period.end))
     months = (end.year - begin.year) * 12 + end.month - begin.month
     if begin.day == 1 and end.day == 1:
-        return _period(_add_months(begin, -months), begin)
+        back = -_MONTHS_IN.get(str(unit), months)
+        return _period(_add_months(begin, back), _add_months(end, back))
+    if unit in _MONTHS_IN:
+        return _period(_add_months(begin, -_MONTHS_IN[unit]), _add_months(end, -_MONTHS_IN[unit]))
     return _period(begin - (end - begin), begin)

@@ -11,37 +11,39 @@ import re
 import attrs
 import msgspec
 
-from chatcore.agents.analyst import language as lang
-from chatcore.agents.analyst import refusals
-from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
+from chatcore.agents.analyst import lexicon, refusals
+from chatcore.agents.analyst.asking import COUNT_OF, PER_CALL, ROW_NOUNS, SUMMED, Asking
+from chatcore.agents.analyst.catalogue import Catalogue, Column
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
-from chatcore.agents.analyst.mentions import NamedColumn
-from chatcore.agents.analyst.periods import Calendar, before, overlaps
+from chatcore.agents.analyst.faults import find_fault
+from chatcore.agents.analyst.periods import before
 from chatcore.agents.analyst.reading import Reading, in_table, read
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
-_STRONG_COMPARE = frozenset(["compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"])
-_PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
-_ROW_NOUNS = "|".join(sorted(lang.SINGLE))
+_SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
+_MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or"})
+_SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
 _SINGLE_ROWS = (
-    rf"\b(expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest|single"
-    rf"|top(?: \w+)?|highest[- ]cost|cost(?:ing)?)\s+(?:\d+ |single |individual |llm |api )*(?:{_ROW_NOUNS})\b"
-    rf"|\b(?:{_ROW_NOUNS}) (?:were|was|are|is) (?:the )?(?:most expensive|costliest|priciest|largest|biggest|cheapest)"
-    rf"|\b(?:{_ROW_NOUNS}) (?:that |which )?cost(?:s|ing)? (?:us )?(?:the )?most\b"
+    rf"\b(?:{_SUPERLATIVE}|expensive|single|top(?: \w+)?|highest[- ]cost|cost(?:ing)?)\s+"
+    rf"(?:\d+ |single |individual |llm |api )*(?:{ROW_NOUNS})\b"
+    rf"|\b(?:{ROW_NOUNS}) (?:were|was|are|is) (?:the )?{_SUPERLATIVE}\b"
+    rf"|\b(?:{ROW_NOUNS}) (?:that |which )?cost(?:s|ing)? (?:us )?(?:the )?most\b"
 )
-_PER_CALL = rf"\bper[ -](?:single )?(?:{_ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
-_PER_TOKENS = r"\bper (?:1[,.]?000,?000|million|m|1m|1000|thousand|1k)?[ -]?tokens?\b|\bper (?:million|mtok)\b|\bunit (?:price|cost)s?\b"
 _OVER_TIME = r"\bover time\b|\bgoing (?:up|down)\b|\bup or down\b|\b(\w+)[- ](?:over|by|to|on)[- ]\1\b"
 _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
-_COUNT_OF = r"\b(?:how many|number of|count of)(?: different| distinct| unique| various| of our| of the)*\s+"
-_STATUS_WORDS = frozenset(
-    ["failed", "fail", "fails", "failure", "failures", "succeeded", "success", "successful", "completed", "cancelled", "canceled", "unsuccessful"]
+_HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
+_EXTREME = r"\b(highest|lowest|largest|smallest|biggest) (?:single )?(costs?|charge|price|expense|tokens?)\b"
+_THINGS = r"\b(data|tables?|columns?|fields?|files?|dataset|period|dates?|months?|years?|range)\b"
+_DESCRIPTION = (
+    rf"\b(what|which|how much)\b.*{_THINGS}.*"
+    r"\b(have|there|is|are|covers?|covered|contain|attached|available|loaded|know|got|in|does)\b"
+    r"|\b(describe|show|list|explain|about)\b.*\b(data|tables?|columns?|schema|dataset|files?)\b"
+    r"|\bwhat'?s? (is )?in (the|this|that|my|our|your)?\b|\bschema\b|\bhow far back\b|\bdate range\b"
+    r"|\bwhat can (you|i)\b|\b(first|last|latest|earliest|newest|oldest) (row|record|entry|call|date|day)\b"
+    r"|^\s*(help|hello|hi|hey|data|tables|columns|schema)\b|\bwhat do you (know|have|see)\b"
+    r"|\bhow many (tables|columns|files)\b"
 )
-_LED = re.compile(r"\b(by|per|each|every|across|which|what|who)\s+$")
-_ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
-_WHO = frozenset(["who", "whose", "whom"])
-_OURS = frozenset(["team", "company", "organization", "organisation", "org"])
 
 
 def plan(question: str, catalogue: Catalogue) -> Intent | Refusal:
@@ -55,46 +57,44 @@ def plan(question: str, catalogue: Catalogue) -> Intent | Refusal:
         An intent that the data allows, or why there is none, with alternatives that are answered.
     """
     reading = read(question, catalogue)
-    early = _early(reading)
+    early = _beyond_any_table(reading)
     if early is not None:
         return early
     table = choose_table(reading)
     if isinstance(table, Refusal):
         return table
-    return Planner(in_table(reading, table, apart=_apart), table).plan()
+    return Planner(Asking(in_table(reading, table, apart=_apart), table)).plan()
 
 
-def _early(reading: Reading) -> Intent | Refusal | None:
-    """What is decided whatever the table is."""
-    words = {word.text for word in reading.words}
-    if not words:
+def _beyond_any_table(reading: Reading) -> Refusal | None:
+    """What is not answered whatever the table is."""
+    if not reading.words:
         return refusals.not_understood(reading.catalogue)
-    asked = [lang.UNSUPPORTED[word] for word in (w.text for w in reading.words) if word in lang.UNSUPPORTED]
+    asked = [lexicon.UNSUPPORTED[word.text] for word in reading.words if word.text in lexicon.UNSUPPORTED]
     if asked and not reading.tables:
         return refusals.not_supported(asked[0], reading.catalogue)
-    if reading.threshold:
-        return refusals.not_supported("a threshold", reading.catalogue)
-    return None
+    return refusals.not_supported("a threshold", reading.catalogue) if reading.threshold else None
 
 
 def _apart(reading: Reading) -> bool:
     """Whether two dates are two periods to compare and not the ends of one."""
-    return reading.has(_STRONG_COMPARE) or reading.has(lang.COMPARE - {"against"})
+    return reading.has(lexicon.COMPARE)
 
 
 @attrs.frozen
 class Planner:
-    """One question about one table."""
+    """The decisions about one question, in the order in which they are tried."""
 
-    reading: Reading
-    table: Table
+    asking: Asking
+
+    @property
+    def reading(self) -> Reading:
+        """The question."""
+        return self.asking.reading
 
     def plan(self) -> Intent | Refusal:
         """The intent, or why there is none."""
-        faults = (self._bad_date, self._unknown_words, self._missing_measure, self._periods_fault)
         kinds = (
-            self._description,
-            self._quality,
             self._comparison,
             self._versus,
             self._top_calls,
@@ -104,305 +104,135 @@ class Planner:
             self._statistics,
             self._totals,
         )
-        description = self._description()
-        if description is not None:
-            return description
-        for fault in faults:
-            refusal = fault()
-            if refusal is not None:
-                return refusal
-        for kind in kinds:
-            decided = kind()
-            if decided is not None:
-                return decided
-        return refusals.not_understood(self.reading.catalogue)
-
-    # --- faults -----------------------------------------------------------------------------------------------------
-
-    def _bad_date(self) -> Refusal | None:
-        bad = [found for found in self.reading.periods if not found.choices]
-        if not bad:
-            return None
-        return refusals.no_such_day(self.reading.text[bad[0].start : bad[0].end], self.table, self.reading.catalogue)
-
-    def _unknown_words(self) -> Refusal | None:
-        """Refuse for a word that restricts or splits the rows and is not found in the data."""
-        absent = self._absent_concept()
-        if absent is not None:
-            return refusals.no_such_column(absent, self.table, self.reading.catalogue)
-        for word, lead in self.reading.unknown:
-            if word.text in _OURS and self.reading.says(rf"\b(our|my|the whole|the entire) {word.text}\b"):
-                continue
-            if word.text in _STATUS_WORDS and self.table.has(Meaning.STATUS):
-                continue
-            if any(character.isdigit() for character in word.text):
-                return refusals.no_such_value(word.original, self.table, self.reading.catalogue)
-            if lead in lang.PREPOSITIONS or word.text in lang.OTHER_NOUNS | _STATUS_WORDS:
-                return refusals.no_such_column(self._phrase(word.text), self.table, self.reading.catalogue)
-        return None
-
-    def _absent_concept(self) -> str | None:
-        """A word for a column that the table lacks, where the rows are to be split or measured by it."""
-        for word in self.reading.words:
-            meaning = lang.CONCEPTS.get(word.text)
-            if meaning is None or self.table.has(meaning) or word.text not in self.reading.free:
-                continue
-            if any(named.covers(word) for named in self.reading.columns):
-                continue
-            split = _LED.search(self.reading.text[: word.start]) or word.text in _WHO
-            if split or meaning is Meaning.DURATION:
-                return word.text if meaning is Meaning.DURATION else str(meaning)
-        return None
-
-    def _phrase(self, word: str) -> str:
-        """An unknown word with the unknown ones next to it."""
-        unknown = [each.text for each, _ in self.reading.unknown]
-        match = re.search(rf"(?:\b(?:{'|'.join(map(re.escape, unknown))})\s+)*{re.escape(word)}", self.reading.text)
-        return match[0] if match else word
-
-    def _missing_measure(self) -> Refusal | None:
-        needs = {
-            Measure.COST: (Meaning.COST,),
-            Measure.COST_PER_CALL: (Meaning.COST,),
-            Measure.COST_PER_MILLION_TOKENS: (Meaning.COST,),
-            Measure.INPUT_TOKENS: (Meaning.INPUT_TOKENS,),
-            Measure.OUTPUT_TOKENS: (Meaning.OUTPUT_TOKENS,),
-        }.get(self.measure, ())
-        missing = [meaning for meaning in needs if not self.table.has(meaning)]
-        tokens = self.measure in (Measure.TOKENS, Measure.TOKENS_PER_CALL, Measure.COST_PER_MILLION_TOKENS)
-        if not missing and tokens and not _has_tokens(self.table):
-            missing = [Meaning.TOTAL_TOKENS]
-        if not missing:
-            return None
-        return refusals.no_such_column(_SHORT[missing[0]], self.table, self.reading.catalogue)
-
-    def _periods_fault(self) -> Refusal | None:
-        if self.table.first_day is None or self.table.last_day is None:
-            return refusals.no_time(self.table, self.reading) if _names_time(self.reading) else None
-        known = Calendar(self.table.first_day, self.table.last_day, self.table.months)
-        for found in self.reading.periods:
-            if len(found.choices) > 1:
-                return refusals.which_year(self.reading, found, self.table)
-            if not overlaps(found.choices[0], known):
-                return refusals.out_of_range(found.choices[0], self.table, self.reading.catalogue)
-        return None
-
-    # --- kinds, in the order they are tried -------------------------------------------------------------------------
+        found = self._description() or find_fault(self.asking) or self._quality()
+        decided = (intent for kind in kinds if (intent := kind()) is not None)
+        return found or next(decided, None) or refusals.not_understood(self.reading.catalogue)
 
     def _description(self) -> Intent | None:
-        asks_money = self.reading.has(lang.COST | lang.TOKENS | lang.AVERAGE | lang.STATISTIC)
-        what = self.reading.says(
-            r"\b(what|which|how much)\b.*\b(data|tables?|columns?|fields?|files?|dataset|period|dates?|months?|years?|range)\b"
-            r".*\b(have|there|is|are|cover|covers|covered|contain|attached|available|loaded|know|got|in|does)\b"
-            r"|\b(describe|show|list|explain|about)\b.*\b(data|tables?|columns?|schema|dataset|files?)\b"
-            r"|\bwhat'?s? (is )?in (the|this|that|my|our|your)?\b|\bschema\b|\bhow far back\b|\bdate range\b|\bwhat can (you|i)\b"
-            r"|\b(first|last|latest|earliest|newest|oldest) (row|record|entry|call|date|day)\b|\bhow many (rows|tables|columns|records)\b.*\btables?\b"
-            r"|^\s*(help|hello|hi|hey|data|tables|columns|schema)\b|\bwhat do you (know|have|see)\b|\bhow many (tables|columns|files)\b"
-        )
-        if (
-            not what
-            or asks_money
-            or self.reading.values
-            or self.reading.has(lang.QUALITY - {"complete", "wrong", "free"})
-        ):
+        """What data there is: tables, columns, the period they cover."""
+        if not self.reading.says(_DESCRIPTION) or self.reading.values:
             return None
-        return None if self.reading.has(lang.COMPARE) else self._intent("description")
+        about_figures = lexicon.COST | lexicon.TOKENS | lexicon.AVERAGE | lexicon.STATISTIC | lexicon.COMPARE
+        about_faults = lexicon.QUALITY - {"wrong", "free"}
+        return None if self.reading.has(about_figures | about_faults) else self._intent("description")
 
-    def _quality(self) -> Intent | None:
-        if not self.reading.has(lang.QUALITY) or self.reading.without_outliers:
+    def _quality(self) -> Intent | Refusal | None:
+        """Whether the rows can be trusted; not what they cost by something."""
+        figures = self.reading.has(lexicon.COST | lexicon.TOKENS)
+        asked = self.reading.has(lexicon.QUALITY) or (self.reading.has(lexicon.SOUND) and not figures)
+        if not asked or self.reading.without_outliers or self.asking.grain is not None:
             return None
-        return self._intent("quality") if self._is_about_quality() else None
-
-    def _is_about_quality(self) -> bool:
-        """Whether it is the rows that are looked at, and not what they cost by something."""
-        return not (self._group_columns() and self.reading.has(lang.COST)) and self._grain() is None
+        if self.asking.group_columns:
+            return None if figures else refusals.not_supported("faults by a column", self.reading.catalogue)
+        return self._intent("quality")
 
     def _comparison(self) -> Intent | Refusal | None:
+        """Two periods side by side; one that is compared is set against the one before it."""
         periods = [found.choices[0] for found in self.reading.periods]
+        against = self.reading.has(_SET_AGAINST)
+        named = [period for period in periods if not period.relative] or periods
+        if len(named) == 1 and self._wants_previous(against) and named[0].days is not None:
+            periods = [before(named[0], self.asking.previous_unit), named[0]]
         if len(periods) > _TWO:
             return refusals.too_many_periods(self.reading.catalogue)
-        compared = self.reading.has(_STRONG_COMPARE)
-        moved = self.reading.has(lang.COMPARE) or compared
-        if len(periods) == 1 and (compared or moved) and not self._group_columns():
-            if (compared or self.reading.says(_PREVIOUS)) and periods[0].start and periods[0].end:
-                periods.insert(0, before(periods[0]))
-        if len(periods) != _TWO or not all(period.start and period.end for period in periods):
+        if len(periods) != _TWO or any(period.days is None for period in periods):
             return None
-        ordered = sorted(periods, key=lambda period: str(period.start)) if not compared else periods
-        return self._intent("compare", periods=ordered)
+        return self._intent("compare", periods=sorted(periods, key=lambda period: str(period.start)))
+
+    def _wants_previous(self, against: bool) -> bool:
+        if self.asking.group_columns or self.reading.sides:
+            return False
+        return self.asking.previous or (against and len(self.reading.periods) == 1)
 
     def _versus(self) -> Intent | None:
+        """Two or more values of a column side by side."""
         sides = self.reading.sides
-        if not sides or not self.reading.has(lang.COMPARE | {"more", "less", "cheaper", "or"}):
+        if not sides or not self.reading.has(lexicon.COMPARE | _MORE_OR_LESS):
             return None
         return msgspec.structs.replace(self._intent("versus", by=sides[0].column), filters=sides)
 
     def _top_calls(self) -> Intent | None:
-        if not self.reading.says(_SINGLE_ROWS) or self.reading.says(_PER_CALL) or self.reading.has({"many"}):
+        """The single rows that cost most."""
+        if not self.reading.says(_SINGLE_ROWS) or self.reading.says(PER_CALL) or self.reading.has({"many"}):
             return None
-        if self._group_columns() and not self.reading.values:
+        if self.asking.group_columns and not self.reading.values:
             return None
-        return self._intent("top_calls", measure=self._row_measure())
-
-    def _row_measure(self) -> Measure:
-        by_cost = self.table.has(Meaning.COST) and not self.reading.has(lang.TOKENS)
-        return Measure.COST if by_cost or not _has_tokens(self.table) else Measure.TOKENS
+        return self._intent("top_calls", measure=self.asking.row_measure)
 
     def _distinct(self) -> Intent | None:
-        counted = re.search(_COUNT_OF, self.reading.text)
-        if counted is None:
-            return None
-        at = [named for named in self.reading.columns if named.start == counted.end()]
+        """How many different models, users, features there are."""
+        counted = re.search(COUNT_OF, self.reading.text)
+        at = [named for named in self.reading.columns if counted and named.start == counted.end()]
         if not at or at[0].column.family is Family.NUMBER:
             return None
-        measure = Measure.COST if self.reading.has(lang.COST) else Measure.CALLS
+        measure = Measure.COST if self.reading.has(lexicon.COST) else Measure.CALLS
         return self._intent("distinct", by=at[0].column.name, measure=measure)
 
     def _trend(self) -> Intent | Refusal | None:
-        grain = self._grain()
-        if grain is None and not self.reading.has(lang.TREND) and not self.reading.says(_OVER_TIME):
-            if not (self.reading.has(lang.COMPARE - _STRONG_COMPARE) and not self._group_columns()):
-                return None
-        if self.table.first_day is None:
-            return refusals.no_time(self.table, self.reading)
-        return self._intent("trend", grain=grain or self._fitting_grain())
-
-    def _grain(self) -> Grain | None:
-        """The steps of time that are asked for: ``by month``, ``which day``, ``weekly``."""
-        for word, after in zip(self.reading.words, [*self.reading.words[1:], None], strict=True):
-            grain = lang.GRAINS.get(word.text)
-            if grain is None or word.text not in self.reading.free:
-                continue
-            adverb = word.text.endswith("ly") or word.text == "annual"
-            head = self.reading.text[: word.start].rstrip()
-            led = re.search(
-                r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|cheapest|over|best|worst|top(?: \w+)?|most|highest|biggest|lowest|quietest)$",
-                head,
-            )
-            if adverb or led or (after is not None and after.text in ("by", "over", "on")):
-                return grain  # type: ignore[return-value]  # the table's values are the grains
-        return None
-
-    def _fitting_grain(self) -> Grain:
-        """Steps that make a readable number of rows of the period."""
-        first, last = self.table.first_day, self.table.last_day
-        if first is None or last is None:
-            return "month"
-        days = (last - first).days
-        period = self._period()
-        if period and period.start and period.end:
-            days = min(days, _days(period))
-        return "day" if days <= _MONTH_DAYS else "week" if days <= _HALF_YEAR_DAYS else "month"
+        """A course over time."""
+        moved = self.reading.has(lexicon.COMPARE - _SET_AGAINST) and not self.asking.group_columns
+        asked = self.reading.has(lexicon.TREND) or self.reading.says(_OVER_TIME) or moved
+        if self.asking.grain is None and not asked:
+            return None
+        if self.asking.table.first_day is None:
+            return refusals.no_time(self.asking.table, self.reading)
+        return self._intent("trend", grain=self.asking.grain or self.asking.fitting_grain)
 
     def _grouping(self) -> Intent | Refusal | None:
-        columns = self._group_columns()
+        """A split by the values of a column."""
+        columns = [named.column for named in self.asking.group_columns]
         if not columns:
             return self._named_rows()
         if len(columns) > 1:
-            return refusals.one_column_at_a_time(
-                [named.column for named in columns], self.table, self.reading.catalogue
-            )
-        return self._by(columns[0].column)
+            return refusals.one_column_at_a_time(columns, self.asking.table, self.reading.catalogue)
+        return self._by(columns[0])
 
-    def _by(self, column: Column) -> Intent | Refusal | None:
-        if column.family is Family.NUMBER and not self._splits():
+    def _by(self, column: Column) -> Intent | None:
+        if column.family is Family.NUMBER and not self.asking.splits:
             return None
-        number = self._named_number()
-        if number is not None:
+        number = self.asking.named_number or self._timed()
+        if number is not None and number.name != column.name:
             return self._intent("column_by", by=column.name, column=number.name)
         if column.meaning is Meaning.TIME:
-            return self._intent("trend", grain=self._fitting_grain())
-        return self._intent("by", by=column.name, limit=self.reading.limit)
+            return self._intent("trend", grain=self.asking.fitting_grain)
+        return self._intent("by", by=column.name)
+
+    def _timed(self) -> Column | None:
+        """How long rows took, where that is asked for."""
+        asked = self.reading.says(_HOW_LONG) or self.reading.has(lexicon.SLOW | lexicon.FAST)
+        return self.asking.table.column(Meaning.DURATION) if asked else None
 
     def _named_rows(self) -> Intent | None:
-        """``Which errors …``: the rows of a table by the column that tells them apart."""
-        if not self.reading.tables or not self.reading.has({"which", "what"}) or self.table.has(Meaning.COST):
+        """``Which errors …``: the rows of a table by the one column that tells them apart."""
+        table = self.asking.table
+        if not self.reading.tables or not self.reading.has({"which", "what"}) or table.has(Meaning.COST):
             return None
-        texts = [c for c in self.table.columns if c.values and c.meaning is Meaning.UNKNOWN]
+        texts = [c for c in table.columns if c.values and c.meaning is Meaning.UNKNOWN]
         return self._intent("by", by=texts[0].name, measure=Measure.CALLS) if len(texts) == 1 else None
 
-    def _group_columns(self) -> list[NamedColumn]:
-        """The columns that the rows are to be split by: named, and neither what is measured nor what is filtered."""
-        filtered = {named.column.name for named in self.reading.values}
-        measured = {Meaning.COST, Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS, Meaning.TOTAL_TOKENS, Meaning.DURATION}
-        named = [each for each in self.reading.columns if each.column.meaning not in measured]
-        if not self._splits():
-            named = [
-                each for each in named if each.column.name not in filtered and each.column.family is not Family.NUMBER
-            ]
-        led = [each for each in named if _LED.search(self.reading.text[: each.start])]
-        ends = {each.end for each in led}
-        led += [each for each in named if any(_ALSO.fullmatch(self.reading.text[end : each.start]) for end in ends)]
-        return list({each.column.name: each for each in (led or named)}.values())
-
-    def _splits(self) -> bool:
-        return self.reading.has(lang.EACH | lang.SPLIT | lang.WHICH) or self.reading.limit is not None
-
     def _statistics(self) -> Intent | None:
-        numeric = [named.column for named in self.reading.columns if named.column.family is Family.NUMBER]
-        duration = self.table.column(Meaning.DURATION)
-        if self.reading.says(_HOW_LONG) and duration is not None:
-            return self._intent("statistics", column=duration.name)
-        spread = self.reading.has(lang.STATISTIC)
-        if spread and not numeric:
-            meaning = Meaning.COST if self.measure in _COSTS else Meaning.TOTAL_TOKENS
-            column = self.table.column(meaning)
-            return self._intent("statistics", column=column.name) if column else None
-        plain = {Meaning.COST, Meaning.TOTAL_TOKENS, Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS}
-        if numeric and (spread or numeric[0].meaning not in plain):
-            return self._intent("statistics", column=numeric[0].name)
+        """A column of numbers by itself."""
+        table = self.asking.table
+        numbers = [named.column for named in self.reading.columns if named.column.family is Family.NUMBER]
+        timed = self._timed()
+        if timed is not None:
+            return self._intent("statistics", column=timed.name)
+        spread = self.reading.has(lexicon.STATISTIC) or self.reading.says(_EXTREME)
+        if spread and not numbers:
+            summed = table.column(Meaning.COST if self.asking.row_measure is Measure.COST else Meaning.TOTAL_TOKENS)
+            return self._intent("statistics", column=summed.name) if summed else None
+        if numbers and (spread or numbers[0].meaning not in SUMMED):
+            return self._intent("statistics", column=numbers[0].name)
         return None
 
     def _totals(self) -> Intent | None:
-        counted = self.reading.has(lang.CALLS | lang.COUNT) and (self.reading.tables or self.reading.says(_COUNT_OF))
-        if self.reading.has(_STATUS_WORDS) and (status := self.table.column(Meaning.STATUS)):
+        """One figure over all rows; of what ended how, the rows by how they ended."""
+        status = self.asking.table.column(Meaning.STATUS)
+        if status is not None and (self.reading.has(lexicon.STATUS) or self.reading.says(_HOW_ENDED)):
             return self._intent("by", by=status.name, measure=Measure.CALLS)
-        if self.reading.has(lang.COST | lang.CHEAP | lang.TOKENS | lang.CALLS) or counted or self.reading.values:
-            return self._intent("total")
-        named = self.reading.tables and self.reading.says(r"\bhow (many|often)\b")
-        return self._intent("total") if named else None
-
-    # --- parameters -------------------------------------------------------------------------------------------------
-
-    @property
-    def measure(self) -> Measure:
-        """What is summed, counted or averaged."""
-        tokens = self.reading.has(lang.TOKENS)
-        if self.reading.says(_PER_TOKENS):
-            return Measure.COST_PER_MILLION_TOKENS
-        if self.reading.says(_PER_CALL) or self.reading.has(lang.AVERAGE):
-            per_call = self.table.has(Meaning.COST) and not self._named_number() and self._grain() is None
-            if tokens and not self.reading.has(lang.COST):
-                return Measure.TOKENS_PER_CALL
-            if per_call and (self.reading.has(lang.COST) or self.reading.says(_PER_CALL)):
-                return Measure.COST_PER_CALL
-        if self.reading.has(lang.CHEAP) and self._group_columns() and _has_tokens(self.table):
-            return Measure.COST_PER_MILLION_TOKENS
-        if tokens and not self.reading.has(lang.COST):
-            return self._kind_of_tokens()
-        return self._plain_measure()
-
-    def _named_number(self) -> Column | None:
-        """A column of numbers that is named and is none of those that are summed."""
-        plain = (Meaning.COST, Meaning.TOTAL_TOKENS, Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS)
-        columns = [named.column for named in self.reading.columns]
-        return next((c for c in columns if c.family is Family.NUMBER and c.meaning not in plain), None)
-
-    def _plain_measure(self) -> Measure:
-        if self.reading.has(lang.COST | lang.CHEAP):
-            return Measure.COST
-        counted = self.reading.has(lang.CALLS) or self.reading.says(_COUNT_OF) or self.reading.tables
-        return Measure.CALLS if counted or not self.table.has(Meaning.COST) else Measure.COST
-
-    def _kind_of_tokens(self) -> Measure:
-        inside = self.reading.has(lang.INPUT) or self.reading.says(r"\btokens in\b(?=\s*(by|per|and|for each|$|\W*$))")
-        outside = self.reading.has(lang.OUTPUT) or self.reading.says(r"\btokens out\b")
-        if inside == outside:
-            return Measure.TOKENS
-        return Measure.INPUT_TOKENS if inside else Measure.OUTPUT_TOKENS
-
-    def _period(self) -> Period | None:
-        return self.reading.periods[0].choices[0] if self.reading.periods else None
+        figures = lexicon.COST | lexicon.CHEAP | lexicon.TOKENS | lexicon.CALLS
+        asked = self.reading.tables or self.reading.values or self.reading.has(figures)
+        return self._intent("total") if asked else None
 
     def _intent(
         self,
@@ -412,49 +242,21 @@ class Planner:
         by: str | None = None,
         grain: Grain | None = None,
         column: str | None = None,
-        limit: int | None = None,
         periods: list[Period] | None = None,
     ) -> Intent:
-        period = self._period()
+        named = [self.asking.period] if self.asking.period else []
         return Intent(
             kind=kind,
-            table=self.table.name,
-            measure=measure or self.measure,
+            table=self.asking.table.name,
+            measure=measure or self.asking.measure,
             by=by,
             grain=grain,
             column=column,
-            descending=not self.reading.has(lang.LOW | lang.CHEAP),
-            limit=limit or self.reading.limit,
-            periods=periods if periods is not None else [period] if period else [],
+            descending=not self.reading.has(lexicon.LOW | lexicon.CHEAP | lexicon.FAST),
+            limit=self.reading.limit,
+            periods=named if periods is None else periods,
             filters=self.reading.filters,
         )
 
 
 _TWO = 2
-_MONTH_DAYS = 45
-_HALF_YEAR_DAYS = 200
-_COSTS = (Measure.COST, Measure.COST_PER_CALL, Measure.COST_PER_MILLION_TOKENS)
-_SHORT = {
-    Meaning.COST: "cost",
-    Meaning.INPUT_TOKENS: "tokens in",
-    Meaning.OUTPUT_TOKENS: "tokens out",
-    Meaning.TOTAL_TOKENS: "tokens",
-}
-
-
-def _has_tokens(table: Table) -> bool:
-    return any(table.has(m) for m in (Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS, Meaning.TOTAL_TOKENS))
-
-
-def _days(period: Period) -> int:
-    from datetime import date
-
-    return (date.fromisoformat(str(period.end)) - date.fromisoformat(str(period.start))).days
-
-
-def _names_time(reading: Reading) -> bool:
-    """Whether a question about a table without time speaks of time."""
-    month = r"\b(january|february|april|june|july|august|september|october|november|december)\b"
-    return reading.says(
-        rf"{month}|\b(19|20)\d\d(-\d\d)?\b|\b(last|this|past|previous) (day|week|month|quarter|year)s?\b"
-    )

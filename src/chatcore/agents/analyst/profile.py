@@ -1,9 +1,8 @@
-"""What a table holds, found by a few queries once it is loaded."""
-
+"""What a table holds, found by a few queries once it is loaded. Blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -16,11 +15,11 @@ from chatcore.agents.analyst.sql import cost_basis, time_of
 MAX_NAMED_VALUES = 2_000
 """A column with more different values than this is not searched for the words of a question."""
 
-Fetch: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[Sequence[Sequence[Any]]]]
+Fetch: TypeAlias = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
 """Runs a statement with parameters and returns its rows."""
 
 
-async def profile(fetch: Fetch, name: str, file: str) -> Table:
+def profile(fetch: Fetch, name: str, file: str) -> Table:
     """Look at a table.
 
     Args:
@@ -28,7 +27,7 @@ async def profile(fetch: Fetch, name: str, file: str) -> Table:
         name: of the table.
         file: that it came from.
     """
-    described = await fetch(
+    described = fetch(
         "SELECT column_name, data_type FROM duckdb_columns() "
         f"WHERE table_name = {literal(name)} AND NOT internal ORDER BY column_index",
         {},
@@ -36,38 +35,39 @@ async def profile(fetch: Fetch, name: str, file: str) -> Table:
     candidates = [Candidate(column, type_name) for column, type_name in described]
     meanings = recognise(candidates)
     columns = tuple(Column(name=c.name, type=c.type, meaning=meanings[c.name]) for c in candidates)
-    table = await _with_epoch(fetch, Table(name=name, file=file, rows=0, columns=columns))
-    table = await _measure(fetch, table)
-    table = attrs.evolve(table, columns=tuple([await _with_values(fetch, table, column) for column in table.columns]))
-    return await _with_usual_cost(fetch, await _with_months(fetch, table))
+    table = _with_epoch(fetch, Table(name=name, file=file, rows=0, columns=columns))
+    table = _measure(fetch, table)
+    table = attrs.evolve(table, columns=tuple(_with_values(fetch, table, column) for column in table.columns))
+    return _with_usual_cost(fetch, _with_months(fetch, table))
 
 
-async def _measure(fetch: Fetch, table: Table) -> Table:
+def _measure(fetch: Fetch, table: Table) -> Table:
     time = time_of(table)
     period = f"CAST(min({time}) AS VARCHAR), CAST(max({time}) AS VARCHAR)" if time else "NULL, NULL"
     distinct = ", ".join(f"approx_count_distinct({identifier(column.name)})" for column in table.columns)
-    (row,) = await fetch(f"SELECT count(*), {period}, {distinct} FROM {identifier(table.name)}", {})
+    (row,) = fetch(f"SELECT count(*), {period}, {distinct} FROM {identifier(table.name)}", {})
     columns = tuple(attrs.evolve(c, distinct=d) for c, d in zip(table.columns, row[3:], strict=True))
     return attrs.evolve(table, rows=row[0], covered_from=row[1], covered_to=row[2], columns=columns)
 
 
-async def _with_values(fetch: Fetch, table: Table, column: Column) -> Column:
-    if column.family is not Family.TEXT or column.distinct > MAX_NAMED_VALUES:
+def _with_values(fetch: Fetch, table: Table, column: Column) -> Column:
+    names = column.family is Family.TEXT or column.meaning in (Meaning.MODEL, Meaning.USER, Meaning.FEATURE)
+    if not names or column.distinct > MAX_NAMED_VALUES:
         return column
     name = identifier(column.name)
-    found = await fetch(
+    found = fetch(
         f"SELECT {name} FROM {identifier(table.name)} WHERE {name} IS NOT NULL "
         f"GROUP BY {name} ORDER BY count(*) DESC, {name} LIMIT {MAX_NAMED_VALUES}",
         {},
     )
-    return attrs.evolve(column, values=tuple(value for (value,) in found))
+    return attrs.evolve(column, values=tuple(str(value) for (value,) in found))
 
 
-async def _with_months(fetch: Fetch, table: Table) -> Table:
+def _with_months(fetch: Fetch, table: Table) -> Table:
     time = time_of(table)
     if time is None or table.covered_from is None:
         return table
-    months = await fetch(
+    months = fetch(
         f"SELECT strftime(month, '%Y-%m') FROM (SELECT DISTINCT date_trunc('month', {time}) AS month "
         f"FROM {identifier(table.name)} WHERE {time} IS NOT NULL) ORDER BY 1",
         {},
@@ -75,27 +75,27 @@ async def _with_months(fetch: Fetch, table: Table) -> Table:
     return attrs.evolve(table, months=tuple(month for (month,) in months))
 
 
-async def _with_usual_cost(fetch: Fetch, table: Table) -> Table:
+def _with_usual_cost(fetch: Fetch, table: Table) -> Table:
     basis = cost_basis(table)
     if basis is None:
         return table
     source = identifier(table.name)
-    ((usual,),) = await fetch(f"SELECT median({basis.unit_cost}) FROM {source} WHERE {basis.paid}", {})
+    ((usual,),) = fetch(f"SELECT median({basis.unit_cost}) FROM {source} WHERE {basis.paid}", {})
     if not usual:
         return table
     condition = basis.implausible(float(usual))
-    ((found,),) = await fetch(f"SELECT count(*) FROM {source} WHERE {condition.sql}", condition.parameters)
+    ((found,),) = fetch(f"SELECT count(*) FROM {source} WHERE {condition.sql}", condition.parameters)
     return attrs.evolve(table, usual_cost=float(usual), implausible=found)
 
 
-async def _with_epoch(fetch: Fetch, table: Table) -> Table:
+def _with_epoch(fetch: Fetch, table: Table) -> Table:
     """Take a column of numbers for the time, if its name says so and its values are of this century."""
     if table.column(Meaning.TIME) is not None:
         return table
     for column in table.columns:
         if column.family is Family.NUMBER and says_time(column.name):
             name = identifier(column.name)
-            ((low, high),) = await fetch(f"SELECT min({name}), max({name}) FROM {identifier(table.name)}", {})
+            ((low, high),) = fetch(f"SELECT min({name}), max({name}) FROM {identifier(table.name)}", {})
             ticks = _ticks_per_second(low, high)
             if ticks is not None:
                 timed = attrs.evolve(column, meaning=Meaning.TIME, ticks_per_second=ticks)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from chatcore.agents.analyst import language as lang
+from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.language import Word, split_words
 from chatcore.agents.analyst.mentions import (
@@ -38,7 +38,7 @@ _LIMITS = (
     r"\b(?:most expensive|most costly|costliest|priciest|dearest|which) ({count})\b",
     r"\b({count}) (?:most|least|largest|biggest|highest|lowest|cheapest|costliest|priciest|smallest|dearest|top)\b",
 )
-_COUNTS = r"\d{1,4}|" + "|".join(lang.NUMBERS)
+_COUNTS = r"\d{1,4}|" + "|".join(lexicon.NUMBERS)
 _THRESHOLD = re.compile(
     r"\b(above|over|under|below|exceeding|exceeded|more than|less than|fewer than|greater than|at least|at most)\s+"
     r"[$€£]?\d[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
@@ -118,18 +118,26 @@ class Reading:
             return []
         return [Filter(column=v.column.name, values=list(v.values), words=v.words) for v in self.values]
 
+    def _is_understood(self, word: Word) -> bool:
+        if word.text.isdigit():
+            return int(word.text) == self.limit or self.says(rf"\bper {word.text}\b")
+        return word.text in lexicon.KNOWN - _QUESTIONED or word.text.endswith("ly")
+
     @property
     def unknown(self) -> list[tuple[Word, str]]:
         """The words that nothing accounts for, each with the word that leads to it."""
         found, lead = [], ""
         for word in self.words:
-            known = self._is_taken(word) or any(column.covers(word) for column in self.columns)
-            if not known and word.text not in lang.KNOWN - lang.OTHER_NOUNS and not word.text.isdigit():
+            taken = self._is_taken(word) or any(column.covers(word) for column in self.columns)
+            if not taken and not self._is_understood(word):
                 found.append((word, lead))
             if word.text not in _ARTICLES:
                 lead = word.text
         return found
 
+
+_QUESTIONED = lexicon.OTHER_NOUNS | lexicon.STATUS
+"""Words that are spelt right and mean something only if the data has it."""
 
 _ARTICLES = frozenset(["a", "an", "the", "our", "my", "all", "this", "that", "any", "different"])
 
@@ -162,7 +170,7 @@ def _corrected(question: str, words: Iterable[Word]) -> str:
 
 
 def _number(word: str) -> int:
-    return int(word) if word.isdigit() else lang.NUMBERS[word]
+    return int(word) if word.isdigit() else lexicon.NUMBERS[word]
 
 
 def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]) -> Reading:
@@ -176,7 +184,7 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
     free = [word for word in reading.words if not any(named.covers(word) for named in _distinct_names(reading, table))]
     values = find_values(reading.text, free, table)
     unnamed = blanked(reading.text, _distinct_names(reading, table))
-    columns = [c for c in find_columns(unnamed, free, [table]) if not any(_inside(c, v) for v in values)]
+    columns = [c for c in find_columns(unnamed, [table]) if not any(_inside(c, v) for v in values)]
     named = {column.column.name for column in columns}
     words = [word for word in free if not any(span.covers(word) for span in (*values, *columns))]
     columns += [column for column in by_meaning(words, table) if column.column.name not in named]

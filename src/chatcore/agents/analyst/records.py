@@ -1,6 +1,5 @@
 """The server's own record as a ledger: what is asked about where no data is attached."""
 
-
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

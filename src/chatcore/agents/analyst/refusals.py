@@ -35,9 +35,16 @@ def _plain(table: Table) -> str:
     return " ".join(name_words(table.name))
 
 
+def _things(table: Table) -> str:
+    """What a table is asked about: its spend, or else its rows by their name."""
+    if table.has(Meaning.COST):
+        return "Spend"
+    return "Calls" if table.has(Meaning.INPUT_TOKENS) else _plain(table).capitalize()
+
+
 def groupings(table: Table) -> list[str]:
     """Questions that split a table by what it can be split by."""
-    verb = "Spend" if table.has(Meaning.COST) else "Calls"
+    verb = _things(table)
     columns = [c for m in (Meaning.MODEL, Meaning.USER, Meaning.FEATURE, Meaning.STATUS) if (c := table.column(m))]
     asked = [f"{verb} by {column.name}" for column in columns if column.distinct <= MAX_GROUPED]
     return [*asked, *([f"{verb} by month"] if table.covered_from else [])]
@@ -172,7 +179,7 @@ def _sentence(text: str) -> str:
 
 def one_column_at_a_time(columns: Sequence[Column], table: Table, catalogue: Catalogue) -> Refusal:
     """Rows are split by one column, not by several."""
-    verb = "Spend" if table.has(Meaning.COST) else "Calls"
+    verb = _things(table)
     names = " and ".join(f"`{column.name}`" for column in columns)
     return Refusal(
         reason="not_supported",

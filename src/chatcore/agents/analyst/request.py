@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -38,6 +39,13 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     start: str | None = None
     end: str | None = None
     relative: bool = False
+
+    @property
+    def days(self) -> int | None:
+        """How long it is; None where it is open."""
+        if self.start is None or self.end is None:
+            return None
+        return (dt.date.fromisoformat(self.end) - dt.date.fromisoformat(self.start)).days
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):

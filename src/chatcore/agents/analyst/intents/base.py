@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import attrs
 
-from chatcore.agents.analyst.catalogue import Catalogue, Table
+from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
 from chatcore.agents.analyst.columns import Meaning, name_words
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
@@ -99,6 +99,16 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first column is to the left, the others to the right."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def measured(column: Column, cell: Cell, currency: str) -> str:
+    """A cell of a column of numbers in its unit, as far as its meaning and name tell one."""
+    if column.meaning is Meaning.COST:
+        return cell.money(currency)
+    return cell.figure + next((unit for word, unit in _UNITS.items() if word in name_words(column.name)), "")
+
+
+_UNITS = {"ms": " ms", "milliseconds": " ms", "seconds": " s"}
 
 
 def plural(cell: Cell, one: str, many: str = "") -> str:

@@ -1,11 +1,20 @@
 """A column of numbers by the values of another: which model is slowest, which solves most."""
 
-
 from __future__ import annotations
 
 from chatcore.agents.analyst.catalogue import Catalogue
-from chatcore.agents.analyst.evidence import Query
-from chatcore.agents.analyst.intents.base import Draft, Kind, Sheets, code, markdown_table, noun_of, plural, table_of
+from chatcore.agents.analyst.evidence import Cell, Query
+from chatcore.agents.analyst.intents.base import (
+    Draft,
+    Kind,
+    Sheets,
+    code,
+    markdown_table,
+    measured,
+    noun_of,
+    plural,
+    table_of,
+)
 from chatcore.agents.analyst.intents.groups import MAX_GROUPS, SHOWN_GROUPS
 from chatcore.agents.analyst.intents.scope import filter_words, nothing_there, period_words
 from chatcore.agents.analyst.readings import identifier
@@ -44,15 +53,19 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     table, groups, by = table_of(intent, catalogue), sheets["groups"], str(intent.by)
     scope = period_words(intent) + filter_words(intent.filters)
     degree = "highest" if intent.descending else "lowest"
-    first = groups.row(0)
-    count = plural(sheets["totals"].cell("calls"), noun_of(table))
+    first, column = groups.row(0), table.named(str(intent.column))
+
+    def written(cell: Cell) -> str:
+        return measured(column, cell, table.currency)
+
+    count, different = plural(sheets["totals"].cell("calls"), noun_of(table)), sheets["totals"].cell("groups").count
     headline = (
-        f"By `{by}`, {code(first[by])} has the {degree} average `{intent.column}`{scope}: **{first['average'].figure}** "
-        f"(of {sheets['totals'].cell('groups').count} different, over {count} in `{table.name}`).\n\n"
+        f"By `{by}`, {code(first[by])} has the {degree} average `{intent.column}`{scope}: "
+        f"**{written(first['average'])}** (of {different} different, over {count} in `{table.name}`).\n\n"
     )
     titles = {"average": "average", "lowest": "lowest", "highest": "highest", "calls": f"{noun_of(table)}s"}
     shown = list(groups)[: intent.limit or SHOWN_GROUPS]
-    rows = [[code(row[by]), *(row[name].figure for name in titles)] for row in shown]
+    rows = [[code(r[by]), *(written(r[name]) for name in list(titles)[:-1]), r["calls"].count] for r in shown]
     return Draft((headline, markdown_table([by, *titles.values()], rows)))
 
 

@@ -1,6 +1,5 @@
 """Two periods side by side, and what moved between them."""
 
-
 from __future__ import annotations
 
 import attrs
@@ -145,7 +144,8 @@ class Comparison:
         measured = MEASURED[self.intent.measure]
         if self.intent.measure is Measure.COST:
             return "Spend"
-        return f"The {measured.words}" if measured.is_money else f"The number of {measured.words}"
+        words = measured.words.replace("call", noun_of(self.table))
+        return f"The {words}" if measured.is_money else f"The number of {words}"
 
     def _has_odd(self) -> bool:
         sides = [self.sheets[side] for side in _SIDES]

@@ -1,6 +1,5 @@
 """What data there is: tables, how many rows, what period, and what each column is taken for."""
 
-
 from __future__ import annotations
 
 from chatcore.agents.analyst.catalogue import Catalogue, Origin, Table
@@ -47,7 +46,7 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft:
         _tables(sheet),
         f"\n{_columns(table)}\n",
     ]
-    return Draft(tuple(parts), tuple([*_insights(table), *gap_words(sheets)]))
+    return Draft(tuple(parts), (*_insights(table), *gap_words(sheets)))
 
 
 def _tables(sheet: Sheet) -> str:

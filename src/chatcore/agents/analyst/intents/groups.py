@@ -1,6 +1,5 @@
 """Spend, calls or tokens by the values of a column: which model, who, what for."""
 
-
 from __future__ import annotations
 
 import attrs
@@ -169,8 +168,8 @@ class Ranking:
             "share_percent": "share",
             "calls": f"{noun_of(self.table)}s",
             "tokens": "tokens",
-            measured.column: measured.words,
         }
+        titles.setdefault(measured.column, measured.words)
         if not (self._has_odd and any(row["implausible_rows"] for row in self._groups)):
             del titles["spend_without_implausible"]
         return {name: title for name, title in titles.items() if self._groups.has(name)}

@@ -1,6 +1,5 @@
 """How far the data can be trusted: what is missing, free, twice there, not there, or not plausible."""
 
-
 from __future__ import annotations
 
 import attrs

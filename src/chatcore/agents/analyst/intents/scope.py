@@ -1,6 +1,5 @@
 """What an answer says about what it covers: period, filters, rows that are implausible, months without rows."""
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence

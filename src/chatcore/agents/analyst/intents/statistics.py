@@ -1,12 +1,20 @@
 """A column of numbers by itself: how high, how low, usual, in all."""
 
-
 from __future__ import annotations
 
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query
-from chatcore.agents.analyst.intents.base import Draft, Kind, Sheets, markdown_table, noun_of, plural, table_of
+from chatcore.agents.analyst.intents.base import (
+    Draft,
+    Kind,
+    Sheets,
+    markdown_table,
+    measured,
+    noun_of,
+    plural,
+    table_of,
+)
 from chatcore.agents.analyst.intents.scope import (
     filter_words,
     implausible_query,
@@ -23,7 +31,7 @@ _TITLES = {
     "median": "median",
     "lowest": "lowest",
     "highest": "highest",
-    "percentile_95": "95 % are at or below",
+    "percentile": "95 % are at or below",
     "total": "total",
 }
 
@@ -41,8 +49,8 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
         "median": f"CAST(median({name}) AS DOUBLE)",
         "lowest": f"CAST(min({name}) AS DOUBLE)",
         "highest": f"CAST(max({name}) AS DOUBLE)",
-        "percentile_95": f"CAST(quantile_disc({name}, 0.95) AS DOUBLE)",
-        "share_95": "95",
+        "percentile": f"CAST(quantile_disc({name}, 0.95) AS DOUBLE)",
+        "percentile_percent": "95",
     }
     sql = f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where}"
     asked = [Query("totals", sql, where.parameters)]
@@ -57,14 +65,16 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     column = table.named(str(intent.column))
 
     def written(cell: Cell) -> str:
-        return cell.money(table.currency) if column.meaning is Meaning.COST else cell.figure
+        return measured(column, cell, table.currency)
 
     scope = period_words(intent) + filter_words(intent.filters)
-    average, median = written(totals.cell("average")), written(totals.cell("median"))
+    average, median, lowest, highest = (
+        written(totals.cell(name)) for name in ("average", "median", "lowest", "highest")
+    )
     count = plural(totals.cell("values"), noun_of(table))
     parts = [
-        f"`{column.name}`{scope} is **{average}** on average and **{median}** in the middle (median), "
-        f"over {count} (`{table.name}`).\n\n",
+        f"`{column.name}`{scope} lies between **{lowest}** and **{highest}**, with an average of **{average}** and a "
+        f"median of **{median}**, over {count} (`{table.name}`).\n\n",
         markdown_table(
             ["", f"`{column.name}`"], [[title, written(totals.cell(key))] for key, title in _TITLES.items()]
         ),

@@ -1,6 +1,5 @@
 """The single rows that cost most, or have most tokens."""
 
-
 from __future__ import annotations
 
 from chatcore.agents.analyst.catalogue import Catalogue

@@ -1,6 +1,5 @@
 """One figure over all rows that are asked for: what was spent, how many calls, how many tokens."""
 
-
 from __future__ import annotations
 
 import attrs
@@ -92,9 +91,8 @@ class Figure:
         scope = period_words(self.intent) + filter_words(self.intent.filters)
         measure = self.intent.measure
         if measure is Measure.CALLS:
-            return (
-                f"There {'is' if self._cell('calls').value == 1 else 'are'} **{self._calls}**{scope},{self._extent()}"
-            )
+            verb, extent = "is" if self._cell("calls").value == 1 else "are", self._extent()
+            return f"There {verb} **{self._calls}**{scope}{',' if scope and extent else ''}{extent}"
         return f"{self._figure(measure, scope)}, over {self._calls}{self._extent()}"
 
     def _figure(self, measure: Measure, scope: str) -> str:
@@ -127,6 +125,8 @@ class Figure:
         if not self.totals.has("first") or self._cell("first").missing:
             return ""
         first, last = str(self._cell("first"))[:10], str(self._cell("last"))[:10]
+        if self.intent.period and self.intent.period.words == first == last:
+            return ""
         return f" on {first}" if first == last else f" from {first} to {last}"
 
     def _share(self, sheets: Sheets) -> list[str]:

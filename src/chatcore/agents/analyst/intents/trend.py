@@ -1,6 +1,5 @@
 """Spend, calls or tokens over time, by day, week, month, quarter or year."""
 
-
 from __future__ import annotations
 
 import attrs
@@ -124,7 +123,7 @@ class Course:
         odd = implausible_words(self.table, self.sheets.get("implausible"))
         if odd and self._is_cost:
             parts.append(f"\n{odd}")
-        return Draft(tuple(parts), tuple([*self._insights(), *gap_words(self.sheets)]))
+        return Draft(tuple(parts), (*self._insights(), *gap_words(self.sheets)))
 
     @property
     def _is_cost(self) -> bool:
@@ -146,14 +145,17 @@ class Course:
         grain = self.intent.grain or "month"
         (high, most), (low, least) = self._extreme("high"), self._extreme("low")
         scope = period_words(self.intent) + filter_words(self.intent.filters)
-        what = MEASURED[self.intent.measure].words
+        what = MEASURED[self.intent.measure].words.replace("call", noun_of(self.table))
         if high == low:
             return f"All {what}{scope} falls into {high}: **{most}**."
-        at = "on" if grain == "day" else "in"
-        highest = f"the most {at} {high} (**{most}**{self._clean(high)})"
-        lowest = f"the least {at} {low} (**{least}**)"
+        highest = f"the most {self._at} {high} (**{most}**{self._clean(high)})"
+        lowest = f"the least {self._at} {low} (**{least}**)"
         ordered = f"{highest} and {lowest}" if self.intent.descending else f"{lowest} and {highest}"
         return f"{what.capitalize()} by {grain}{scope}: {ordered}. {self._average()}"
+
+    @property
+    def _at(self) -> str:
+        return "on" if self.intent.grain == "day" else "in"
 
     def _average(self) -> str:
         average = self._extremes.cell("average")
@@ -175,14 +177,16 @@ class Course:
             return ""
         step, figure = self._extreme("high_without_implausible", "spend_without_implausible")
         alone = f", {self._shown(row['spend_without_implausible'])} without implausible rows"
-        return alone + (f"; the most without them is **{figure}** in {step}" if step != high else "")
+        return alone + (f"; the most without them is **{figure}** {self._at} {step}" if step != high else "")
 
     def _table(self) -> str:
         columns = {self.intent.grain or "month": "step", "spend": "spend"}
         if any(row["implausible_rows"] for row in self.sheets["steps"] if "implausible_rows" in row):
             columns["without implausible rows"] = "spend_without_implausible"
         columns |= {f"{noun_of(self.table)}s": "calls", "tokens": "tokens"}
-        columns |= {MEASURED[self.intent.measure].words: MEASURED[self.intent.measure].column}
+        measured = MEASURED[self.intent.measure]
+        if measured.column not in columns.values():
+            columns[measured.words] = measured.column
         present = {title: name for title, name in columns.items() if self.sheets["steps"].has(name)}
         rows = [[self._written(name, row[name]) for name in present.values()] for row in self.sheets["steps"]]
         return markdown_table(list(present), rows[-SHOWN_STEPS:])
@@ -197,7 +201,8 @@ class Course:
         first, last = self.sheets["totals"].cell("first"), self.sheets["totals"].cell("last")
         if self.intent.grain != "day" and not first.missing and self.table.column(Meaning.TIME):
             found.append(
-                f"The rows begin on {str(first)[:10]} and end on {str(last)[:10]}: the {self.intent.grain}s at the edges may be cut."
+                f"The rows begin on {str(first)[:10]} and end on {str(last)[:10]}: "
+                f"the {self.intent.grain}s at the edges may be cut."
             )
         return found
 

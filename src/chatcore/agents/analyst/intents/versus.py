@@ -1,6 +1,5 @@
 """Several names side by side: one model, family, user or feature against another."""
 
-
 from __future__ import annotations
 
 from chatcore.agents.analyst.catalogue import Catalogue

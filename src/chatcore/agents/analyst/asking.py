@@ -1,0 +1,172 @@
+"""What a question asks about one table, in parts: what is measured, split by, and over what steps of time. Pure."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from chatcore.agents.analyst import lexicon
+from chatcore.agents.analyst.catalogue import Column, Table
+from chatcore.agents.analyst.columns import Family, Meaning
+from chatcore.agents.analyst.mentions import NamedColumn
+from chatcore.agents.analyst.reading import Reading, blanked
+from chatcore.agents.analyst.request import Grain, Measure, Period
+
+TOKENS = (Meaning.TOTAL_TOKENS, Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS)
+SUMMED = (Meaning.COST, *TOKENS)
+"""Meanings whose columns are summed under a name of their own."""
+
+ROW_NOUNS = "|".join(sorted(lexicon.SINGLE))
+PER_CALL = rf"\bper[ -](?:single )?(?:{ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
+_PER_TOKENS = (
+    r"\bper (?:1[,.]?000,?000|million|m|1m|1000|thousand|1k)?[ -]?tokens?\b|\bper (?:million|mtok)\b"
+    r"|\bunit (?:price|cost)s?\b"
+)
+COUNT_OF = r"\b(?:how many|number of|count of)(?: different| distinct| unique| various| of our| of the)*\s+"
+LED = re.compile(r"\b(by|per|each|every|across|which|what|who)[\s.]+$")
+"""What leads to a column that rows are split by; dots stand for a value in between, as in ``which claude model``."""
+
+PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
+_ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
+_STEP_LED = re.compile(
+    r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|cheapest|over|best|worst|top(?: \w+)?|most|highest"
+    r"|biggest|lowest|quietest)$"
+)
+_MONTH_DAYS = 45
+_HALF_YEAR_DAYS = 200
+
+
+@attrs.frozen
+class Asking:
+    """A question and the table it is about."""
+
+    reading: Reading
+    table: Table
+
+    @property
+    def period(self) -> Period | None:
+        """The first period that is named."""
+        return self.reading.periods[0].choices[0] if self.reading.periods else None
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the table knows tokens of any kind."""
+        return any(self.table.has(meaning) for meaning in TOKENS)
+
+    @property
+    def previous(self) -> bool:
+        """Whether a period is set against the one before it."""
+        return self.reading.has(lexicon.COMPARE | {"more", "less"}) and self.reading.says(PREVIOUS)
+
+    @property
+    def previous_unit(self) -> str | None:
+        """How far back that is: the month, the year before."""
+        unit = r"(day|week|month|quarter|year)"
+        found = re.search(
+            rf"\b(?:previous|prior|preceding) {unit}\b|\b{unit} (?:before|earlier|prior)\b", self.reading.text
+        )
+        return next(filter(None, found.groups()), None) if found else None
+
+    # --- what is measured -------------------------------------------------------------------------------------------
+
+    @property
+    def measure(self) -> Measure:
+        """What is summed, counted or averaged."""
+        tokens = self.reading.has(lexicon.TOKENS) and not self.reading.has(lexicon.COST)
+        if self.reading.says(_PER_TOKENS):
+            return Measure.COST_PER_MILLION_TOKENS
+        quotient = self._quotient(tokens)
+        if quotient is not None:
+            return quotient
+        if self.reading.has(lexicon.CHEAP) and self.group_columns and self.has_tokens:
+            return Measure.COST_PER_MILLION_TOKENS
+        return self._kind_of_tokens() if tokens else self._cost_or_calls()
+
+    def _quotient(self, tokens: bool) -> Measure | None:
+        """Cost or tokens of a call, where an average is asked for."""
+        per_call = self.reading.says(PER_CALL)
+        if not per_call and not self.reading.has(lexicon.AVERAGE):
+            return None
+        if tokens:
+            return Measure.TOKENS_PER_CALL
+        asks_cost = self.reading.has(lexicon.COST) or per_call
+        plain = self.named_number is None and self.grain is None
+        return Measure.COST_PER_CALL if asks_cost and plain and self.table.has(Meaning.COST) else None
+
+    def _cost_or_calls(self) -> Measure:
+        if self.reading.has(lexicon.COST | lexicon.CHEAP):
+            return Measure.COST
+        counted = self.reading.has(lexicon.CALLS) or self.reading.says(COUNT_OF) or self.reading.tables
+        return Measure.CALLS if counted or not self.table.has(Meaning.COST) else Measure.COST
+
+    def _kind_of_tokens(self) -> Measure:
+        inside = self.reading.has(lexicon.INPUT) or self.reading.says(r"\btokens in\b(?=\s*(by|per|and|for each|\W*$))")
+        outside = self.reading.has(lexicon.OUTPUT) or self.reading.says(r"\btokens out\b")
+        if inside == outside:
+            return Measure.TOKENS
+        return Measure.INPUT_TOKENS if inside else Measure.OUTPUT_TOKENS
+
+    @property
+    def row_measure(self) -> Measure:
+        """What single rows are ranked by."""
+        by_cost = self.table.has(Meaning.COST) and not self.reading.has(lexicon.TOKENS)
+        return Measure.COST if by_cost or not self.has_tokens else Measure.TOKENS
+
+    @property
+    def named_number(self) -> Column | None:
+        """A column of numbers that is named and is none of those that are summed."""
+        columns = [named.column for named in self.reading.columns]
+        return next((c for c in columns if c.family is Family.NUMBER and c.meaning not in SUMMED), None)
+
+    # --- what it is split by ----------------------------------------------------------------------------------------
+
+    @property
+    def splits(self) -> bool:
+        """Whether words ask for a split."""
+        return self.reading.has(lexicon.EACH | lexicon.SPLIT | lexicon.WHICH) or self.reading.limit is not None
+
+    @property
+    def group_columns(self) -> list[NamedColumn]:
+        """The columns that the rows are to be split by: named, and neither what is measured nor what is filtered."""
+        filtered = {named.column.name for named in self.reading.values}
+        named = [each for each in self.reading.columns if each.column.meaning not in (*SUMMED, Meaning.DURATION)]
+        text = blanked(self.reading.text, self.reading.values)
+        led = [each for each in named if LED.search(text[: each.start]) or each.is_question]
+        named = [each for each in named if each.column.name not in filtered]
+        if not self.splits:
+            named = [each for each in named if each.column.family is not Family.NUMBER]
+        ends = {each.end for each in led}
+        led += [
+            each
+            for each in named
+            if each not in led and any(_ALSO.fullmatch(self.reading.text[end : each.start]) for end in ends)
+        ]
+        return list({each.column.name: each for each in (led or named)}.values())
+
+    # --- steps of time ----------------------------------------------------------------------------------------------
+
+    @property
+    def grain(self) -> Grain | None:
+        """The steps of time that are asked for: ``by month``, ``which day``, ``weekly``."""
+        free = self.reading.free
+        for word, after in zip(self.reading.words, [*self.reading.words[1:], None], strict=True):
+            grain = lexicon.GRAINS.get(word.text)
+            if grain is None or word.text not in free:
+                continue
+            adverb = word.text.endswith("ly") or word.text == "annual"
+            led = _STEP_LED.search(self.reading.text[: word.start].rstrip())
+            if adverb or led or (after is not None and after.text in ("by", "over", "on")):
+                return grain
+        return None
+
+    @property
+    def fitting_grain(self) -> Grain:
+        """Steps that make a readable number of rows of the period."""
+        first, last = self.table.first_day, self.table.last_day
+        if first is None or last is None:
+            return "month"
+        days = (last - first).days
+        if self.period is not None and self.period.days is not None:
+            days = min(days, self.period.days)
+        return "day" if days <= _MONTH_DAYS else "week" if days <= _HALF_YEAR_DAYS else "month"

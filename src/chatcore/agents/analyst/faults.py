@@ -1,0 +1,135 @@
+"""Why a question cannot be answered from a table, found before anything is asked of it. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from chatcore.agents.analyst import lexicon, refusals
+from chatcore.agents.analyst.asking import LED, Asking
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.language import Word
+from chatcore.agents.analyst.periods import Calendar, overlaps
+from chatcore.agents.analyst.request import Measure, Refusal
+
+_WHO = frozenset({"who", "whose", "whom"})
+_OURS = frozenset({"team", "company", "organization", "organisation", "org"})
+_FIGURES = lexicon.COST | lexicon.CALLS | lexicon.TOKENS
+_NAMES_TIME = (
+    r"\b(january|february|april|june|july|august|september|october|november|december)\b|\b(19|20)\d\d(-\d\d)?\b"
+    r"|\b(last|this|past|previous) (day|week|month|quarter|year)s?\b"
+)
+_PART = (
+    r"\b(first|second|third|fourth|last|early|late|mid|middle|beginning|end|start|half)\b(?: \w+)? ?(?:of |in )?"
+    r"(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:19|20)\d\d)\b"
+)
+_NEEDED = {
+    Measure.COST: Meaning.COST,
+    Measure.COST_PER_CALL: Meaning.COST,
+    Measure.COST_PER_MILLION_TOKENS: Meaning.COST,
+    Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS,
+    Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS,
+}
+_NEEDS_TOKENS = (Measure.TOKENS, Measure.TOKENS_PER_CALL, Measure.COST_PER_MILLION_TOKENS)
+
+
+def find_fault(asking: Asking) -> Refusal | None:
+    """The first reason against an answer, None where there is none."""
+    faults = (_timeless, _bad_date, _part_of_period, _absent_concept, _unknown_word, _missing_measure, _bad_period)
+    return next((refusal for fault in faults if (refusal := fault(asking)) is not None), None)
+
+
+def _timeless(asking: Asking) -> Refusal | None:
+    """Words of time, where the rows do not say when they were."""
+    if asking.table.first_day is not None or not asking.reading.says(_NAMES_TIME):
+        return None
+    return refusals.no_time(asking.table, asking.reading)
+
+
+def _bad_date(asking: Asking) -> Refusal | None:
+    bad = [found for found in asking.reading.periods if not found.choices]
+    if not bad:
+        return None
+    words = asking.reading.text[bad[0].start : bad[0].end]
+    return refusals.no_such_day(words, asking.table, asking.reading.catalogue)
+
+
+def _part_of_period(asking: Asking) -> Refusal | None:
+    """A part of a month or a year that is not worked out: its first week, its end."""
+    free = asking.reading.free
+    steps = any(word in lexicon.GRAINS for word in free) and asking.grain is None and not asking.previous
+    if not asking.reading.periods or not (steps or asking.reading.says(_PART)):
+        return None
+    return refusals.not_supported("a part of a period", asking.reading.catalogue)
+
+
+def _absent_concept(asking: Asking) -> Refusal | None:
+    """A word for a column that the table lacks, where the rows are to be split or measured by it."""
+    reading, free = asking.reading, asking.reading.free
+    for word in reading.words:
+        meaning = lexicon.CONCEPTS.get(word.text)
+        if meaning is None or asking.table.has(meaning) or word.text not in free:
+            continue
+        if any(named.covers(word) for named in reading.columns):
+            continue
+        if LED.search(reading.text[: word.start]) or word.text in _WHO or meaning is Meaning.DURATION:
+            shown = word.text if meaning is Meaning.DURATION else str(meaning)
+            return refusals.no_such_column(shown, asking.table, reading.catalogue)
+    return None
+
+
+def _unknown_word(asking: Asking) -> Refusal | None:
+    """A word that restricts or splits the rows and is not found in the data."""
+    reading, table = asking.reading, asking.table
+    for word, lead in reading.unknown:
+        ours = word.text in _OURS and reading.says(rf"\b(our|my|the whole|the entire) {word.text}\b")
+        if ours or (word.text in lexicon.STATUS and table.has(Meaning.STATUS)):
+            continue
+        if any(character.isdigit() for character in word.text):
+            return refusals.no_such_value(word.original, table, reading.catalogue)
+        if (
+            lead in lexicon.PREPOSITIONS
+            or word.text in lexicon.OTHER_NOUNS | lexicon.STATUS
+            or _qualifies(asking, word)
+        ):
+            return refusals.no_such_column(_phrase(asking, word.text), table, reading.catalogue)
+    return None
+
+
+def _qualifies(asking: Asking, word: Word) -> bool:
+    """Whether a word says whose or what spend, calls or tokens are meant: it stands right before them."""
+    after = re.match(r"\s*([a-z]+)", asking.reading.text[word.end :])
+    return after is not None and after[1] in _FIGURES
+
+
+def _phrase(asking: Asking, word: str) -> str:
+    """An unknown word with the unknown ones before it."""
+    unknown = "|".join(re.escape(each.text) for each, _ in asking.reading.unknown)
+    match = re.search(rf"(?:\b(?:{unknown})\s+)*{re.escape(word)}", asking.reading.text)
+    return match[0] if match else word
+
+
+def _missing_measure(asking: Asking) -> Refusal | None:
+    measure, table = asking.measure, asking.table
+    needed = _NEEDED.get(measure)
+    words = ""
+    if asking.reading.has(lexicon.SLOW | lexicon.FAST) and not table.has(Meaning.DURATION):
+        words = str(Meaning.DURATION)
+    elif needed is not None and not table.has(needed):
+        words = str(needed)
+    elif measure in _NEEDS_TOKENS and not asking.has_tokens:
+        words = "tokens"
+    return refusals.no_such_column(words, table, asking.reading.catalogue) if words else None
+
+
+def _bad_period(asking: Asking) -> Refusal | None:
+    """A period that can be one of several, or that lies outside of the rows."""
+    table, reading = asking.table, asking.reading
+    if table.first_day is None or table.last_day is None:
+        return None
+    known = Calendar(table.first_day, table.last_day, table.months)
+    for found in reading.periods:
+        if len(found.choices) > 1:
+            return refusals.which_year(reading, found, table)
+        if not overlaps(found.choices[0], known):
+            return refusals.out_of_range(found.choices[0], table, reading.catalogue)
+    return None

@@ -1,0 +1,107 @@
+"""The real server, in a process of its own, and what a test can do to it."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+
+HERE = Path(__file__).parent
+SHOP = "staged_shop:app"
+EVERYTHING_UP = ("orders.up", "index.up")
+ANNOUNCED_WITHIN_SECONDS = 30
+EXITS_WITHIN_SECONDS = 15
+
+
+@attrs.define
+class Served:
+    """``chatcore serve`` over a folder, which holds its database, its log and its stage (see :mod:`staged_shop`).
+
+    Args:
+        folder: that folder; what is in it outlives the process.
+        arguments: of the command.
+        hostile: whether the shop's own words are an attack.
+    """
+
+    folder: Path
+    arguments: tuple[str, ...] = (SHOP,)
+    hostile: bool = False
+    address: str = "http://127.0.0.1:0"
+    _process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, on the port it had before; its port answers when this returns."""
+        self.stage.mkdir(exist_ok=True)
+        command = shutil.which("chatcore", path=str(Path(sys.executable).parent))
+        assert command is not None
+        with (self.folder / "server.log").open("a", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                [command, "serve", *self.arguments, "--bind", self.address.removeprefix("http://")],
+                env=self._environment(),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                encoding="utf-8",
+            )
+        self.address = self._announcement().removeprefix("chatcore is at ")
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATCORE_", "SHOP_"))}
+        kept |= {"PYTHONPATH": str(HERE), "SHOP_STAGE": str(self.stage)}
+        return kept | ({"SHOP_IS_HOSTILE": "yes"} if self.hostile else {})
+
+    def _announcement(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        readable, _, _ = select.select([self._process.stdout], [], [], ANNOUNCED_WITHIN_SECONDS)
+        line = self._process.stdout.readline().strip() if readable else ""
+        assert line.startswith("chatcore is at "), (self.folder / "server.log").read_text(encoding="utf-8")
+        return line
+
+    def terminate(self) -> None:
+        """Ask it to go away."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def exit_code(self) -> int:
+        """Wait until it has gone by itself."""
+        assert self._process is not None
+        self._process.communicate(timeout=EXITS_WITHIN_SECONDS)
+        return self._process.returncode
+
+    def kill(self) -> None:
+        """End it at once, wherever it is."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+    # --- the stage --------------------------------------------------------------------------------------------------
+
+    @property
+    def stage(self) -> Path:
+        """Where the shop looks for what it is told."""
+        return self.folder / "stage"
+
+    def tell(self, *words: str) -> None:
+        """Say these to the shop."""
+        for word in words:
+            (self.stage / word).touch()
+
+    def hold(self, *words: str) -> None:
+        """Take them back."""
+        for word in words:
+            (self.stage / word).unlink()
+
+
+class Serve(Protocol):
+    """Starts a server; see the fixture ``serve``."""
+
+    def __call__(self, *words: str, **options: Any) -> Served: ...
