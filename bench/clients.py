@@ -97,6 +97,7 @@ class Client:
             self.socket.send(bytes([0x80 | PONG, 0x80 | len(payload)]) + mask + payload)
         elif opcode == CLOSE:
             self.told["close_code"] = int.from_bytes(payload[:2], "big")
+            self.told["close_reason"] = payload[2:].decode()
             self.end("closed", now)
 
     def end(self, outcome: str, now: float) -> None:

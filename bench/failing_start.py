@@ -25,16 +25,18 @@ class Outcome:
     """What became of the clients of a start that failed.
 
     Args:
-        clients: that waited.
-        told: those that had an ``error`` frame in time.
-        codes: the error codes, counted.
-        closes: the close codes, counted.
-        first_after_seconds: from the failure to the first error frame.
-        spread_seconds: from the first error frame to the last.
+        clients: in all.
+        late: those that were greeted only after the first failure, so that they waited for another start.
+        told: those of the others that had an ``error`` frame in time.
+        codes: the error codes of all, counted.
+        closes: the close codes of all, counted.
+        first_after_seconds: from the first failure to the first error frame.
+        spread_seconds: from the first error frame to the last, of those that are not late.
         attempts: starts that were made.
     """
 
     clients: int
+    late: int
     told: int
     codes: dict[str, int]
     closes: dict[str, int]
@@ -53,9 +55,11 @@ async def failing_start(command: list[str], clients: int, start_seconds: float, 
 
 def _judge(server: Server, clients: list[dict[str, Any]]) -> Outcome:
     failures = server.moments("failed")
-    errors = [client["error_at"] for client in clients if "error_at" in client]
+    waited = [client for client in clients if client.get("first_at", float("inf")) < failures[0]]
+    errors = [client["error_at"] for client in waited if "error_at" in client]
     return Outcome(
         clients=len(clients),
+        late=len(clients) - len(waited),
         told=len(errors),
         codes=dict(Counter(client.get("error_code", "none") for client in clients)),
         closes=dict(Counter(str(client.get("close_code", "none")) for client in clients)),
@@ -65,14 +69,15 @@ def _judge(server: Server, clients: list[dict[str, Any]]) -> Outcome:
     )
 
 
-COLUMNS = ("a start that fails", "told", "first after ms", "last minus first ms", "starts", "errors", "closes")
+COLUMNS = ("a start that fails", "told", "late", "first after ms", "last minus first ms", "starts", "errors", "closes")
 
 
 def report(results: dict[str, Outcome]) -> None:
     rows = [
         [
             name,
-            f"{one.told} of {one.clients}",
+            f"{one.told} of {one.clients - one.late}",
+            str(one.late),
             f"{1000 * one.first_after_seconds:.1f}",
             f"{1000 * one.spread_seconds:.1f}",
             str(one.attempts),

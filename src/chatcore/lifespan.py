@@ -106,7 +106,7 @@ async def _live(make: Callable[[Settings], Served], scope: Message, receive: Rec
     answers with nothing behind it is worse than none (guarantees.md, 38).
     """
     await receive()
-    step = "startup"
+    step, failure = "startup", None
     try:
         settings = load_settings()
         check_servable(settings)
@@ -116,9 +116,10 @@ async def _live(make: Callable[[Settings], Served], scope: Message, receive: Rec
             step = "shutdown"
             await receive()
     except ChatcoreError as error:  # in our own words, for the operator
-        await send({"type": f"lifespan.{step}.failed", "message": str(error)})
+        failure = str(error)
     except Exception as error:
-        message = f"the server ended by a defect: {describe_error(error)}"
-        await send({"type": f"lifespan.{step}.failed", "message": message})
-    else:
+        failure = f"the server ended by a defect: {describe_error(error)}"
+    if failure is None:
         await send({"type": "lifespan.shutdown.complete"})
+    else:  # out here, so that what Hypercorn raises and prints does not carry the exception and its words along
+        await send({"type": f"lifespan.{step}.failed", "message": failure})

@@ -49,10 +49,15 @@ _LONGEST = max(map(len, PLACEHOLDERS)) + 32
 """A placeholder that ends in what is judged now begins no further back; what runs of spaces hide from this, the
 judgement of the whole answer finds."""
 
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
-_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|^>.*$", re.MULTILINE)
-_OPEN_END = re.compile(r"[`\"“«>][^`\"”»\n]*\Z")
-"""A code span or a quotation that the text so far has opened and not closed."""
+_FENCE = r"```.*?(?:```|(?P<unclosed>\Z))"
+_CODE = r"(?P<ticks>`{1,2})(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)"
+_QUOTE = r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»"
+_QUOTED_LINE = r"^>[^\n]*"
+_SPANS = rf"(?P<code>{_FENCE}|{_CODE})|(?P<quote>{_QUOTE})|(?P<line>{_QUOTED_LINE})"
+_SPAN = re.compile(_SPANS, re.DOTALL | re.MULTILINE)
+"""Code and quotations."""
+_SPAN_OR_OPEN = re.compile(rf"{_SPANS}|(?P<open>[`\"“«][^\n]*\Z)", re.DOTALL | re.MULTILINE)
+"""… and what may become one of them by what is said next."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”»)*_]*\s|\n")
 
 
@@ -71,12 +76,12 @@ class Alarm:
 
 def placeholders_in(text: str, question: str) -> Iterator[re.Match[str]]:
     """The places of ``text`` that are placeholder content; ``question`` is what the user wrote."""
-    honest = [match.span() for match in _CODE.finditer(text)]
     asked = question.casefold()
-    honest += [
-        quoted.span()
-        for quoted in _QUOTED.finditer(text)
-        if all(match.group().casefold() in asked for match in _PLACEHOLDER.finditer(quoted.group()))
+    honest = [
+        span.span()
+        for span in _SPAN.finditer(text)
+        if span["code"] is not None
+        or all(match.group().casefold() in asked for match in _PLACEHOLDER.finditer(span.group()))
     ]
     for match in _PLACEHOLDER.finditer(text):
         if not any(start <= match.start() and match.end() <= end for start, end in honest):
@@ -96,6 +101,7 @@ class AnswerGuard:
     evidence: Callable[[], Sequence[Evidence]] | None
     text: str = ""
     _passed: int = 0
+    _scanned: int = 0
 
     def feed(self, part: str) -> str | Alarm:
         """Add what the agent says; what may be sent of it, possibly nothing yet, or why nothing may."""
@@ -131,22 +137,43 @@ class AnswerGuard:
         return Alarm("number", numbers) if numbers else None
 
     def judge_answer(self, answer: Answer) -> Alarm | None:
-        """Whether a whole answer may leave: its text, and what stands beside it."""
+        """Whether a whole answer may leave: its text, and what stands beside it.
+
+        Its numbers must trace to the evidence that it shows, and what it shows must be what its tools found.
+        """
         beside = [*answer.insights, *answer.action_items]
         for proposal in answer.recommendations:
             quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
             beside += [proposal.text, *proposal.assumptions, quantities]
-        return next(filter(None, map(self.judge, [answer.text, *beside])), None)
+        judge = AnswerGuard(self.question, self._cited(answer)).judge
+        return next(filter(None, map(judge, [answer.text, *beside])), None)
+
+    def _cited(self, answer: Answer) -> Callable[[], Sequence[Evidence]] | None:
+        if self.evidence is None:
+            return None
+        found = self.evidence()
+        cited = [item for item in answer.evidence if item in found]
+        return lambda: cited
 
     def _decided(self) -> int:
         """Up to where the text cannot change its meaning by what is said next."""
-        end = len(self.text)
+        spans, end = self._scan()
         if self.evidence is not None:  # what a number says depends on the words around it: "15" on "March", "million"
-            end = max((match.end() for match in _SENTENCE_END.finditer(self.text, self._passed)), default=0)
-        opened = _OPEN_END.search(self.text, self._passed)
-        if opened is not None:
-            end = min(end, opened.start())
+            ends = (match.end() for match in _SENTENCE_END.finditer(self.text, self._passed, end))
+            end = max((at for at in ends if not any(span.start() < at < span.end() for span in spans)), default=0)
         begun = _BEGUN.search(self.text, self._passed)
         if begun is not None:  # it may become a placeholder
             end = min(end, begun.start())
-        return max(self._passed, end)
+        end = max(self._passed, end)
+        self._scanned = next((span.start() for span in spans if end < span.end() or span["unclosed"] is not None), end)
+        return end
+
+    def _scan(self) -> tuple[list[re.Match[str]], int]:
+        """The code and quotations since the last scan, and up to where what is said next cannot change them."""
+        spans: list[re.Match[str]] = []
+        for span in _SPAN_OR_OPEN.finditer(self.text, self._scanned):
+            at_the_end = span.end() == len(self.text) and (span["line"] is not None or span["ticks"] is not None)
+            if span["open"] is not None or at_the_end:
+                return spans, span.start()
+            spans.append(span)
+        return spans, len(self.text)

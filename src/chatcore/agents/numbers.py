@@ -61,7 +61,7 @@ _RUN = re.compile(r"[A-Za-z0-9_][\w.:@#+-]*(?<![.:+-])")
 _CURRENCY_CODE = re.compile(r"(?:USD|EUR|GBP|CHF|US)(?=\d)")
 _EXPONENT = re.compile(r"\d[\d,]*(?:\.\d+)?[eE][+-]?\d+")
 _NUMBER = re.compile(
-    r"(?P<sign>(?<![\w)\]])[-−+])?(?:[$€£]\s?)?(?<![\d.,])(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
+    r"(?P<sign>(?<![\w)\]])[-−+])?(?:[$€£]\s?)?(?<!\d)(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
     r"(?P<exponent>[eE][+-]?\d+)?(?:(?P<suffix>[kKMBT])(?![A-Za-z])|\s(?P<word>thousand|million|billion|trillion)\b)?"
 )
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}

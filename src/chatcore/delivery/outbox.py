@@ -13,7 +13,8 @@ class Outbox:
     """Frames, as UTF-8, in the order they were put.
 
     Args:
-        max_bytes: what may wait unwritten; past it :attr:`overflowed` is set and the connection is to be cut.
+        max_bytes: what may wait unwritten; a frame that comes when it is more sets :attr:`overflowed`, and the
+            connection is to be cut. A single frame may be of any size: a long answer is no fault of its reader.
     """
 
     max_bytes: int
@@ -26,10 +27,10 @@ class Outbox:
 
     def put(self, frame: bytes, now: float) -> None:
         """Queue a frame at ``now``; never waits."""
-        self._frames.append((frame, now))
-        self.held_bytes += len(frame)
         if self.held_bytes > self.max_bytes:
             self.overflowed.set()
+        self._frames.append((frame, now))
+        self.held_bytes += len(frame)
         self._filled.set()
 
     async def take(self) -> tuple[bytes, float]:

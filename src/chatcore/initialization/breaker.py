@@ -40,6 +40,7 @@ TRANSITIONS: Mapping[tuple[BreakerState, Result], BreakerState] = MappingProxyTy
         (BreakerState.CLOSED, Result.CANCELLED): BreakerState.CLOSED,
         (BreakerState.CLOSED, Result.DUE): BreakerState.CLOSED,
         (BreakerState.OPEN, Result.DUE): BreakerState.HALF_OPEN,
+        (BreakerState.HALF_OPEN, Result.DUE): BreakerState.HALF_OPEN,
         (BreakerState.HALF_OPEN, Result.SUCCEEDED): BreakerState.CLOSED,
         (BreakerState.HALF_OPEN, Result.FAILED): BreakerState.OPEN,
         (BreakerState.HALF_OPEN, Result.FAILED_ENOUGH): BreakerState.OPEN,
@@ -89,8 +90,7 @@ class Breaker:
         """An attempt begins: after a wait it is the probe, if the breaker was open."""
         self._attempt = attempt
         self.retry_at = None
-        if (self.state, Result.DUE) in TRANSITIONS:
-            self._move(Result.DUE)
+        self._move(Result.DUE)
 
     def succeeded(self, attempt: int) -> None:
         """The attempt brought the services up."""

@@ -15,6 +15,7 @@ class Feed:
     """Tells watchers that something changed. They are conflated: a slow one sees the latest, not each."""
 
     version: int = 0
+    _latest: Snapshot | None = None
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
     def tell(self) -> None:
@@ -22,6 +23,12 @@ class Feed:
         self.version += 1
         self._changed.set()
         self._changed = trio.Event()
+
+    def latest(self, take: Callable[[], Snapshot]) -> Snapshot:
+        """The snapshot of this version: taken once, however many watchers ask for it."""
+        if self._latest is None or self._latest.version != self.version:
+            self._latest = take()
+        return self._latest
 
     async def after(self, version: int) -> None:
         """Return when there is something newer than ``version``."""
@@ -43,6 +50,7 @@ class Progress:
     async def __anext__(self) -> Snapshot:
         await trio.lowlevel.checkpoint_if_cancelled()
         await self._feed.after(self._seen)
-        snapshot = self._snapshot()
+        joining = self._seen < 0  # the first is never older than the moment of joining (guarantees.md, 25)
+        snapshot = self._snapshot() if joining else self._feed.latest(self._snapshot)
         self._seen = snapshot.version
         return snapshot

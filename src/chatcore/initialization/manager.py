@@ -118,13 +118,15 @@ class ServiceInitializationManager:
         """
         if (service := starting_service()) is not None:
             raise ReentrantInitialization(service)
-        await trio.lowlevel.checkpoint()
-        if self._ready is not None:
-            return self._ready
-        if (refusal := self.refusal()) is not None:
+        ready, refusal = self._ready, self.refusal()
+        if ready is not None or refusal is not None:
+            await trio.lowlevel.checkpoint()
+        if ready is not None:
+            return ready
+        if refusal is not None:
             raise refusal
         self.request_start()
-        cohort = await self._waiters.outcome()
+        cohort = await self._waiters.outcome()  # joined in this very step: what was true when it was called still is
         if cohort.ready is None:
             failure = cohort.failure or Failure(error_code=ErrorCode.SERVICE_INIT_FAILED)
             raise failure.for_one_caller(self._retry_after()) from failure.cause

@@ -18,7 +18,7 @@ from chatcore.protocol import messages as m
 from chatcore.protocol.connection import State
 from chatcore.services import ReadyServices
 from chatcore.session.voice import Voice
-from chatcore.session.waiting import progress_between
+from chatcore.session.waiting import UNDER_WAY, progress_between
 from chatcore.settings import Settings
 
 
@@ -66,9 +66,11 @@ class Attendance:
     manager: ServiceInitializationManager
     introduction: Introduction
     on_ready: Callable[[], None]
+    greeted: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """The first frame has been said."""
     _told: Snapshot | None = attrs.field(default=None, init=False)
 
-    def greet(self) -> None:
+    def _greet(self) -> None:
         """The first frame: the truth now."""
         if self.manager.ready is not None:
             return self._announce(self.manager.ready)
@@ -84,7 +86,12 @@ class Attendance:
         )
 
     async def follow(self) -> None:
-        """Tell what becomes of the services, for as long as the connection lasts."""
+        """Tell what becomes of the services, for as long as the connection lasts.
+
+        The greeting and the wait begin in one step: an attempt that the greeting told of is the one that is waited for.
+        """
+        self._greet()
+        self.greeted.set()
         while self.voice.ending is None:
             ready = self.manager.ready or await self._wait()
             if ready is not None:
@@ -113,7 +120,7 @@ class Attendance:
         async for snapshot in self.manager.progress():
             if self._is_over(snapshot):
                 return  # the error that ends this wait is on its way; an attempt's progress never falls
-            if snapshot.state in (ServicesState.INITIALIZING, ServicesState.RECOVERING, ServicesState.UNAVAILABLE):
+            if snapshot.state in (*UNDER_WAY, ServicesState.UNAVAILABLE):
                 self._tell(snapshot)
                 await self.voice.written()
             else:
@@ -121,8 +128,7 @@ class Attendance:
 
     def _is_over(self, snapshot: Snapshot) -> bool:
         """Whether the attempt that this connection was told of has come to nothing."""
-        under_way = (ServicesState.INITIALIZING, ServicesState.RECOVERING)
-        return self._told is not None and self._told.state in under_way and snapshot.state not in under_way
+        return self._told is not None and self._told.state in UNDER_WAY and snapshot.state not in UNDER_WAY
 
     def _tell_rest(self) -> None:
         """The steps of the attempt that has succeeded which were too quick to be told one by one."""

@@ -91,11 +91,11 @@ class Session:
 
     async def _converse(self) -> None:
         try:
-            self.attendance.greet()
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.attendance.follow)
+                await self.attendance.greeted.wait()
                 nursery.start_soon(self.reception.hear)
                 nursery.start_soon(self.reception.serve_resumes)
-                nursery.start_soon(self.attendance.follow)
         except Exception as error:  # a defect of this server must end this connection only
             self.parts.recorder.log("session_failed", **describe_error(error))
             self.voice.end(CloseCode.SERVER_FAULT, "Internal error")

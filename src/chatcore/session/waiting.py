@@ -65,7 +65,12 @@ def _waiting_words(now: Snapshot) -> str:
     return "Waiting for the next attempt" if now.state is State.UNAVAILABLE else "Waiting for the services"
 
 
+UNDER_WAY = (State.INITIALIZING, State.RECOVERING)
+"""The states in which an attempt is being made; in the others, whoever waits waits for the next one."""
+
+
 def _fields(now: Snapshot, status: ServiceStatus | None, step: str, message: str) -> dict[str, Any]:
+    under_way = now.state in (*UNDER_WAY, State.READY)
     return {
         "message": message,
         "progress": min(99, now.progress),
@@ -73,7 +78,7 @@ def _fields(now: Snapshot, status: ServiceStatus | None, step: str, message: str
         "service": status.name if status is not None else None,
         "label": status.label if status is not None else None,
         "status": step,
-        "attempt": max(1, now.attempt),
-        "elapsed_seconds": round(now.elapsed_seconds, 3),
+        "attempt": now.attempt if under_way else now.attempt + 1,
+        "elapsed_seconds": round(now.elapsed_seconds, 3) if under_way else 0.0,
         "eta_seconds": now.eta_seconds,
     }

@@ -27,6 +27,8 @@ COUNT_OF = r"\b(?:how many|number of|count of)(?: different| distinct| unique| v
 LED = re.compile(r"\b(by|per|each|every|across|which|what|who)[\s.]+$")
 """What leads to a column that rows are split by; dots stand for a value in between, as in ``which claude model``."""
 
+BY = re.compile(r"\b(by|per|each|every|across)\s+$")
+
 PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
 _ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
 _STEP_LED = re.compile(
@@ -122,20 +124,14 @@ class Asking:
     # --- what it is split by ----------------------------------------------------------------------------------------
 
     @property
-    def splits(self) -> bool:
-        """Whether words ask for a split."""
-        return self.reading.has(lexicon.EACH | lexicon.SPLIT | lexicon.WHICH) or self.reading.limit is not None
-
-    @property
     def group_columns(self) -> list[NamedColumn]:
         """The columns that the rows are to be split by: named, and neither what is measured nor what is filtered."""
         filtered = {named.column.name for named in self.reading.values}
         named = [each for each in self.reading.columns if each.column.meaning not in (*SUMMED, Meaning.DURATION)]
         text = blanked(self.reading.text, self.reading.values)
         led = [each for each in named if LED.search(text[: each.start]) or each.is_question]
-        named = [each for each in named if each.column.name not in filtered]
-        if not self.splits:
-            named = [each for each in named if each.column.family is not Family.NUMBER]
+        led = [e for e in led if e.column.family is not Family.NUMBER or BY.search(text[: e.start])]
+        named = [e for e in named if e.column.name not in filtered and e.column.family is not Family.NUMBER]
         ends = {each.end for each in led}
         led += [
             each

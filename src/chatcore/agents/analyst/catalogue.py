@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 
 import attrs
 
-from chatcore.agents.analyst.columns import Family, Meaning, currency_of, family_of
+from chatcore.agents.analyst.columns import Family, Meaning, currency_of, family_of, flat, name_words
 from chatcore.protocol.messages import Covered
 
 IMPLAUSIBLE_TIMES = 10_000
@@ -47,6 +49,30 @@ class Column:
     def family(self) -> Family:
         """What kind of values it holds."""
         return family_of(self.type)
+
+    @cached_property
+    def spelt_alike(self) -> Mapping[str, tuple[str, ...]]:
+        """The values by their spelling in lower case."""
+        found: dict[str, tuple[str, ...]] = {}
+        for value in self.values:
+            found[value.lower()] = (*found.get(value.lower(), ()), value)
+        return found
+
+    @cached_property
+    def _flat_values(self) -> tuple[tuple[str, str], ...]:
+        return tuple((f" {' '.join(flat(value).split())} ", value) for value in self.values)
+
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        """The words that the values are made of."""
+        return frozenset(part for flattened, _ in self._flat_values for part in flattened.split())
+
+    def containing(self, parts: Sequence[str]) -> tuple[str, ...]:
+        """The values that have these words in them, side by side."""
+        if not self.parts.issuperset(parts):
+            return ()
+        sought = f" {' '.join(parts)} "
+        return tuple(value for flattened, value in self._flat_values if sought in flattened)
 
 
 @attrs.frozen(kw_only=True)
@@ -122,6 +148,14 @@ class Catalogue:
     tables: tuple[Table, ...]
     origin: Origin
     data_version: str
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """The words that the names of tables, columns and values are made of."""
+        names = {word for table in self.tables for word in name_words(table.name)}
+        columns = [column for table in self.tables for column in table.columns]
+        names.update(word for column in columns for word in (*name_words(column.name), *column.parts))
+        return frozenset(name for name in names if not name.isdigit())
 
     def table(self, name: str) -> Table:
         """The table of this name."""

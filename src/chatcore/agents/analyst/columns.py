@@ -148,6 +148,11 @@ def name_words(name: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[a-z0-9]+", spaced.lower()))
 
 
+def flat(text: str) -> str:
+    """The text in lower case with every sign that joins words as a space: of the same length, so positions stay."""
+    return re.sub(r"[^a-z0-9]", " ", text.lower())
+
+
 @attrs.frozen
 class Candidate:
     """A column as far as its meaning goes by it: its name and DuckDB type."""

@@ -118,8 +118,6 @@ def _records(
 
 
 def _broken(shown: str, line: int, error: str) -> ConfigurationError:
-    if "NUL" in error:
-        return ConfigurationError(shown, f"line {line} holds a NUL character", "it should be text, saved as UTF-8")
     if "field limit" in error:
         return ConfigurationError(shown, f"line {line} holds an overlong value", "check for a quote that is not closed")
     if "new-line character" in error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from chatcore.agents.analyst import lexicon, refusals
-from chatcore.agents.analyst.asking import LED, Asking
+from chatcore.agents.analyst.asking import BY, LED, SUMMED, Asking
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.language import Word
 from chatcore.agents.analyst.periods import Calendar, overlaps
@@ -22,6 +22,7 @@ _PART = (
     r"\b(first|second|third|fourth|last|early|late|mid|middle|beginning|end|start|half)\b(?: \w+)? ?(?:of |in )?"
     r"(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:19|20)\d\d)\b"
 )
+_COUNTED_STEPS = r"\bhow many (?:days|weeks|months|quarters|years)\b"
 _NEEDED = {
     Measure.COST: Meaning.COST,
     Measure.COST_PER_CALL: Meaning.COST,
@@ -34,8 +35,25 @@ _NEEDS_TOKENS = (Measure.TOKENS, Measure.TOKENS_PER_CALL, Measure.COST_PER_MILLI
 
 def find_fault(asking: Asking) -> Refusal | None:
     """The first reason against an answer, None where there is none."""
-    faults = (_timeless, _bad_date, _part_of_period, _absent_concept, _unknown_word, _missing_measure, _bad_period)
+    faults = (
+        _split_by_sum,
+        _timeless,
+        _bad_date,
+        _part_of_period,
+        _absent_concept,
+        _unknown_word,
+        _missing_measure,
+        _bad_period,
+    )
     return next((refusal for fault in faults if (refusal := fault(asking)) is not None), None)
+
+
+def _split_by_sum(asking: Asking) -> Refusal | None:
+    """A split by what is summed itself."""
+    text, columns = asking.reading.text, asking.reading.columns
+    if not any(each.column.meaning in SUMMED and BY.search(text[: each.start]) for each in columns):
+        return None
+    return refusals.not_supported("a split by a figure", asking.reading.catalogue)
 
 
 def _timeless(asking: Asking) -> Refusal | None:
@@ -57,8 +75,12 @@ def _part_of_period(asking: Asking) -> Refusal | None:
     """A part of a month or a year that is not worked out: its first week, its end."""
     free = asking.reading.free
     steps = any(word in lexicon.GRAINS for word in free) and asking.grain is None and not asking.previous
-    if not asking.reading.periods or not (steps or asking.reading.says(_PART)):
+    part = asking.reading.periods and asking.reading.says(_PART)
+    if not part and not (steps and not asking.reading.says(_COUNTED_STEPS)):
         return None
+    if steps and asking.group_columns and not asking.reading.periods:
+        columns, step = [named.column for named in asking.group_columns], next(iter(free & set(lexicon.GRAINS)))
+        return refusals.one_split_at_a_time(columns, lexicon.GRAINS[step], asking.table, asking.reading.catalogue)
     return refusals.not_supported("a part of a period", asking.reading.catalogue)
 
 

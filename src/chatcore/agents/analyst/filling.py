@@ -86,9 +86,12 @@ async def fill(
     contents = []
     for number, (source, name) in enumerate(zip(sources, names, strict=True)):
         meter.report(source, 0.0)
-        digest = await _digest(source, meter)
+        try:
+            digest = await _digest(source, meter)
+            rows = await _load(connection, directory / f"input-{number}", source, name, meter)
+        except OSError:
+            raise ConfigurationError(source.shown, "the file can no longer be read", "check the disk") from None
         contents.append([source.path.name, source.size_bytes, digest])
-        rows = await _load(connection, directory / f"input-{number}", source, name, meter)
         meter.finish(source, rows)
     version = hashlib.sha256(json.dumps(contents, separators=(",", ":")).encode()).hexdigest()
     return Filled({name: source.path.name for name, source in zip(names, sources, strict=True)}, version)

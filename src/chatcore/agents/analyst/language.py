@@ -16,6 +16,9 @@ SHORTEST_CORRECTED = 4
 CLOSE = 0.82
 """How alike a misspelt word must be, as difflib measures it: ``spnd`` is ``spend``, ``team`` is not ``term``."""
 
+MOST_LETTERS = 2
+"""How many letters a slip of the fingers adds or leaves out; the first one is seldom wrong."""
+
 _CORRECTABLE = sorted(word for word in MEANT if len(word) >= SHORTEST_CORRECTED)
 _WORD = re.compile(r"[A-Za-z0-9_$€£%][\w$./:@#+%'’-]*")
 
@@ -58,5 +61,6 @@ def correct(word: str, vocabulary: Collection[str]) -> str:
     if word in KNOWN or word in vocabulary or len(word) < SHORTEST_CORRECTED or not word.isalpha():
         return word
     swapped = [known for known in _CORRECTABLE if sorted(known) == sorted(word)]
-    close = difflib.get_close_matches(word, [*_CORRECTABLE, *vocabulary], n=1, cutoff=CLOSE)
+    alike = [w for w in (*_CORRECTABLE, *vocabulary) if w[:1] == word[:1] and abs(len(w) - len(word)) <= MOST_LETTERS]
+    close = difflib.get_close_matches(word, alike, n=1, cutoff=CLOSE)
     return next(iter([*swapped, *close]), word)

@@ -19,7 +19,7 @@ import attrs
 import trio
 
 from chatcore.agents.analyst.blocking import interruptible
-from chatcore.agents.analyst.catalogue import Catalogue, Origin, Table
+from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
 from chatcore.agents.analyst.profile import profile
@@ -168,12 +168,18 @@ async def _loaded(
         await interruptible(connection, lambda: connection.execute("CHECKPOINT"))
     progress(LOADING, "looking at what the columns hold")
     async with _connected(file, directory, read_only=True) as connection:
-        with suppress(OSError):  # an open file needs no name, and so leaves nothing behind if the process is killed
-            file.unlink()
+        await trio.to_thread.run_sync(_forget_files, directory)
         await trio.to_thread.run_sync(lock, connection)
         ledger = await described(connection, filled.tables, filled.data_version, origin)
         progress(1.0, "the data is loaded")
         yield ledger
+
+
+def _forget_files(directory: Path) -> None:
+    """Take the names from the files: open ones need none, and a killed process then leaves no rows behind."""
+    for file in directory.iterdir():
+        with suppress(OSError):
+            file.unlink()
 
 
 async def described(
@@ -185,11 +191,13 @@ async def described(
     def fetch(sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         return cursor.execute(sql, dict(parameters)).fetchall()
 
-    def describe() -> tuple[Table, ...]:
-        return tuple(profile(fetch, name, file) for name, file in tables.items())
+    def describe() -> Catalogue:
+        found = tuple(profile(fetch, name, file) for name, file in tables.items())
+        catalogue = Catalogue(tables=found, origin=origin, data_version=data_version)
+        catalogue.vocabulary  # noqa: B018  made here, in the thread, and kept for every question
+        return catalogue
 
-    found = await interruptible(cursor, describe)
-    return Ledger(Catalogue(tables=found, origin=origin, data_version=data_version), connection)
+    return Ledger(await interruptible(cursor, describe), connection)
 
 
 @asynccontextmanager

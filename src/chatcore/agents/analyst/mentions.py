@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
-from chatcore.agents.analyst.columns import Meaning, name_words
+from chatcore.agents.analyst.catalogue import Column, Table
+from chatcore.agents.analyst.columns import Meaning, flat, name_words
 from chatcore.agents.analyst.language import Word
 from chatcore.agents.analyst.lexicon import CALLS, CONCEPTS, COST, KNOWN, OTHER_NOUNS, STOP, TOKENS, WHICH
 
@@ -62,11 +62,6 @@ class NamedValues(Span):
     column: Column
     values: tuple[str, ...]
     words: str
-
-
-def flat(text: str) -> str:
-    """The text with every sign that joins words as a space: of the same length, so that positions stay."""
-    return re.sub(r"[^a-z0-9]", " ", text.lower())
 
 
 def _phrase(words: Sequence[str]) -> re.Pattern[str]:
@@ -169,15 +164,17 @@ def _values_in(
     phrase: str, span: Span, run: Sequence[Word], words: Sequence[Word], columns: Sequence[Column]
 ) -> list[NamedValues]:
     for column in columns:
-        exact = tuple(value for value in column.values if value.lower() == phrase.lower())
+        exact = column.spelt_alike.get(phrase.lower(), ())
         if exact and (not _everyday(run) or _beside_its_column(run, words, column)):
             return [NamedValues(span.start, span.end, column, exact, exact[0])]
     if _everyday(run) or len(phrase) < _SHORTEST_PART or any(word.text in STOP for word in (run[0], run[-1])):
         return []
-    part = f" {' '.join(flat(phrase).split())} "
+    parts = flat(phrase).split()
+    if all(part.isdigit() for part in parts):
+        return []
     for column in columns:
-        containing = tuple(value for value in column.values if part in f" {' '.join(flat(value).split())} ")
-        if containing and re.search("[a-z]", part):
+        containing = column.containing(parts)
+        if containing:
             return [NamedValues(span.start, span.end, column, containing, phrase)]
     return []
 
@@ -195,15 +192,3 @@ def _beside_its_column(run: Sequence[Word], words: Sequence[Word], column: Colum
     if column.meaning is Meaning.STATUS or (first > 0 and words[first - 1].text in _NAMING):
         return True
     return any(word in names or CONCEPTS.get(word) is column.meaning is not Meaning.UNKNOWN for word in beside)
-
-
-def vocabulary(catalogue: Catalogue) -> frozenset[str]:
-    """The words that the data's names are made of."""
-    names: set[str] = set()
-    for table in catalogue.tables:
-        names.update(name_words(table.name))
-        for column in table.columns:
-            names.update(name_words(column.name))
-            for value in column.values:
-                names.update(flat(value).split())
-    return frozenset(name for name in names if not name.isdigit())

@@ -24,6 +24,7 @@ _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "last": 4}
 _ORDINAL = r"(?P<ordinal>" + "|".join(_ORDINALS) + r")"
 _UNIT = r"(?P<unit>day|week|month|quarter|year)s?\b"
+_OF_DATA = r"(?P<of_data>\s+(?:of|in)\s+(?:the\s+|our\s+)?(?:data|file|ledger)\b)?"
 _NUMBERS = {
     word: number
     for number, word in enumerate(
@@ -48,7 +49,7 @@ _PATTERNS = {  # in the order they are looked for: the longer before what is a p
     "month_day": rf"\b{_MONTH}\s+{_DAY}(?!\d)(?:,?\s+{_YEAR})?",
     "month": rf"\b{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR})?",
     "last_count": rf"\b(?:the\s+)?(?:last|past|previous|latest|final|most recent|recent)\s+{_COUNT}\s+{_UNIT}",
-    "last_one": rf"\b(?:the\s+)?(?P<which>last|past|previous|this|current|latest)\s+{_UNIT}",
+    "last_one": rf"\b(?:the\s+)?(?P<which>last|past|previous|this|current|latest)\s+{_UNIT}{_OF_DATA}",
     "named_day": r"\b(?P<named>today|yesterday)\b",
     "year": rf"(?<![\w.,$-]){_YEAR}(?![\w.,]*\d|-\d)",
 }
@@ -210,7 +211,7 @@ def _relative(date: _Date, known: Calendar) -> tuple[dt.date, dt.date]:
             return tomorrow - dt.timedelta(days=number * (7 if unit == "week" else 1)), tomorrow
         return _add_months(tomorrow, -number * _MONTHS_IN[unit]), tomorrow
     begin = begin_of(unit, known.last)
-    if date.group("which") in ("this", "current", "latest"):
+    if date.group("which") in ("this", "current", "latest") or date.group("of_data"):
         return begin, next_of(unit, begin)
     return begin_of(unit, begin - dt.timedelta(days=1)), begin
 

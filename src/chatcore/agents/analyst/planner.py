@@ -30,7 +30,10 @@ _SINGLE_ROWS = (
     rf"|\b(?:{ROW_NOUNS}) (?:were|was|are|is) (?:the )?{_SUPERLATIVE}\b"
     rf"|\b(?:{ROW_NOUNS}) (?:that |which )?cost(?:s|ing)? (?:us )?(?:the )?most\b"
 )
-_OVER_TIME = r"\bover time\b|\bgoing (?:up|down)\b|\bup or down\b|\b(\w+)[- ](?:over|by|to|on)[- ]\1\b"
+_OVER_TIME = (
+    r"\bover time\b|\b(?:by|per) (?:date|time)\b|\bgoing (?:up|down)\b|\bup or down\b"
+    r"|\b(\w+)[- ](?:over|by|to|on)[- ]\1\b"
+)
 _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
 _EXTREME = r"\b(highest|lowest|largest|smallest|biggest) (?:single )?(costs?|charge|price|expense|tokens?)\b"
@@ -42,7 +45,7 @@ _DESCRIPTION = (
     r"|\bwhat'?s? (is )?in (the|this|that|my|our|your)?\b|\bschema\b|\bhow far back\b|\bdate range\b"
     r"|\bwhat can (you|i)\b|\b(first|last|latest|earliest|newest|oldest) (row|record|entry|call|date|day)\b"
     r"|^\s*(help|hello|hi|hey|data|tables|columns|schema)\b|\bwhat do you (know|have|see)\b"
-    r"|\bhow many (tables|columns|files)\b"
+    r"|\bhow many (tables|columns|files)\b|\bhow (much|many \w+ of) data\b"
 )
 
 
@@ -176,6 +179,9 @@ class Planner:
             return None
         if self.asking.table.first_day is None:
             return refusals.no_time(self.asking.table, self.reading)
+        if self.asking.grain is not None and self.asking.group_columns:
+            columns = [named.column for named in self.asking.group_columns]
+            return refusals.one_split_at_a_time(columns, self.asking.grain, self.asking.table, self.reading.catalogue)
         return self._intent("trend", grain=self.asking.grain or self.asking.fitting_grain)
 
     def _grouping(self) -> Intent | Refusal | None:
@@ -184,12 +190,10 @@ class Planner:
         if not columns:
             return self._named_rows()
         if len(columns) > 1:
-            return refusals.one_column_at_a_time(columns, self.asking.table, self.reading.catalogue)
+            return refusals.one_split_at_a_time(columns, None, self.asking.table, self.reading.catalogue)
         return self._by(columns[0])
 
     def _by(self, column: Column) -> Intent | None:
-        if column.family is Family.NUMBER and not self.asking.splits:
-            return None
         number = self.asking.named_number or self._timed()
         if number is not None and number.name != column.name:
             return self._intent("column_by", by=column.name, column=number.name)
@@ -221,7 +225,8 @@ class Planner:
         if spread and not numbers:
             summed = table.column(Meaning.COST if self.asking.row_measure is Measure.COST else Meaning.TOTAL_TOKENS)
             return self._intent("statistics", column=summed.name) if summed else None
-        if numbers and (spread or numbers[0].meaning not in SUMMED):
+        spelt_out = [named for named in self.reading.columns if "_" in self.reading.text[named.start : named.end]]
+        if numbers and (spread or numbers[0].meaning not in SUMMED or spelt_out):
             return self._intent("statistics", column=numbers[0].name)
         return None
 

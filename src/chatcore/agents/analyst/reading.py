@@ -19,7 +19,6 @@ from chatcore.agents.analyst.mentions import (
     find_columns,
     find_tables,
     find_values,
-    vocabulary,
 )
 from chatcore.agents.analyst.periods import Calendar, Found, find_periods
 from chatcore.agents.analyst.request import Filter
@@ -153,7 +152,7 @@ def _join(known: Filter | None, named: NamedValues, exclude: bool, *, narrow: bo
 
 def read(question: str, catalogue: Catalogue) -> Reading:
     """Read a question as far as no table need be chosen for it."""
-    known = vocabulary(catalogue)
+    known = catalogue.vocabulary
     corrected = _corrected(question, split_words(question, known))
     words = tuple(split_words(corrected, known))
     tables = tuple(find_tables(corrected, words, catalogue.tables))

@@ -177,16 +177,16 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def one_column_at_a_time(columns: Sequence[Column], table: Table, catalogue: Catalogue) -> Refusal:
-    """Rows are split by one column, not by several."""
-    verb = _things(table)
-    names = " and ".join(f"`{column.name}`" for column in columns)
+def one_split_at_a_time(columns: Sequence[Column], grain: str | None, table: Table, catalogue: Catalogue) -> Refusal:
+    """Rows are split by one column or by steps of time, not by several at once."""
+    names = [column.name for column in columns] + ([grain] if grain else [])
+    asked = [f"{_things(table)} by {column.name}" for column in columns if column.family is not Family.NUMBER]
+    asked += [f"{_things(table)} by {grain}"] if grain else []
     return Refusal(
         reason="not_supported",
-        text=f"I split by one column at a time, not by {names} together.",
-        missing=tuple(column.name for column in columns),
-        alternatives=tuple(f"{verb} by {column.name}" for column in columns if column.family is not Family.NUMBER)
-        or suggestions(catalogue),
+        text=f"I split by one thing at a time, not by {' and '.join(f'`{name}`' for name in names)} together.",
+        missing=tuple(names),
+        alternatives=tuple(asked) or suggestions(catalogue),
     )
 
 

@@ -25,9 +25,10 @@ const APPLY = {
     Object.assign(startup, { state: "ready", agents, limits, generation, instanceId, progress });
   },
   recovering(startup, frame) {
-    Object.assign(startup, { state: "recovering", progress: null, frame: null, slow: [] });
-    const known = startup.services.get(frame.service) ?? { phase: null };
-    startup.services.set(frame.service, { ...known, label: frame.label, state: "failed", seconds: null });
+    const { phase = null } = startup.services.get(frame.service) ?? {};
+    const lost = { label: frame.label, phase, state: "failed", seconds: null };
+    const services = new Map([[frame.service, lost]]); // which others go with it shows when they start again
+    Object.assign(startup, { state: "recovering", progress: null, frame: null, slow: [], services });
   },
   draining(startup) {
     startup.state = "draining";

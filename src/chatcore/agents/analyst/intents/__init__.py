@@ -15,9 +15,9 @@ from chatcore.agents.analyst.intents import (
     trend,
     versus,
 )
-from chatcore.agents.analyst.intents.base import Kind
+from chatcore.agents.analyst.intents.base import IntentKind
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, IntentKind] = {
     module.KIND.name: module.KIND
     for module in (
         totals,

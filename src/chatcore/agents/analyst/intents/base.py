@@ -8,7 +8,7 @@ from typing import TypeAlias
 import attrs
 
 from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
-from chatcore.agents.analyst.columns import Meaning, name_words
+from chatcore.agents.analyst.columns import Meaning, currency_of, name_words
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
 
@@ -37,7 +37,7 @@ Wording: TypeAlias = Callable[[Intent, Catalogue, Sheets], Draft | Refusal]
 
 
 @attrs.frozen
-class Kind:
+class IntentKind:
     """A kind of question that is answered.
 
     Args:
@@ -103,8 +103,8 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def measured(column: Column, cell: Cell, currency: str) -> str:
     """A cell of a column of numbers in its unit, as far as its meaning and name tell one."""
-    if column.meaning is Meaning.COST:
-        return cell.money(currency)
+    if column.meaning is Meaning.COST or currency_of(column.name):
+        return cell.money(currency or currency_of(column.name))
     return cell.figure + next((unit for word, unit in _UNITS.items() if word in name_words(column.name)), "")
 
 

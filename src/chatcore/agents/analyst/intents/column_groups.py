@@ -6,7 +6,7 @@ from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import (
     Draft,
-    Kind,
+    IntentKind,
     Sheets,
     code,
     markdown_table,
@@ -69,4 +69,4 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     return Draft((headline, markdown_table([by, *titles.values()], rows)))
 
 
-KIND = Kind("column_by", "A column of numbers by the values of another column", queries, word)
+KIND = IntentKind("column_by", "A column of numbers by the values of another column", queries, word)

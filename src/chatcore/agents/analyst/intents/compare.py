@@ -10,7 +10,7 @@ from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.intents.base import (
     MEASURED,
     Draft,
-    Kind,
+    IntentKind,
     Sheets,
     code,
     markdown_table,
@@ -194,4 +194,4 @@ class Comparison:
         return found
 
 
-KIND = Kind("compare", "Two periods side by side", queries, word)
+KIND = IntentKind("compare", "Two periods side by side", queries, word)

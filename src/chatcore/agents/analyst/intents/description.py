@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatcore.agents.analyst.catalogue import Catalogue, Origin, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query, Sheet
-from chatcore.agents.analyst.intents.base import Draft, Kind, Sheets, listed, markdown_table, plural
+from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, listed, markdown_table, plural
 from chatcore.agents.analyst.intents.scope import gap_query, gap_words
 from chatcore.agents.analyst.readings import identifier, literal
 from chatcore.agents.analyst.request import Intent
@@ -71,4 +71,4 @@ def _insights(table: Table) -> list[str]:
     return [f"`{table.name}` covers {table.covered_from[:10]} to {table.covered_to[:10]}; times are UTC."]
 
 
-KIND = Kind("description", "What tables and columns there are, and what they are taken for", queries, word)
+KIND = IntentKind("description", "What tables and columns there are, and what they are taken for", queries, word)

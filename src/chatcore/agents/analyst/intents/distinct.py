@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.intents import groups
-from chatcore.agents.analyst.intents.base import Draft, Kind, Sheets, table_of
+from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, table_of
 from chatcore.agents.analyst.intents.groups import Ranking
 from chatcore.agents.analyst.intents.scope import filter_words, nothing_there, period_words
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -22,4 +22,4 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     return Draft((headline, Ranking(intent, table_of(intent, catalogue), sheets).ranked_table()))
 
 
-KIND = Kind("distinct", "How many different values a column has", groups.queries, word)
+KIND = IntentKind("distinct", "How many different values a column has", groups.queries, word)

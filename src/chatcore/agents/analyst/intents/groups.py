@@ -10,7 +10,7 @@ from chatcore.agents.analyst.evidence import Query, Sheet
 from chatcore.agents.analyst.intents.base import (
     MEASURED,
     Draft,
-    Kind,
+    IntentKind,
     Sheets,
     code,
     markdown_table,
@@ -136,7 +136,8 @@ class Ranking:
             return ""
         if not self._groups.cell("implausible_rows", row):
             return ""
-        clean = self._groups.cell("spend_without_implausible", row).money(self.table.currency)
+        left = self._groups.cell("spend_without_implausible", row)
+        clean = "nothing" if left.missing else left.money(self.table.currency)
         odd = plural(self._groups.cell("implausible_rows", row), "implausible row")
         return f" as recorded, **{clean}** without {odd}{self._leader_without()}"
 
@@ -198,4 +199,4 @@ class Ranking:
         return found
 
 
-KIND = Kind("by", "Spend, calls or tokens by the values of a column", queries, word)
+KIND = IntentKind("by", "Spend, calls or tokens by the values of a column", queries, word)

@@ -7,7 +7,16 @@ import attrs
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query, Sheet
-from chatcore.agents.analyst.intents.base import Draft, Kind, Sheets, listed, markdown_table, noun_of, plural, table_of
+from chatcore.agents.analyst.intents.base import (
+    Draft,
+    IntentKind,
+    Sheets,
+    listed,
+    markdown_table,
+    noun_of,
+    plural,
+    table_of,
+)
 from chatcore.agents.analyst.intents.scope import (
     NAMED_MONTHS,
     gap_query,
@@ -153,4 +162,4 @@ class Findings:
         return actions
 
 
-KIND = Kind("quality", "What is missing, free, repeated, absent or implausible in a table", queries, word)
+KIND = IntentKind("quality", "What is missing, free, repeated, absent or implausible in a table", queries, word)

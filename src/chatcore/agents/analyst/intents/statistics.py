@@ -7,7 +7,7 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import (
     Draft,
-    Kind,
+    IntentKind,
     Sheets,
     markdown_table,
     measured,
@@ -83,4 +83,4 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     return Draft((*parts, f"\n{odd}") if odd else tuple(parts))
 
 
-KIND = Kind("statistics", "A column of numbers: average, median, lowest, highest, total", queries, word)
+KIND = IntentKind("statistics", "A column of numbers: average, median, lowest, highest, total", queries, word)

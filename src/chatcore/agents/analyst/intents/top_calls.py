@@ -5,7 +5,16 @@ from __future__ import annotations
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query
-from chatcore.agents.analyst.intents.base import Draft, Kind, Sheets, code, markdown_table, noun_of, plural, table_of
+from chatcore.agents.analyst.intents.base import (
+    Draft,
+    IntentKind,
+    Sheets,
+    code,
+    markdown_table,
+    noun_of,
+    plural,
+    table_of,
+)
 from chatcore.agents.analyst.intents.scope import (
     filter_words,
     implausible_query,
@@ -93,4 +102,4 @@ def _insights(intent: Intent, sheets: Sheets, currency: str) -> list[str]:
     return [f"The most expensive plausible one cost {first['cost'].money(currency)}, at {first['time']}."]
 
 
-KIND = Kind("top_calls", "The single calls that cost most or have most tokens", queries, word)
+KIND = IntentKind("top_calls", "The single calls that cost most or have most tokens", queries, word)

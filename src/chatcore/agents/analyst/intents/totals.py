@@ -7,7 +7,7 @@ import attrs
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
-from chatcore.agents.analyst.intents.base import MEASURED, Draft, Kind, Sheets, noun_of, plural, table_of, written
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, IntentKind, Sheets, noun_of, plural, table_of, written
 from chatcore.agents.analyst.intents.scope import (
     filter_words,
     gap_query,
@@ -160,4 +160,4 @@ class Figure:
 
 _CHECK = "Check the implausible rows against the provider's invoice before the raw total is used."
 
-KIND = Kind("total", "What was spent, how many calls or how many tokens, over all rows or some", queries, word)
+KIND = IntentKind("total", "What was spent, how many calls or how many tokens, over all rows or some", queries, word)

@@ -10,7 +10,7 @@ from chatcore.agents.analyst.evidence import MAX_EVIDENCE_ROWS, Cell, Query, She
 from chatcore.agents.analyst.intents.base import (
     MEASURED,
     Draft,
-    Kind,
+    IntentKind,
     Sheets,
     markdown_table,
     noun_of,
@@ -39,7 +39,7 @@ _FORMATS = {"day": "'%Y-%m-%d'", "week": "'%G-W%V'", "month": "'%Y-%m'", "year":
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
-    """The newest steps in order of time, the highest and lowest of all, and what belongs to them."""
+    """The newest steps, or those that lead where a number is asked for; the extremes of all; what belongs to them."""
     return [
         _steps_query(intent, catalogue),
         _extremes_query(intent, catalogue),
@@ -65,6 +65,11 @@ def _all_steps(intent: Intent, catalogue: Catalogue) -> tuple[str, dict[str, obj
 
 def _steps_query(intent: Intent, catalogue: Catalogue) -> Query:
     sql, parameters = _all_steps(intent, catalogue)
+    if intent.limit is not None:
+        order = "DESC" if intent.descending else "ASC"
+        rank = identifier(MEASURED[intent.measure].column)
+        ranked = f"SELECT * FROM ({sql}) ORDER BY {rank} {order} NULLS LAST, step LIMIT $limit"
+        return Query("steps", ranked, {**parameters, "limit": intent.limit})
     newest = f"SELECT * FROM ({sql}) ORDER BY step DESC LIMIT {MAX_EVIDENCE_ROWS}"
     return Query("steps", f"SELECT * FROM ({newest}) ORDER BY step", parameters)
 
@@ -189,14 +194,14 @@ class Course:
             columns[measured.words] = measured.column
         present = {title: name for title, name in columns.items() if self.sheets["steps"].has(name)}
         rows = [[self._written(name, row[name]) for name in present.values()] for row in self.sheets["steps"]]
-        return markdown_table(list(present), rows[-SHOWN_STEPS:])
+        return markdown_table(list(present), rows if self.intent.limit else rows[-SHOWN_STEPS:])
 
     def _written(self, name: str, cell: Cell) -> str:
         return str(cell) if name == "step" else written(name, cell, self.table.currency)
 
     def _insights(self) -> list[str]:
         found = []
-        if len(self.sheets["steps"]) > SHOWN_STEPS:
+        if len(self.sheets["steps"]) > SHOWN_STEPS and self.intent.limit is None:
             found.append(f"The table shows the newest {self.intent.grain}s; the evidence has those before.")
         first, last = self.sheets["totals"].cell("first"), self.sheets["totals"].cell("last")
         if self.intent.grain != "day" and not first.missing and self.table.column(Meaning.TIME):
@@ -207,4 +212,4 @@ class Course:
         return found
 
 
-KIND = Kind("trend", "Spend, calls or tokens over time", queries, word)
+KIND = IntentKind("trend", "Spend, calls or tokens over time", queries, word)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents import groups
-from chatcore.agents.analyst.intents.base import MEASURED, Draft, Kind, Sheets, table_of
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, IntentKind, Sheets, table_of
 from chatcore.agents.analyst.intents.groups import Ranking
 from chatcore.agents.analyst.intents.scope import implausible_query, ratios_of, totals_query
 from chatcore.agents.analyst.readings import identifier
@@ -53,4 +53,4 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     return Ranking(intent, table_of(intent, catalogue), sheets).draft()
 
 
-KIND = Kind("versus", "Several names side by side", queries, word)
+KIND = IntentKind("versus", "Several names side by side", queries, word)
