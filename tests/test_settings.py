@@ -82,6 +82,13 @@ def test_bind_has_a_host_and_a_port(bind: str, host: str, port: int) -> None:
     assert (settings.host, settings.port) == (host, port)
 
 
+def test_secrets_are_not_shown() -> None:
+    shown = repr(
+        Settings(jwt_secret="s1", llm_api_key="s2", database_url="postgresql://u:s3@h/d", redis_url="redis://:s4@h")
+    )
+    assert not [secret for secret in ("s1", "s2", "s3", "s4") if secret in shown]
+
+
 def test_every_key_is_documented_and_frozen() -> None:
     assert all(doc.endswith(".") for _, _, doc in documented_keys())
     with pytest.raises(attrs.exceptions.FrozenInstanceError):

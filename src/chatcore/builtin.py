@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from chatcore.agents.analyst.ledger import open_ledger, open_sample
 from chatcore.agents.analyst.records import open_records
 from chatcore.agents.analyst.sources import find_sources, validate_sources
 from chatcore.application import Application
-from chatcore.errors import ConfigurationError
+from chatcore.errors import ChatcoreError, ConfigurationError
+from chatcore.observability import describe_error
 from chatcore.services import Phase, ServiceGraph, StartReporter
 from chatcore.settings import Settings
 from chatcore.threads.service import ThreadService
@@ -53,6 +55,11 @@ def import_application(reference: str) -> Application:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ConfigurationError("app", f"module {error.name!r} cannot be found") from None
+    except ChatcoreError:
+        raise
+    except Exception as error:  # an author's module may raise anything, with anything in its words
+        told = describe_error(error)
+        raise ConfigurationError("app", f"{module_name} raises {told['error']} at {told['where']}") from None
     found = getattr(module, attribute, None)
     if not isinstance(found, Application):
         raise ConfigurationError("app", f"{reference!r} is no chatcore.Application")
@@ -65,6 +72,8 @@ def analyst_application(data: Sequence[str]) -> Application:
     Raises:
         ConfigurationError: names the file that is wrong.
     """
+    if importlib.util.find_spec("duckdb") is None:
+        raise ConfigurationError("analyst", "DuckDB is not installed", "pip install 'chatcore[analyst]'")
     return Application(_graph(data), agents={"analyst": Analyst})
 
 

@@ -65,7 +65,10 @@ def check_servable(settings: Settings) -> None:
 def _check_database(url: str) -> None:
     if not url.startswith(SQLITE):
         raise ConfigurationError("database_url", "this version keeps its data in SQLite", "use sqlite:///FILE")
-    folder = Path(url.removeprefix(SQLITE)).absolute().parent
+    file = url.removeprefix(SQLITE)
+    if not file or file == ":memory:" or "?" in file:
+        raise ConfigurationError("database_url", "names no file", "use sqlite:///FILE, without parameters")
+    folder = Path(file).absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         problem = f"{folder} is no folder that can be written"
         raise ConfigurationError("database_url", problem, "name a file in one that can")

@@ -141,6 +141,26 @@ METRICS: dict[str, tuple[Callable[..., Any], str, str, tuple[str, ...], tuple[fl
 """Every metric by its field of :class:`Instruments`: kind, name, documentation, labels, buckets."""
 
 
+WARNINGS = frozenset(
+    {
+        "agent_failed",
+        "connection_failed",
+        "event_loop_blocked",
+        "inauthentic_response",
+        "initialization_failed",
+        "request_failed",
+        "run_not_stored",
+        "run_not_taken_up",
+        "service_exit_abandoned",
+        "service_exit_failed",
+        "service_lost",
+        "session_failed",
+        "storage_unavailable",
+    }
+)
+"""Events that somebody should look at."""
+
+
 @attrs.define(eq=False)
 class Metrics(Recorder):
     """Counts and logs. See :class:`~chatcore.observability.Recorder` for what each method hears of."""
@@ -222,4 +242,5 @@ class Metrics(Recorder):
 
     def log(self, event: str, **fields: Any) -> None:
         """See :class:`Recorder`."""
-        self.logger.info(event, extra={"fields": fields})
+        level = logging.WARNING if event in WARNINGS else logging.INFO
+        self.logger.log(level, event, extra={"fields": fields})

@@ -201,6 +201,8 @@ def _manager(
 ) -> ServiceInitializationManager:
     async def database_first() -> None:
         """An agent that cannot keep its events cannot answer; and what earlier starts took is known there."""
+        if keeper.wrong is not None:
+            raise keeper.wrong
         store = await keeper.opened()
         manager.learn(await store.learned_durations())
 

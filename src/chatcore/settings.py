@@ -24,9 +24,12 @@ PREFIX = "CHATCORE_"
 CONFIG_VARIABLE = "CHATCORE_CONFIG"
 
 
-def _key(default: Any, doc: str, *, least: float | None = None) -> Any:
-    """A setting with its documentation and, for a number, the least value that makes sense."""
-    return attrs.field(default=default, metadata={"doc": doc, "least": least})
+def _key(default: Any, doc: str, *, least: float | None = None, secret: bool = False) -> Any:
+    """A setting with its documentation and, for a number, the least value that makes sense.
+
+    A secret one is not shown by ``repr``, which ends up in logs and tracebacks.
+    """
+    return attrs.field(default=default, repr=not secret, metadata={"doc": doc, "least": least})
 
 
 @attrs.frozen(kw_only=True)
@@ -38,10 +41,12 @@ class Settings:
     bind: str = _key("127.0.0.1:8000", "Address and port to listen on; port 0 takes any free one.")
     workers: int = _key(1, "Worker processes; more than one needs `redis_url`.", least=1)
     prewarm: bool = _key(False, "Start the services with the process instead of with the first connection.")
-    database_url: str = _key("sqlite:///chatcore.db", "Where threads, runs and events are kept.")
-    redis_url: str | None = _key(None, "The event log that several instances share; in-process where absent.")
+    database_url: str = _key("sqlite:///chatcore.db", "Where threads, runs and events are kept.", secret=True)
+    redis_url: str | None = _key(
+        None, "The event log that several instances share; in-process where absent.", secret=True
+    )
     auth: Literal["none", "jwt"] = _key("none", "Who may come in; `none` is for loopback addresses only.")
-    jwt_secret: str | None = _key(None, "The HS256 secret for `auth = jwt`.")
+    jwt_secret: str | None = _key(None, "The HS256 secret for `auth = jwt`.", secret=True)
     jwt_audience: str | None = _key(None, "The `aud` a token must carry.")
     jwt_issuer: str | None = _key(None, "The `iss` a token must carry.")
     jwks: str | None = _key(None, "File or URL of the public keys for `auth = jwt`.")
@@ -50,7 +55,7 @@ class Settings:
         "wait", "What a connection gets before the services are ready: a place to wait, or 503."
     )
     llm_base_url: str | None = _key(None, "An OpenAI-compatible endpoint.")
-    llm_api_key: str | None = _key(None, "The key for it.")
+    llm_api_key: str | None = _key(None, "The key for it.", secret=True)
     llm_model: str | None = _key(None, "The model to ask there.")
     llm_timeout_seconds: float = _key(30.0, "Silence of the model that ends a turn.", least=0.001)
     ping_seconds: float = _key(20.0, "How often a quiet peer is asked whether it is there.", least=0.001)

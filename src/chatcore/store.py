@@ -43,6 +43,8 @@ class StoreKeeper:
     recorder: Recorder
     random: Callable[[], float]
     first: Callable[[ThreadService], Awaitable[None]] = _nothing_first
+    wrong: ConfigurationError | None = attrs.field(default=None, init=False)
+    """Why the database can never be opened; None while it can, as far as is known."""
     _writable: bool = attrs.field(default=False, init=False)
     _store: ThreadService | None = attrs.field(default=None, init=False)
     _opened: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -55,7 +57,12 @@ class StoreKeeper:
             while not self._closing.is_set():
                 try:
                     await self._hold()
-                except (StorageUnavailable, ConfigurationError) as error:
+                except ConfigurationError as error:  # it stays wrong, however often it is tried
+                    self.recorder.log("storage_unavailable", **describe_error(error))
+                    self.wrong = error
+                    self._opened.set()
+                    await self._closing.wait()
+                except StorageUnavailable as error:
                     failures += 1
                     self.recorder.log("storage_unavailable", **describe_error(error))
                     with trio.move_on_after(RETRY.delay(failures, self.random)):

@@ -142,6 +142,7 @@ class AnswerGuard:
         Its numbers must trace to the evidence that it shows, and what it shows must be what its tools found.
         """
         beside = [*answer.insights, *answer.action_items]
+        beside += [*(answer.alternatives or ()), *(answer.missing or ())]
         for proposal in answer.recommendations:
             quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
             beside += [proposal.text, *proposal.assumptions, quantities]

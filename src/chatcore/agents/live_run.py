@@ -127,6 +127,8 @@ class LiveRun:
             status = "ok"
         finally:
             self.evidence.extend(call.evidence)
+            if (alarm := self._guard.judge_words(str(call.summary))) is not None:
+                self.alarm, call.summary = self.alarm or alarm, ""
             async with self._turn():
                 if call.tool_call_id in self.grammar.open_tools:  # else it was never announced, or ended with the run
                     await self._happen(m.ToolCompleted, **_completion(call, status, trio.current_time() - began_at))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import trio
@@ -32,6 +32,19 @@ STRIKES = 100
 """Refused frames that make a client abusive; an honest one that is told what is wrong stops long before."""
 
 
+STRIKES_BACK_PER_SECOND = 1.0
+"""So that refusals over a long and honest life do not add up."""
+
+ABUSE = (ErrorCode.RATE_LIMITED, ErrorCode.TOO_MANY_PENDING)
+"""Refusals of what is no fault in itself, only too much."""
+
+QUEUED_FRAMES = 128
+"""Frames that may wait for the storage: more than a user may have pending messages (100)."""
+
+Work: TypeAlias = tuple[m.AnyClientFrame, int]
+"""A frame to be done, and its size as it came."""
+
+
 @attrs.define(eq=False, kw_only=True)
 class Reception:
     """The incoming half of one connection.
@@ -55,7 +68,11 @@ class Reception:
     recorder: Recorder
     decoder: ClientFrameDecoder
     frames: TokenBucket
-    _strikes: int = attrs.field(default=0, init=False)
+    _strikes: TokenBucket = attrs.field(factory=lambda: TokenBucket(STRIKES_BACK_PER_SECOND, STRIKES - 1), init=False)
+    _work: tuple[trio.MemorySendChannel[Work], trio.MemoryReceiveChannel[Work]] = attrs.field(
+        factory=lambda: trio.open_memory_channel["Work"](QUEUED_FRAMES), init=False
+    )
+    _queued_bytes: int = attrs.field(default=0, init=False)
     _ready: trio.Event = attrs.field(factory=trio.Event, init=False)
     _waiting_resumes: list[m.Resume] = attrs.field(factory=list, init=False)
 
@@ -69,6 +86,12 @@ class Reception:
             except TransportError:
                 return self.voice.end(None)
             await self._take(data)
+
+    async def work(self) -> None:
+        """Do what was heard and needs the storage, in order; that a client leaves meanwhile is noticed all the same."""
+        async for frame, size in self._work[1]:
+            await self._refusable(self._do, frame)
+            self._queued_bytes -= size
 
     async def serve_resumes(self) -> None:
         """``resumed`` may be said once ``ready`` was: what was asked for before is done then."""
@@ -90,25 +113,40 @@ class Reception:
             frame = self.decoder.decode(data)
         except InvalidMessage as error:
             return self._strike(error, getattr(error, "message_id", None))
-        await self._refusable(self._do, frame)
+        if isinstance(frame, m.Ping):
+            self.voice.say(m.Pong, nonce=frame.nonce)
+        else:
+            await self._refusable(self._queue, frame, len(data))
 
-    async def _refusable(self, act: Callable[[Any], Awaitable[None]], frame: m.AnyClientFrame) -> None:
+    async def _refusable(self, act: Callable[..., Awaitable[None]], frame: m.AnyClientFrame, *given: Any) -> None:
         try:
-            await act(frame)
+            await act(frame, *given)
         except RequestRefused as error:
-            self._tell_refusal(error, frame.message_id if isinstance(frame, m.UserMessage) else None)
+            message_id = frame.message_id if isinstance(frame, m.UserMessage) else None
+            if error.error_code in ABUSE:
+                self._strike(error, message_id)
+            else:
+                self._tell_refusal(error, message_id)
+
+    async def _queue(self, frame: m.AnyClientFrame, size: int) -> None:
+        if isinstance(frame, m.UserMessage):
+            self.connections.take_message(self.voice.context.user_id, trio.current_time())
+        try:
+            if self._queued_bytes + size > 4 * self.decoder.max_bytes:
+                raise trio.WouldBlock
+            self._work[0].send_nowait((frame, size))
+        except trio.WouldBlock:
+            raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0) from None
+        self._queued_bytes += size
 
     async def _do(self, frame: m.AnyClientFrame) -> None:
         match frame:
             case m.UserMessage():
-                self.connections.take_message(self.voice.context.user_id, trio.current_time())
                 await self.supervisor.submit(self.voice.context, frame, self._acknowledge)
             case m.CancelRun():
                 await self.supervisor.cancel(self.voice.context.user_id, frame.run_id)
             case m.Resume():
                 await self._resume_when_ready(frame)
-            case m.Ping():
-                self.voice.say(m.Pong, nonce=frame.nonce)
 
     def _acknowledge(self, acknowledgement: m.MessageAccepted) -> None:
         """Say it, and watch the thread from here: the run's first event comes after the acknowledgement."""
@@ -119,7 +157,7 @@ class Reception:
     async def _resume_when_ready(self, frame: m.Resume) -> None:
         if (self.voice.state, What.REPLAY) in TRANSITIONS:
             await self._resume(frame)
-        elif len(self._waiting_resumes) < STRIKES:
+        elif len(self._waiting_resumes) < QUEUED_FRAMES:
             self._waiting_resumes.append(frame)
         else:
             raise RequestRefused(ErrorCode.TOO_MANY_PENDING)
@@ -138,8 +176,7 @@ class Reception:
 
     def _strike(self, error: RequestRefused, message_id: str | None) -> None:
         """A frame was no use; a client that sends nothing else is abusive."""
-        self._strikes += 1
-        if self._strikes >= STRIKES:
+        if self._strikes.take(trio.current_time()) > 0:
             return self._cut_off(error, message_id)
         self._tell_refusal(error, message_id)
 

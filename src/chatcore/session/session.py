@@ -95,6 +95,7 @@ class Session:
                 nursery.start_soon(self.attendance.follow)
                 await self.attendance.greeted.wait()
                 nursery.start_soon(self.reception.hear)
+                nursery.start_soon(self.reception.work)
                 nursery.start_soon(self.reception.serve_resumes)
         except Exception as error:  # a defect of this server must end this connection only
             self.parts.recorder.log("session_failed", **describe_error(error))

@@ -20,8 +20,8 @@ from chatcore.observability import Recorder, describe_error
 from chatcore.settings import Settings
 
 BACKLOG = 4096
-"""Connections that the kernel holds while the loop is busy: with Hypercorn's 100, 2,000 simultaneous connects took
-55 s; with 4,096, 1.5 s (architecture.md, section 2)."""
+"""Connections that the kernel holds while the loop is busy. Past it the kernel drops a client's first packet, and the
+client tries again after one second, then two, then four: Hypercorn's 100 makes a stampede a matter of minutes."""
 
 UNJUDGED_BYTES = 65_536
 """Hypercorn's limit lies this much above ours, so that a frame a little too large is answered by the session."""
@@ -181,7 +181,7 @@ def _hypercorn(app: Any, settings: Settings, state: dict[str, Any]) -> Callable[
 
 
 def _hypercorn_config(settings: Settings) -> Any:
-    """What Hypercorn is told. It writes no log: its access log costs 13-16 % of the CPU, and its error log an
+    """What Hypercorn is told. It writes no log: its access log costs time on every request, and its error log an
     exception's own words.
     """
     from hypercorn.config import Config

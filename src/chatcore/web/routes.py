@@ -15,7 +15,7 @@ from quart import Response, request
 
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.outbox import Outbox
-from chatcore.errors import InvalidMessage
+from chatcore.errors import ErrorCode, InvalidMessage, RequestRefused
 from chatcore.ids import new_id
 from chatcore.initialization.lifecycle import State
 from chatcore.protocol import messages as m
@@ -245,6 +245,8 @@ class Api:
             thread_id=_valid("thread_id", thread_id),
             agent=_valid("agent", body.agent),
         )
+        if len(message.content.encode()) > self.server.settings.max_message_bytes:
+            raise RequestRefused(ErrorCode.MESSAGE_TOO_LARGE)
         self.server.take_message(_user())
         accepted: list[m.MessageAccepted] = []
         await self.server.supervisor.submit(UserExecutionContext(user_id=_user()), message, accepted.append)

@@ -35,17 +35,7 @@ _NEEDS_TOKENS = (Measure.TOKENS, Measure.TOKENS_PER_CALL, Measure.COST_PER_MILLI
 
 def find_fault(asking: Asking) -> Refusal | None:
     """The first reason against an answer, None where there is none."""
-    faults = (
-        _split_by_sum,
-        _timeless,
-        _bad_date,
-        _part_of_period,
-        _absent_concept,
-        _unknown_word,
-        _missing_measure,
-        _bad_period,
-    )
-    return next((refusal for fault in faults if (refusal := fault(asking)) is not None), None)
+    return next((refusal for fault in _FAULTS if (refusal := fault(asking)) is not None), None)
 
 
 def _split_by_sum(asking: Asking) -> Refusal | None:
@@ -155,3 +145,16 @@ def _bad_period(asking: Asking) -> Refusal | None:
         if not overlaps(found.choices[0], known):
             return refusals.out_of_range(found.choices[0], table, reading.catalogue)
     return None
+
+
+_FAULTS = (
+    _split_by_sum,
+    _timeless,
+    _bad_date,
+    _part_of_period,
+    _absent_concept,
+    _unknown_word,
+    _missing_measure,
+    _bad_period,
+)
+"""In the order of what a person would say first."""

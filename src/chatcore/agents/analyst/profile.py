@@ -44,15 +44,21 @@ def profile(fetch: Fetch, name: str, file: str) -> Table:
 def _measure(fetch: Fetch, table: Table) -> Table:
     time = time_of(table)
     period = f"CAST(min({time}) AS VARCHAR), CAST(max({time}) AS VARCHAR)" if time else "NULL, NULL"
-    distinct = ", ".join(f"approx_count_distinct({identifier(column.name)})" for column in table.columns)
-    (row,) = fetch(f"SELECT count(*), {period}, {distinct} FROM {identifier(table.name)}", {})
+    distinct = "".join(
+        f", approx_count_distinct({identifier(column.name)})" if _is_name(column) else ", 0" for column in table.columns
+    )
+    (row,) = fetch(f"SELECT count(*), {period}{distinct} FROM {identifier(table.name)}", {})
     columns = tuple(attrs.evolve(c, distinct=d) for c, d in zip(table.columns, row[3:], strict=True))
     return attrs.evolve(table, rows=row[0], covered_from=row[1], covered_to=row[2], columns=columns)
 
 
+def _is_name(column: Column) -> bool:
+    """Whether a column's values are names that a question may have in it."""
+    return column.family is Family.TEXT or column.meaning in (Meaning.MODEL, Meaning.USER, Meaning.FEATURE)
+
+
 def _with_values(fetch: Fetch, table: Table, column: Column) -> Column:
-    names = column.family is Family.TEXT or column.meaning in (Meaning.MODEL, Meaning.USER, Meaning.FEATURE)
-    if not names or column.distinct > MAX_NAMED_VALUES:
+    if not _is_name(column) or column.distinct > MAX_NAMED_VALUES:
         return column
     name = identifier(column.name)
     found = fetch(
