@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import attrs
+import msgspec
 import trio
 
 from chatcore.agents.base import Agent
@@ -23,7 +24,7 @@ from chatcore.testing.servers import FrameClient, LocalServer, serving
 from chatcore.testing.services import Script, ScriptedServices
 from chatcore.transports.memory import Closed
 
-F = TypeVar("F", bound=m.AnyServerFrame)
+F = TypeVar("F", bound=msgspec.Struct)
 
 AGENT = "agent"
 
@@ -97,8 +98,7 @@ class Line:
     async def close(self) -> Closed:
         """How the server closed the connection; waits for it."""
         await self.over.wait()
-        while self.closed is None:
-            await trio.sleep(0.001)
+        assert self.closed is not None, "the client left"
         return self.closed
 
     @property

@@ -26,12 +26,10 @@ class Served:
     Args:
         folder: that folder; what is in it outlives the process.
         arguments: of the command.
-        hostile: whether the shop's own words are an attack.
     """
 
     folder: Path
     arguments: tuple[str, ...] = (SHOP,)
-    hostile: bool = False
     address: str = "http://127.0.0.1:0"
     _process: subprocess.Popen[str] | None = None
 
@@ -55,8 +53,7 @@ class Served:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATCORE_", "SHOP_"))}
-        kept |= {"PYTHONPATH": str(HERE), "SHOP_STAGE": str(self.stage)}
-        return kept | ({"SHOP_IS_HOSTILE": "yes"} if self.hostile else {})
+        return kept | {"PYTHONPATH": str(HERE), "SHOP_STAGE": str(self.stage)}
 
     def _announcement(self) -> str:
         assert self._process is not None

@@ -56,9 +56,9 @@ NOTE_WORDS = """() => {
 """From now on, what is said of the situation is noted in ``window.noted``, however short it stands there."""
 
 INSERT_MARKUP = """() => new Promise(resolve => {
-  document.addEventListener('securitypolicyviolation', () => {
-    if (window.violations.length === 2) resolve(window.violations.splice(0).sort());
-  });
+  const tell = () => resolve(window.violations.splice(0).sort());
+  document.addEventListener('securitypolicyviolation', () => window.violations.length === 2 && tell());
+  setTimeout(tell, 5000);
   document.body.insertAdjacentHTML('beforeend', '<img src=x: onerror=window.harmed=1>');
 })"""
 """Do what no answer may, and return what the content policy says to it."""

@@ -39,7 +39,7 @@ LOOK_EVERY_SECONDS = 0.02
 SECRET = "postgresql://shop:hunter2@database/orders"
 
 HOSTILE = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>'
-LABEL = HOSTILE if "SHOP_IS_HOSTILE" in os.environ else "search index"
+LABEL = f"search index {HOSTILE}"
 
 services = ServiceGraph()
 

@@ -57,15 +57,10 @@ def expect_evidence(turn: Locator) -> None:
     expect(turn.get_by_text(re.compile("^[0-9a-f]{64}$"))).to_be_visible()
 
 
-def test_hostile_words_stay_words(serve: Serve, visit: Visit) -> None:
-    served = serve("orders.up", hostile=True)
-    page = visit(served, "/?user_id=%3Cimg src=x onerror=harmed=1%3E", expects="Content Security Policy")
+def test_hostile_words_stay_words(shop: Served, visit: Visit) -> None:
+    page = visit(shop, "/?user_id=%3Cimg src=x onerror=harmed=1%3E", expects="Content Security Policy")
     asked_for: list[str] = []
     page.on("request", lambda request: asked_for.append(request.url))
-    status = visit(served, "/status")
-    for shown in (page.get_by_role("listitem"), status.get_by_role("rowheader")):
-        expect(shown.filter(has_text=HOSTILE)).to_be_visible()
-    served.tell("index.up")
     expect(page.get_by_role("region", name="Agents")).to_contain_text(HOSTILE)
 
     turn = ask(page, f"{HOSTILE} attack")
@@ -77,10 +72,9 @@ def test_hostile_words_stay_words(serve: Serve, visit: Visit) -> None:
     # question, thought, a tool's name, arguments and summary, text, code, insight, advice, action, rows, query
     assert turn.inner_text().count(HOSTILE) >= 14
     assert page.locator(DANGERS).count() == 0
-    assert {urlsplit(url).netloc for url in asked_for} == {urlsplit(served.address).netloc}
-    assert [seen.evaluate("window.violations") for seen in (page, status)] == [[], []]
+    assert {urlsplit(url).netloc for url in asked_for} == {urlsplit(shop.address).netloc}
+    assert page.evaluate("window.violations") == []
     assert page.evaluate(INSERT_MARKUP) == ["img-src", "script-src-attr"]
-    assert [seen.evaluate("window.harmed") for seen in (page, status)] == [None, None]
 
 
 def test_what_is_not_answered_offers_what_would_be(shop: Served, visit: Visit) -> None:

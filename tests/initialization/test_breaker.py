@@ -21,6 +21,7 @@ EXPECTED = {
     (CLOSED, Result.CANCELLED): CLOSED,
     (CLOSED, Result.DUE): CLOSED,
     (OPEN, Result.DUE): HALF_OPEN,
+    (HALF_OPEN, Result.DUE): HALF_OPEN,
     (HALF_OPEN, Result.SUCCEEDED): CLOSED,
     (HALF_OPEN, Result.FAILED): OPEN,
     (HALF_OPEN, Result.FAILED_ENOUGH): OPEN,
@@ -121,9 +122,9 @@ class BreakerWalk(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @precondition(lambda self: self.settled)
     @rule()
     def begin(self) -> None:
+        """Also where the one before never came to a result, and never may any more."""
         self.now = max(self.now, self.breaker.retry_at or 0.0)
         self.attempt += 1
         self.settled = False
@@ -171,6 +172,7 @@ class BreakerWalk(RuleBasedStateMachine):
     def an_open_one_has_a_time_and_a_probe_is_one_attempt(self) -> None:
         assert (self.breaker.retry_at is not None) or self.breaker.state is not OPEN
         assert self.breaker.state is not HALF_OPEN or not self.settled
+        assert (self.breaker.state, Result.DUE) in TRANSITIONS
 
     @invariant()
     def callers_are_told_a_time_to_come(self) -> None:

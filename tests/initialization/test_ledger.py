@@ -146,6 +146,12 @@ def test_what_failed_or_is_yet_to_start_stays_known_as_that_while_it_is_stopped(
     assert [accounts.state_of(name) for name in ("s0", "s1", "s2")] == ["stopped", "failed", "pending"]
 
 
+def test_what_never_began_teaches_nothing() -> None:
+    accounts = ledger((1.0,))
+    accounts.up("s0", 1.0)
+    assert accounts.learned == {}
+
+
 def test_durations_are_of_the_start_whatever_comes_later() -> None:
     accounts = ledger((1.0,))
     [pending] = accounts.statuses

@@ -9,11 +9,13 @@ import pytest
 import trio
 from initialization_scenes import PATIENT, Caller, Ear, call_all, manager_of, shop
 
-from chatcore.errors import InitializationFailed, ReentrantInitialization
+from chatcore.errors import InitializationFailed, ReentrantInitialization, StorageUnavailable
 from chatcore.initialization.lifecycle import State
 from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.services import Phase, ServiceGraph
+from chatcore.settings import Settings
 from chatcore.testing import Script, in_virtual_time, run_in_virtual_time
+from chatcore.threads.service import ThreadService
 
 # --- reentrancy -------------------------------------------------------------------------------------------------------
 
@@ -235,6 +237,50 @@ async def test_a_prerequisite_that_fails_fails_the_attempt() -> None:
         assert callers[0].failure.service is None
         assert callers[1].ready is not None
     assert times == [0.0, 1.0]
+
+
+# --- what the application gives ---------------------------------------------------------------------------------------
+
+
+class Store(ThreadService):
+    """In place of an open database: what is given is handed on as it is."""
+
+    def __init__(self) -> None:
+        pass
+
+
+@in_virtual_time
+async def test_what_is_given_is_fetched_at_each_start_and_only_for_those_who_ask() -> None:
+    graph = ServiceGraph()
+    store, fetched = Store(), list[float]()
+
+    def fetch() -> ThreadService:
+        fetched.append(trio.current_time())
+        if len(fetched) == 1:
+            raise StorageUnavailable
+        return store
+
+    @graph.provide(phase=Phase.DATABASE)
+    async def number(settings: Settings) -> AsyncIterator[int]:
+        assert settings.bind == "127.0.0.1:1"
+        yield 1
+
+    @graph.provide(phase=Phase.SERVICES)
+    async def agent(threads: ThreadService) -> AsyncIterator[Agent]:
+        assert threads is store
+        yield Agent()
+
+    settings = Settings(bind="127.0.0.1:1")
+    async with ServiceInitializationManager(
+        graph, given={ThreadService: fetch}, settings=settings, policy=PATIENT
+    ) as manager:
+        first = Caller(manager)
+        await first.call()
+        assert first.failure is not None
+        assert first.failure.service == "agent"
+        assert isinstance(first.failure.__cause__, StorageUnavailable)
+        await manager.ensure_ready()
+    assert fetched == [0.0, 1.0]
 
 
 # --- closing ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import traceback
@@ -111,29 +112,43 @@ def test_a_failure_reaches_every_waiter_in_the_same_instant_and_late_callers_wai
         assert not services.held
 
 
-def test_nobody_joins_an_attempt_once_its_failure_is_known() -> None:
-    """Callers that come in every step around the failure: who comes after it was logged waits for the next attempt."""
-
+def test_of_two_failures_in_one_instant_one_is_told_to_all() -> None:
     async def scene() -> None:
+        services, ear = ScriptedServices(), Ear()
+        services.add("one", Script(seconds=1.0, fail_at=1), Script())
+        services.add("two", Script(seconds=1.0, fail_at=1), Script())
+        async with manager_of(services, policy=PATIENT, recorder=ear) as manager:
+            callers = [Caller(manager) for _ in range(10)]
+            await call_all(callers)
+        assert len({caller.failure.service for caller in callers if caller.failure}) == 1
+        assert len(ear.fields_of("initialization_failed")) == 1
+
+    for seed in range(20):
+        run_in_virtual_time(scene, seed=seed)
+
+
+def test_nobody_joins_an_attempt_once_its_failure_is_known() -> None:
+    """A caller in each step around the failure: who calls when it is known is ready with the next attempt."""
+    known = 0
+
+    async def scene(steps: int) -> None:
+        nonlocal known
         ear = Ear()
         services = ScriptedServices()
         services.add("base", Script(exit_seconds=3.0))
         services.add("top", Script(fail_at=0), Script(), needs=("base",))
-        after: list[Caller] = []
-        async with manager_of(services, policy=PATIENT, recorder=ear) as manager, trio.open_nursery() as nursery:
-            nursery.start_soon(Caller(manager).call)
+        async with manager_of(services, policy=PATIENT, recorder=ear) as manager:
+            manager.request_start()
             await trio.sleep_until(1.0)
-            for _ in range(60):
-                caller = Caller(manager)
-                if ear.fields_of("initialization_failed"):
-                    after.append(caller)
-                nursery.start_soon(caller.call)
+            for _ in range(steps):
                 await trio.lowlevel.checkpoint()
-        assert len(after) > 30
-        assert all(caller.ready is not None for caller in after)
+            if ear.fields_of("initialization_failed"):
+                known += 1
+                assert (await manager.ensure_ready()).generation == 1
 
-    for seed in range(60):
-        run_in_virtual_time(scene, seed=seed)
+    for steps, seed in itertools.product(range(16), range(8)):
+        run_in_virtual_time(lambda steps=steps: scene(steps), seed=seed)  # type: ignore[misc]
+    assert known > 30
 
 
 def test_a_failure_is_told_before_whatever_the_attempt_awaited_lets_go() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import trio
-from scenes import Line, Stage, application, staged, two_services
 
 from chatcore.agents.supervisor import RunPolicy
 from chatcore.protocol import messages as m
 from chatcore.protocol.run import ENDS
 from chatcore.testing import Script, ScriptedServices, in_virtual_time, run_in_virtual_time
 from chatcore.testing.agents import Say, ScriptedAgent, Think, Wait
+from scenes import Line, Stage, application, staged, two_services
 
 pytestmark = pytest.mark.usefixtures("threads_in_place")
 
@@ -82,7 +82,7 @@ async def _fill(stage: Stage, line: Line, contents: list[str]) -> list[m.Message
     for number, content in enumerate(contents):
         before = len(line.frames)
         await line.send(m.UserMessage(message_id=f"m{number}", content=content))
-        answer = await line.next(m.ServerFrame, before, lambda frame: isinstance(frame, m.MessageAccepted | m.Error))  # type: ignore[type-var]  # their common class
+        answer = await line.next(m.ServerFrame, before, lambda frame: isinstance(frame, m.MessageAccepted | m.Error))
         answers.append(answer)  # type: ignore[arg-type]  # as asked for
     return answers
 

@@ -173,7 +173,8 @@ class LiveRun:
             self._finished = True
             await self._pass_on(self._guard.finish())
         said = self.grammar.text
-        answer = msgspec.structs.replace(answer, text=answer.text or said)
+        found = answer.evidence or (list(self.evidence) if self.proves_numbers else [])
+        answer = msgspec.structs.replace(answer, text=answer.text or said, evidence=found)
         answer = msgspec.json.decode(msgspec.json.encode(answer), type=m.Answer)
         if said and answer.text != said:
             raise AgentFailure(ErrorCode.AGENT_FAILED)
