@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 import msgspec
-from msgspec import UNSET
 
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
@@ -17,10 +16,11 @@ from chatcore.agents.analyst.intents import KINDS
 from chatcore.agents.analyst.intents.base import Draft, Sheets
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
-from chatcore.protocol.messages import Answer, Evidence, UserMessage
+from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
 _NOTES = {
     Origin.GENERATED: "The data is the sample: generated from a seed, not real.",
@@ -119,7 +119,7 @@ class Inquiry:
             evidence=list(evidence),
             reason=refusal.reason,
             missing=list(refusal.missing),
-            covered=refusal.covered if refusal.covered is not None else UNSET,
+            covered=refusal.covered or ranked(self._catalogue.tables)[0].covered or Covered(),
             alternatives=list(refusal.alternatives),
         )
 

@@ -2,60 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.catalogue import Table
-from chatcore.agents.analyst.columns import Meaning, name_words
+from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.mentions import find_columns
+from chatcore.agents.analyst.ranking import ranked, score
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Refusal
-
-_LEDGER_WORDS = frozenset(
-    [
-        "usage",
-        "ledger",
-        "calls",
-        "costs",
-        "spend",
-        "billing",
-        "invoice",
-        "invoices",
-        "requests",
-        "log",
-        "logs",
-        "runs",
-        "sample",
-    ]
-)
-_OTHER_WORDS = frozenset(
-    [
-        "price",
-        "prices",
-        "pricing",
-        "quality",
-        "benchmark",
-        "leaderboard",
-        "trace",
-        "traces",
-        "error",
-        "errors",
-        "quota",
-        "budget",
-        "catalog",
-        "catalogue",
-    ]
-)
-_WEIGHTS = {
-    Meaning.COST: 4,
-    Meaning.TIME: 2,
-    Meaning.USER: 2,
-    Meaning.MODEL: 1,
-    Meaning.FEATURE: 1,
-    Meaning.INPUT_TOKENS: 1,
-    Meaning.OUTPUT_TOKENS: 1,
-    Meaning.TOTAL_TOKENS: 1,
-}
 
 
 def choose_table(reading: Reading) -> Table | Refusal:
@@ -71,20 +24,6 @@ def choose_table(reading: Reading) -> Table | Refusal:
     if len(best) > 1 and score(best[0]) == score(best[1]) and (named or _is_ledger(best[0])):
         return refusals.which_table(reading, [table for table in best if score(table) == score(best[0])])
     return best[0]
-
-
-def ranked(tables: Sequence[Table]) -> list[Table]:
-    """Tables from the likeliest ledger of usage to the least likely."""
-    return sorted(tables, key=lambda table: -score(table))
-
-
-def score(table: Table) -> int:
-    """How much a table looks like a ledger of usage."""
-    words = set(name_words(table.name))
-    points = sum(weight for meaning, weight in _WEIGHTS.items() if table.has(meaning))
-    time = table.column(Meaning.TIME)
-    points += 2 if time is not None and time.type.startswith("TIMESTAMP") else 0
-    return points + (3 if words & _LEDGER_WORDS else 0) - (3 if words & _OTHER_WORDS else 0)
 
 
 def _is_ledger(table: Table) -> bool:

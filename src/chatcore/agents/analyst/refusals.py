@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
 from chatcore.agents.analyst.columns import Family, Meaning, name_words
 from chatcore.agents.analyst.periods import Found
+from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Period, Refusal
 
@@ -17,8 +18,6 @@ MAX_GROUPED = 1_000
 
 def suggestions(catalogue: Catalogue) -> tuple[str, ...]:
     """Questions that this data answers."""
-    from chatcore.agents.analyst.choosing import ranked
-
     table = ranked(catalogue.tables)[0]
     if table.has(Meaning.COST):
         asked = ["What did we spend in total?"]
@@ -82,8 +81,6 @@ def no_such_column(word: str, table: Table, catalogue: Catalogue) -> Refusal:
 
 
 def _is_first(table: Table, catalogue: Catalogue) -> bool:
-    from chatcore.agents.analyst.choosing import ranked
-
     return ranked(catalogue.tables)[0].name == table.name and bool(groupings(table))
 
 
