@@ -1,0 +1,222 @@
+"""Placeholder content and unproven numbers cannot leave, however they are split; honest words can (46, 45)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcore.agents.authenticity import PLACEHOLDERS, Alarm, AnswerGuard
+from chatcore.protocol.messages import Answer, Evidence, Recommendation
+
+
+def splits(text: str, cuts: Sequence[int]) -> list[str]:
+    """``text`` in parts, cut at these places."""
+    places = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
+    return [text[begin:end] for begin, end in pairwise(places)]
+
+
+def speak(guard: AnswerGuard, parts: Sequence[str]) -> tuple[str, Alarm | None]:
+    """What leaves when an agent says these parts, and the alarm that ends it."""
+    sent = ""
+    for passed in [*map(guard.feed, parts), guard.finish()]:
+        if isinstance(passed, Alarm):
+            return sent, passed
+        sent += passed
+    return sent, None
+
+
+CUTS = st.lists(st.integers(0, 10_000), max_size=40)
+AROUND = st.sampled_from(["", "Well. ", "Sure! ", "- ", "**", "(", "a ", "Agent ", "…", "said: "])
+VARIATIONS = st.sampled_from(
+    [str, str.upper, str.lower, lambda words: words.replace(" ", "  \n "), lambda words: words.replace(" ", "\u00a0")]
+)
+
+
+@given(
+    words=st.sampled_from(PLACEHOLDERS),
+    before=AROUND,
+    vary=VARIATIONS,
+    cuts=CUTS,
+    after=st.sampled_from(["", " x", "\n", "."]),
+)
+def test_placeholder_content_never_leaves_however_it_is_split(
+    words: str, before: str, vary: object, cuts: list[int], after: str
+) -> None:
+    assert callable(vary)
+    said = before + vary(words) + after
+    sent, alarm = speak(AnswerGuard("How much?", None), splits(said, cuts))
+
+    assert alarm is not None
+    assert alarm.rule == "placeholder"
+    assert sent == said[: len(sent)]
+    assert len(sent) <= len(before), "not even its beginning has left"
+
+
+@pytest.mark.parametrize("after", ["your question", "5", "…", ""])
+def test_words_that_a_colon_ends_are_found_whatever_follows(after: str) -> None:
+    _, alarm = speak(AnswerGuard("How much?", None), [f"Agent processed your message:{after}"])
+    assert alarm is not None
+
+
+def test_a_long_run_of_spaces_hides_nothing() -> None:
+    parts = ["Agent", " " * 200, "processed", "\n" * 200, "your ", "message", ": hello"]
+    sent, alarm = speak(AnswerGuard("How much?", None), parts)
+    assert alarm is not None
+    assert sent == ""
+
+
+HONEST = [
+    ("What does ChatAgent do?", 'You asked about "ChatAgent": it is a class.'),
+    ("What does ChatAgent do?", "You asked about “chatagent”."),
+    ("Why do I see 'Processing your message:'?", "> Processing your message:\n\nThat line is printed by your proxy."),
+    ("How is it configured?", "Set `emergency_mode` to false in `ChatAgent`."),
+    ("How is it configured?", "```python\nclass FallbackAgentHandler:\n    emergency_mode = True\n```\nThat is all."),
+    ("How much?", "ChatAgents and a response_generators table are other words; so is MyChatAgent."),
+    ("How much?", "The agent processed 3 messages. Your agent processed yours first."),
+    ("How much?", 'He said "yes" and `no`, > maybe, and a lot of other words follow on this line.'),
+    ("How much?", "An apostrophe's no quotation, 5 > 4, a ` alone is none\nand so on."),
+    ("", "Umlauts: Größe, 日本語, emoji 🎉, and 'Agent' at the very end: Agent"),
+]
+
+
+@given(story=st.sampled_from(HONEST), cuts=CUTS)
+def test_honest_words_leave_as_they_are_however_they_are_split(story: tuple[str, str], cuts: list[int]) -> None:
+    question, text = story
+    sent, alarm = speak(AnswerGuard(question, None), splits(text, cuts))
+    assert alarm is None
+    assert sent == text
+
+
+DISHONEST = [
+    ("What does ChatAgent do?", 'It says "ChatAgent: Agent processed your message: hi".'),
+    ("What is it?", 'It is "degraded functionality".'),
+    ("What is degraded functionality?", "We are in degraded functionality."),
+    ("What is it?", 'An open quotation "ChatAgent that never ends'),
+    ("What is it?", "> ChatAgent"),
+    ("What is it?", "`one` ChatAgent `two`"),
+    ("What is it?", "```\ncode\n``` ChatAgent"),
+]
+
+
+@given(story=st.sampled_from(DISHONEST), cuts=CUTS)
+def test_quotation_marks_do_not_make_placeholder_content_honest(story: tuple[str, str], cuts: list[int]) -> None:
+    question, text = story
+    _, alarm = speak(AnswerGuard(question, None), splits(text, cuts))
+    assert alarm is not None
+
+
+@given(text=st.text(alphabet='agent chAT\n`">:.1', max_size=80), cuts=CUTS)
+def test_what_leaves_in_parts_is_judged_as_the_whole_is(text: str, cuts: list[int]) -> None:
+    """The splits change neither the verdict nor the text."""
+    sent, alarm = speak(AnswerGuard("", None), splits(text, cuts))
+    whole = AnswerGuard("", None).judge(text)
+    assert (alarm is None) == (whole is None)
+    if alarm is None:
+        assert sent == text
+
+
+def test_words_stream_as_they_come_where_nothing_is_in_doubt() -> None:
+    guard = AnswerGuard("How much?", None)
+    assert [guard.feed(part) for part in ("You spent ", "12 dollars", " on ", "models")] == [
+        "You spent ",
+        "12 dollars",
+        " on ",
+        "models",
+    ]
+
+
+# --- agents that prove their numbers --------------------------------------------------------------------------------
+
+PROOF = Evidence(
+    id="e1",
+    tool="query",
+    query="SELECT …",
+    parameters={},
+    columns=["model", "cost", "calls"],
+    rows=[["gpt-4o", 1_200_000.4, 15], ["o1-mini", 74.333, 31]],
+    row_count=2,
+    sha256="0",
+    data_version="1",
+)
+PROVEN = [
+    "It cost 1.2 million dollars. That is $1,200,000.40 in 15 calls.",
+    "On 15 March 2026 it cost $74.33, and on March 31, 2026 nothing.",
+    "| model | cost |\n|---|---|\n| gpt-4o | $1,200,000.40 |\n| o1-mini | $74.33 |\n",
+    "1. gpt-4o: 15 calls\n2. o1-mini: 31 calls\n",
+    "There were 31 calls",
+]
+
+
+@given(text=st.sampled_from(PROVEN), cuts=CUTS)
+def test_proven_numbers_leave_however_they_are_split(text: str, cuts: list[int]) -> None:
+    """A number is judged with the words around it: ``1.2`` alone would not be in the evidence, nor ``15`` a date."""
+    sent, alarm = speak(AnswerGuard("How much?", lambda: [PROOF]), splits(text, cuts))
+    assert alarm is None
+    assert sent == text
+
+
+UNPROVEN = ["It cost $1,300. Really.", "There were 16 calls.", "About 99% of it.", "75.33", "It cost 1.3 million"]
+
+
+@given(text=st.sampled_from(UNPROVEN), cuts=CUTS)
+def test_a_number_that_is_in_no_evidence_does_not_leave(text: str, cuts: list[int]) -> None:
+    sent, alarm = speak(AnswerGuard("How much?", lambda: [PROOF]), splits(text, cuts))
+    assert alarm is not None
+    assert alarm.rule == "number"
+    assert not any(character.isdigit() for character in sent)
+
+
+def test_evidence_counts_from_when_it_is_there() -> None:
+    evidence: list[Evidence] = []
+    guard = AnswerGuard("How much?", lambda: evidence)
+    assert guard.feed("Let me see.\n") == "Let me see.\n"
+    evidence.append(PROOF)
+    assert guard.feed("It was 31 calls.\n") == "It was 31 calls.\n"
+    evidence.clear()
+    assert isinstance(guard.feed("Again: 31 calls.\n"), Alarm)
+
+
+def test_sentences_leave_when_they_are_complete() -> None:
+    guard = AnswerGuard("How much?", lambda: [PROOF])
+    assert guard.feed("There were 31 ") == ""
+    assert guard.feed("calls. It") == "There were 31 calls. "
+    assert guard.finish() == "It"
+
+
+def proposal(**fields: object) -> Recommendation:
+    given = {"baseline": 74.333, "projected": 31.0, "saving": 15.0, "text": "Use o1-mini", "assumptions": []} | fields
+    return Recommendation(unit="USD", basis="measured", **given)  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize(
+    ("answer", "authentic"),
+    [
+        (Answer(text="31 calls", insights=["15 of them"], recommendations=[proposal()]), True),
+        (Answer(text="32 calls"), False),
+        (Answer(text="ok", insights=["32 calls"]), False),
+        (Answer(text="ok", action_items=["Look at the 32 calls"]), False),
+        (Answer(text="ok", recommendations=[proposal(text="Save 99 dollars")]), False),
+        (Answer(text="ok", recommendations=[proposal(assumptions=["99% cached"])]), False),
+        (Answer(text="ok", recommendations=[proposal(saving=99.5)]), False),
+        (Answer(text="ok", insights=["ChatAgent says hello"]), False),
+    ],
+)
+def test_what_stands_beside_the_text_is_judged_too(answer: Answer, authentic: bool) -> None:
+    shown = msgspec.structs.replace(answer, evidence=[PROOF])
+    assert (AnswerGuard("How much?", lambda: [PROOF]).judge_answer(shown) is None) is authentic
+
+
+def test_a_number_must_trace_to_evidence_that_is_shown_and_was_found() -> None:
+    answer = Answer(text="31 calls")
+    assert AnswerGuard("How much?", lambda: [PROOF]).judge_answer(answer) is not None
+    invented = msgspec.structs.replace(answer, evidence=[PROOF])
+    assert AnswerGuard("How much?", list).judge_answer(invented) is not None
+
+
+def test_an_agent_that_proves_nothing_may_say_numbers() -> None:
+    assert AnswerGuard("How much?", None).judge_answer(Answer(text="32 calls")) is None

@@ -1,0 +1,141 @@
+"""Which numbers trace to evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcore.agents.numbers import untraceable_numbers
+from chatcore.protocol.messages import Evidence
+
+
+def evidence(*rows: Sequence[object]) -> Evidence:
+    return Evidence(
+        id="e1", tool="t", query="", parameters={}, columns=[], rows=[list(row) for row in rows], row_count=len(rows),
+        sha256="", data_version="",
+    )  # fmt: skip
+
+
+CELLS = evidence(
+    ["2025-05-07 15:29:32", 10033, 9990.01252875, "gemini/gemini-2.5-pro-preview-03-25", None, True],
+    [5522, 10182.703, -74.334, 12.53, "Claude Sonnet 3.7", 1234567, 1e-05, "2024-08", "007"],
+)
+QUESTION = "the top 25 of 2031, please"
+
+TRACED = (
+    "You spent **$10,182.70** over 5,522 calls",
+    "On 2025-05-07 15:29:32 10,033 tokens cost $9,990.01.",
+    "2025-05-07T15:29:32Z and 15:29",
+    "9990.01252875", "9,990", "$9,990", "$ 9,990.0", "10.0k", "10k", "1.2M tokens", "1.235 million", "1 million",
+    "fell by $74.33", "-$74.33", "−$74.33", "-74", "12.5%", "12.53 %", "13%",
+    "$0.00001", "1e-05", "7", "3 models", "0", "9%", "(5,522)", "5522.", "5,522;", "| 5,522 |", "5,522-",
+    "1. first\n10. tenth\n250) more\n", "- 5,522", "> 12. quoted",
+    "gpt-4o, o3, claude-3-7-sonnet-20250219 and qwen2p5", "gemini/gemini-2.5-pro-preview-03-25",
+    "Claude Sonnet 3.7 leads", "52b5cc12-f16d-45f3-b30c-95ab4ae904ee", "sha1 and utf-8", "1,234,567",
+    "in May 2025, Q1 2025, 7 May 2025, May 7th, 2025, 2025-Q2, 2025-W19 and 31.12.2025",
+    "in 2024", "between 2024 and 2025", "from 2024-08-13 to 2026-04-25", "since 2024-08", "2024 vs 2025",
+    "`1234 foo` and ``56 `7` 89``", "```\n999 lines\n```", "~~~\n999\n~~~",
+    "the top 25", "2031", "25 of them", "the 007 agent", "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TRACED)
+def test_honest_texts_pass(text: str) -> None:
+    assert untraceable_numbers(text, question=QUESTION, evidence=[CELLS]) == ()
+
+
+INVENTED = {
+    "$10,182.71": ("$10,182.71",),
+    "11 calls": ("11",),
+    "5,523 and 5,522": ("5,523",),
+    "1.3M": ("1.3M",),
+    "5M": ("5M",),
+    "2 million": ("2 million",),
+    "30-day": ("30",),
+    "10ms and 250ms": ("10", "250"),
+    "99%": ("99",),
+    "1253%": ("1253",),
+    "0.125": ("0.125",),
+    "12.54%": ("12.54",),
+    "-$10,182.70": ("-$10,182.70",),
+    "-5,522": ("-5,522",),
+    "in 2019 calls": ("2019",),
+    "to 2000 tokens": ("2000",),
+    "1999 rows": ("1999",),
+    "USD9999": ("9999",),
+    "tokens/5000": ("5000",),
+    "10–20": ("10", "20"),
+    "~$5k": ("$5k",),
+    "5,52": ("52",),
+    "9,990.02": ("9,990.02",),
+    "12:99": ("12", "99"),
+    "2019-17-45": ("2019", "17", "45"),
+    "12 12 12": ("12",),
+    "`10` is 11": ("11",),
+    "unclosed ` 4242": ("4242",),
+    "10.5.": ("10.5",),
+}
+
+
+@pytest.mark.parametrize("text", INVENTED)
+def test_invented_numbers_are_found(text: str) -> None:
+    found = untraceable_numbers(text, question="", evidence=[CELLS])
+    assert set(INVENTED[text]) <= set(found)
+
+
+def test_without_evidence_nothing_traces() -> None:
+    assert untraceable_numbers("There are 5,522 calls", question="", evidence=[]) == ("5,522",)
+    assert untraceable_numbers("There are 5,522 calls", question="are there 5522?", evidence=[]) == ()
+
+
+def test_only_rows_are_cells() -> None:
+    item = Evidence(
+        id="e9", tool="t42", query="SELECT 777", parameters={"n": 888}, columns=["c999"], rows=[[1]], row_count=4321,
+        sha256="", data_version="1234",
+    )  # fmt: skip
+    assert untraceable_numbers("42 777 888 999 4321 1234", question="", evidence=[item]) == (
+        "42", "777", "888", "999", "4321", "1234",
+    )  # fmt: skip
+
+
+numbers = st.floats(min_value=-1e12, max_value=1e12, allow_nan=False).filter(lambda value: abs(value) >= 10)
+
+
+@given(numbers, st.integers(0, 6))
+def test_a_cell_traces_at_any_precision(value: float, decimals: int) -> None:
+    shown = f"{value:,.{decimals}f}"
+    assert untraceable_numbers(f"It is {shown} today.", question="", evidence=[evidence([value])]) == ()
+    assert untraceable_numbers(f"It is ${shown.lstrip('-')}.", question="", evidence=[evidence([value])]) == ()
+
+
+@given(st.integers(10, 10**9), st.integers(10, 10**9))
+def test_another_integer_does_not(shown: int, cell: int) -> None:
+    found = untraceable_numbers(f"There are {shown:,} rows", question="", evidence=[evidence([cell])])
+    assert bool(found) == (shown != cell)
+
+
+@given(st.decimals(10, 10**6, places=2, allow_nan=False), st.integers(1, 99))
+def test_a_cent_more_does_not_trace(amount: object, cents: int) -> None:
+    value = float(str(amount))
+    found = untraceable_numbers(f"${value + cents / 100:.2f}", question="", evidence=[evidence([value])])
+    assert found
+
+
+@given(st.text(max_size=80), st.text(max_size=20))
+def test_no_text_breaks_it(text: str, question: str) -> None:
+    found = untraceable_numbers(text, question=question, evidence=[CELLS])
+    assert all(any(character.isdigit() for character in each) for each in found)
+
+
+@given(st.text(alphabet="0123456789.,-$%kM eE`\n", max_size=40))
+def test_no_figures_break_it(text: str) -> None:
+    untraceable_numbers(text, question=text, evidence=[CELLS])
+
+
+def test_it_is_quick_over_much_evidence() -> None:
+    rows = [[f"2025-05-{i % 28 + 1:02d} 15:29:32", f"model-{i}", i * 3.7, i * 1001, None] for i in range(200)]
+    text = "\n".join(f"| model-{i} | {i * 3.7:,.2f} | {i * 1001:,} |" for i in range(50))
+    assert untraceable_numbers(text, question="x", evidence=[evidence(*rows)] * 4) == ()
