@@ -284,6 +284,25 @@ def test_two_ledgers_alike_are_ambiguous_until_one_is_named() -> None:
     assert [intent.table for intent in chosen if isinstance(intent, Intent)] == ["north", "south"]
 
 
+@pytest.mark.parametrize("name", ["spend", "costs", "usage", "calls", "tokens", "billing", "llm_calls", "total_cost"])
+def test_a_table_may_be_called_like_what_is_asked(name: str) -> None:
+    columns = {"ts": "TIMESTAMP", "model": "VARCHAR", "tokens": "BIGINT", "cost_usd": "DOUBLE"}
+    prices = table("model_prices", {"model_id": "VARCHAR", "input_usd_per_mtok": "DOUBLE"})
+    both = Catalogue(tables=(prices, table(name, columns, **YEAR)), origin=Origin.ATTACHED, data_version="v1")
+    for question, kind, measure in (
+        ("What did we spend in total?", "total", Measure.COST),
+        ("total cost", "total", Measure.COST),
+        ("How many calls did we make?", "total", Measure.CALLS),
+        ("how many tokens did we use", "total", Measure.TOKENS),
+        ("spend by model", "by", Measure.COST),
+        (f"what did we spend in {name}?", "total", Measure.COST),
+        (f"how many rows does the table {name} have?", "total", Measure.CALLS),
+    ):
+        intent = plan(question, both)
+        assert isinstance(intent, Intent), (question, intent)
+        assert (intent.kind, intent.measure, intent.table) == (kind, measure, name), question
+
+
 def test_numbered_users_are_found() -> None:
     columns = {"ts": "TIMESTAMP", "user_id": "BIGINT", "cost": "DOUBLE"}
     one = Catalogue(tables=(table("t", columns, {"user_id": ("7", "42")}),), origin=Origin.ATTACHED, data_version="v1")

@@ -100,7 +100,6 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     def start(*words: str, **options: Any) -> Served:
         served = Served(tmp_path, **options)
         servers.append(served)
-        served.stage.mkdir()
         served.tell(*words)
         served.start()
         return served
@@ -114,7 +113,6 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 def shop(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Served]:
     """One shop for all tests that leave it as it is; each comes as a user of its own."""
     served = Served(tmp_path_factory.mktemp("shop"))
-    served.stage.mkdir()
     served.tell(*EVERYTHING_UP)
     served.start()
     yield served

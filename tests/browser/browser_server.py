@@ -35,7 +35,6 @@ class Served:
 
     def start(self) -> None:
         """Start it, on the port it had before; its port answers when this returns."""
-        self.stage.mkdir(exist_ok=True)
         command = shutil.which("chatcore", path=str(Path(sys.executable).parent))
         assert command is not None
         with (self.folder / "server.log").open("a", encoding="utf-8") as log:
@@ -72,13 +71,15 @@ class Served:
         """Wait until it has gone by itself."""
         assert self._process is not None
         self._process.communicate(timeout=EXITS_WITHIN_SECONDS)
-        return self._process.returncode
+        code, self._process = self._process.returncode, None
+        return code
 
     def kill(self) -> None:
         """End it at once, wherever it is."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
+            self._process = None
 
     # --- the stage --------------------------------------------------------------------------------------------------
 
@@ -89,6 +90,7 @@ class Served:
 
     def tell(self, *words: str) -> None:
         """Say these to the shop."""
+        self.stage.mkdir(exist_ok=True)
         for word in words:
             (self.stage / word).touch()
 

@@ -16,7 +16,7 @@ SERVICES = ("config", "database", "cache", "search", "clerk")
 
 
 async def test_three_hundred_clients_share_one_start(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
+    with served(tmp_path, E2E_STEP_SECONDS="2.0") as server:  # a busy machine takes seconds to connect so many
         first, late = Heard(), Heard()
         async with trio.open_nursery() as nursery:
 
@@ -25,7 +25,8 @@ async def test_three_hundred_clients_share_one_start(tmp_path: Path) -> None:
                     await client(server, "first", first, None)
 
             async def come_late() -> None:
-                await trio.sleep(0.9)
+                while "enter cache" not in server.happened:
+                    await trio.sleep(0.05)
                 await client(server, "late", late)
 
             nursery.start_soon(leave_early)
@@ -41,7 +42,7 @@ async def test_three_hundred_clients_share_one_start(tmp_path: Path) -> None:
             assert progress == sorted(progress)
             assert progress[-1] == 100
             assert 100 not in progress[:-1]
-        assert late.frames[0]["progress"] in (20, 40, 60, 80)
+        assert late.frames[0]["progress"] in (40, 60, 80)
         assert server.get("/health/ready")[1]["generation"] == 1
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import trio
+from hypothesis import HealthCheck, settings
 
 from chatcore.errors import InitializationFailed
 from chatcore.initialization.attempt import InitializationPolicy
@@ -17,6 +18,9 @@ from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.observability import Recorder
 from chatcore.services import Phase, ReadyServices
 from chatcore.testing import Script, ScriptedServices
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties: how long an example takes says nothing on a machine that is busy with other things."""
 
 PATIENT = InitializationPolicy(breaker=BreakerPolicy(failures_to_open=1000, jitter=0.0))
 """A breaker that never opens, for tests of what happens while it is closed."""

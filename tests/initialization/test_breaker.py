@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from initialization_scenes import unhurried
 
 from chatcore.initialization.breaker import TRANSITIONS, Breaker, BreakerPolicy, BreakerState, RestartWindow, Result
 
@@ -60,10 +61,12 @@ def test_a_success_between_failures_begins_the_count_anew() -> None:
 @pytest.mark.parametrize(
     ("failures", "wait"), [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, 30.0), (7, 30.0), (10_000, 30.0)]
 )
-def test_waits_double_up_to_the_longest(failures: int, wait: float) -> None:
+def test_waits_double_up_to_the_longest_and_a_little_more(failures: int, wait: float) -> None:
     assert BreakerPolicy().wait_seconds(failures, lambda: 0.0) == wait
+    assert BreakerPolicy().wait_seconds(failures, lambda: 0.5) == wait * 1.125
 
 
+@unhurried
 @given(st.integers(1, 10**9), st.floats(0, 1, exclude_max=True))
 def test_jitter_makes_a_wait_longer_never_shorter(failures: int, random: float) -> None:
     policy = BreakerPolicy()
@@ -71,6 +74,7 @@ def test_jitter_makes_a_wait_longer_never_shorter(failures: int, random: float) 
     assert least <= policy.wait_seconds(failures, lambda: random) <= least * 1.25
 
 
+@unhurried
 @given(st.floats(0, 100), st.floats(0, 1, exclude_max=True))
 def test_a_caller_is_told_to_come_after_the_wait_and_not_with_all_the_others(since: float, random: float) -> None:
     one = breaker(random, first_wait_seconds=8.0)
@@ -86,6 +90,20 @@ def test_callers_are_spread() -> None:
     told = [breaker(random / 100).retry_after_seconds(0.0) for random in range(100)]
     assert len(set(told)) == 100
     assert max(told) < 1.0
+
+
+def test_a_late_or_second_result_moves_nothing() -> None:
+    one = breaker()
+    for attempt in (1, 2, 3):
+        one.begin(attempt)
+        one.failed(attempt, now=0.0)
+        one.failed(attempt, now=100.0)
+    one.succeeded(3)
+    one.cancelled(2, now=100.0)
+    assert (one.state, one.failures, one.retry_at) == (OPEN, 3, 4.0)
+    one.begin(4)
+    one.succeeded(3)
+    assert one.state is HALF_OPEN
 
 
 def test_an_abandoned_probe_is_no_failure_but_waits_all_the_same() -> None:
@@ -181,12 +199,13 @@ class BreakerWalk(RuleBasedStateMachine):
 
 
 TestBreakerWalk = BreakerWalk.TestCase
-TestBreakerWalk.settings = settings(max_examples=50)
+TestBreakerWalk.settings = settings(unhurried, max_examples=50)
 
 
 # --- restarts ---------------------------------------------------------------------------------------------------------
 
 
+@unhurried
 @given(st.integers(0, 6), st.floats(0.1, 100), st.lists(st.floats(0, 50), max_size=40))
 def test_a_window_allows_so_many_restarts_and_no_more(most: int, seconds: float, pauses: list[float]) -> None:
     window = RestartWindow(most, seconds)

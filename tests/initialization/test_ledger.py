@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from initialization_scenes import SHOP, SHOP_SECONDS, shop
+from initialization_scenes import SHOP, SHOP_SECONDS, shop, unhurried
 
 from chatcore.initialization.lifecycle import State
 from chatcore.initialization.plan import Plan
@@ -35,6 +35,7 @@ def complete(accounts: Ledger, name: str, *, at: float = 0.0, seconds: float = 1
 # --- progress ---------------------------------------------------------------------------------------------------------
 
 
+@unhurried
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=8), st.data())
 def test_progress_is_completed_weight_over_total_weight(weights: list[float], data: st.DataObject) -> None:
     accounts = ledger(tuple(weights))
@@ -231,7 +232,7 @@ class LedgerWalk(RuleBasedStateMachine):
 
 
 TestLedgerWalk = LedgerWalk.TestCase
-TestLedgerWalk.settings = settings(max_examples=50)
+TestLedgerWalk.settings = settings(unhurried, max_examples=50)
 
 
 # --- the time limit ---------------------------------------------------------------------------------------------------
@@ -249,6 +250,7 @@ def test_progress_extends_the_limit_by_a_third_up_to_twice(progressed_at: float,
     assert Deadline(0.0, 30.0).ends_at(progressed_at) == ends_at
 
 
+@unhurried
 @given(st.floats(-1e6, 1e6), st.floats(0.001, 1e6), st.lists(st.floats(0, 4), max_size=20))
 def test_the_end_is_between_once_and_twice_the_limit_and_never_moves_back(
     started_at: float, limit: float, progress: list[float]

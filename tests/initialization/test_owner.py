@@ -10,6 +10,7 @@ import trio
 from initialization_scenes import PATIENT, Caller, Ear, call_all, manager_of, shop
 
 from chatcore.errors import InitializationFailed, ReentrantInitialization, StorageUnavailable
+from chatcore.initialization.attempt import InitializationPolicy
 from chatcore.initialization.lifecycle import State
 from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.services import Phase, ServiceGraph
@@ -85,11 +86,9 @@ def test_a_starting_service_that_waits_for_its_own_start_is_told_so_at_once(
             await deep(call)
             yield Agent()
 
-        async with ServiceInitializationManager(graph) as manager:
-            with (
-                trio.fail_after(20),
-                pytest.raises(InitializationFailed) as failed,
-            ):  # real time, as threads take part
+        limit = InitializationPolicy(limit_seconds=3.0)  # real seconds, as threads take part
+        async with ServiceInitializationManager(graph, policy=limit) as manager:
+            with pytest.raises(InitializationFailed) as failed:
                 await manager.ensure_ready()
             assert (failed.value.service, failed.value.error_code) == ("agent", "SERVICE_INIT_FAILED")
         assert [error.service for error in told] == ["agent"]

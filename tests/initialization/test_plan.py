@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from initialization_scenes import unhurried
 
 from chatcore.errors import ServiceGraphInvalid
 from chatcore.initialization.plan import Plan
@@ -157,6 +158,7 @@ def reaches(services: list[Service]) -> dict[str, set[str]]:
     return {name: closure(name) for name in direct}
 
 
+@unhurried
 @given(graphs())
 def test_the_order_is_topological_and_never_goes_back_a_phase(services: list[Service]) -> None:
     ordered = Plan.of(services).services
@@ -166,6 +168,7 @@ def test_the_order_is_topological_and_never_goes_back_a_phase(services: list[Ser
     assert all(before.phase <= after.phase for before, after in itertools.pairwise(ordered))
 
 
+@unhurried
 @given(graphs())
 def test_phases_hold_every_service_once_in_order(services: list[Service]) -> None:
     plan = Plan.of(services)
@@ -175,6 +178,7 @@ def test_phases_hold_every_service_once_in_order(services: list[Service]) -> Non
     assert plan.names == {one.name for one in services} == set(plan.by_name)
 
 
+@unhurried
 @given(graphs(), st.data())
 def test_dependents_are_those_who_reach_one_of_the_lost(services: list[Service], data: st.DataObject) -> None:
     lost = data.draw(st.sets(st.sampled_from([one.name for one in services])))
@@ -182,6 +186,7 @@ def test_dependents_are_those_who_reach_one_of_the_lost(services: list[Service],
     assert Plan.of(services).with_dependents(lost) == expected
 
 
+@unhurried
 @given(graphs())
 def test_the_reach_of_a_type_is_all_it_stands_on(services: list[Service]) -> None:
     reach = Plan.of(services).reach()
@@ -189,12 +194,14 @@ def test_the_reach_of_a_type_is_all_it_stands_on(services: list[Service]) -> Non
         assert {kind.__name__ for kind in reach[KINDS[name]]} == needs | {name}
 
 
+@unhurried
 @given(graphs())
 def test_services_that_need_nothing_start_as_declared(services: list[Service]) -> None:
     free = [one for one in services if not one.needs]
     assert Plan.of(free).services == tuple(sorted(free, key=lambda one: one.phase))
 
 
+@unhurried
 @given(graphs(), st.data())
 def test_a_circle_anywhere_is_found(services: list[Service], data: st.DataObject) -> None:
     """A service that needs one that stands on it closes a circle, however long."""

@@ -104,15 +104,16 @@ def fault() -> None:
 def test_a_fault_at_any_moment_of_a_start_is_rolled_back_and_told(tmp_path: Path) -> None:
     starting = [moment for moment in moments_of_a_life(tmp_path) if moment.what in STARTING]
     assert len(starting) == 6 + 17 + 6
-    for number, moment in enumerate(starting):
+    for number in range(len(starting)):
         services = shop_with_files(tmp_path)
         services.at_each = strike(number, fault)
 
-        async def scene(services: ScriptedServices = services, moment: Moment = moment) -> None:
+        async def scene(services: ScriptedServices = services, number: int = number) -> None:
             policy = InitializationPolicy(breaker=BreakerPolicy(first_wait_seconds=10.0))
             async with manager_of(services, policy=policy) as manager:
                 caller = Caller(manager)
                 await caller.call()
+                moment = services.log[number]
                 assert caller.ended_at == moment.at + (0.25 if moment.what != "entered" else 0.0)  # with its own exit
                 assert caller.failure is not None
                 assert caller.failure.service == moment.service

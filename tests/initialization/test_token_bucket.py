@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from initialization_scenes import unhurried
 
 from chatcore.limits import TokenBucket
 
@@ -15,6 +16,7 @@ rates = st.floats(0.01, 1000)
 bursts = st.floats(1, 1000)
 
 
+@unhurried
 @given(rates, bursts)
 def test_a_full_bucket_gives_its_burst_at_once_and_then_no_more(per_second: float, burst: float) -> None:
     bucket = TokenBucket(per_second, burst)
@@ -22,6 +24,7 @@ def test_a_full_bucket_gives_its_burst_at_once_and_then_no_more(per_second: floa
     assert bucket.take(0.0) > 0.0
 
 
+@unhurried
 @given(rates, bursts, st.lists(st.floats(0, 10), max_size=60))
 def test_no_stretch_of_time_gives_more_than_burst_and_rate(
     per_second: float, burst: float, pauses: list[float]
@@ -33,6 +36,7 @@ def test_no_stretch_of_time_gives_more_than_burst_and_rate(
             assert count <= burst + (last - first) * per_second + 1e-6
 
 
+@unhurried
 @given(rates, st.integers(1, 100), st.integers(0, 30))
 def test_the_wait_that_is_told_is_enough_and_no_longer_than_needed(per_second: float, burst: int, more: int) -> None:
     bucket = TokenBucket(per_second, burst)
@@ -44,6 +48,7 @@ def test_the_wait_that_is_told_is_enough_and_no_longer_than_needed(per_second: f
     assert bucket.take(wait * (1 + 1e-6)) == 0.0
 
 
+@unhurried
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=200))
 def test_a_rate_of_none_allows_everything(pauses: list[float]) -> None:
     bucket = TokenBucket(0.0, 1.0)
@@ -89,4 +94,4 @@ class BucketWalk(RuleBasedStateMachine):
 
 
 TestBucketWalk = BucketWalk.TestCase
-TestBucketWalk.settings = settings(max_examples=50)
+TestBucketWalk.settings = settings(unhurried, max_examples=50)

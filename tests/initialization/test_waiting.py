@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from initialization_scenes import PATIENT, SHOP, manager_of, shop
+from initialization_scenes import PATIENT, SHOP, manager_of, shop, unhurried
 
 from chatcore.initialization.lifecycle import State
 from chatcore.initialization.plan import Plan
@@ -226,7 +226,7 @@ happenings = st.lists(
 )
 
 
-@settings(max_examples=200)
+@unhurried
 @given(happenings)
 def test_however_it_is_conflated_every_step_is_told_once_and_in_order(happenings: list[tuple[str, str]]) -> None:
     following = Following()

@@ -33,6 +33,11 @@ class Outbox:
         self.held_bytes += len(frame)
         self._filled.set()
 
+    def clear(self) -> None:
+        """Let go of what has not been written."""
+        self._frames.clear()
+        self.held_bytes = 0
+
     async def take(self) -> tuple[bytes, float]:
         """The next frame to write, and when it was put; asking for it says that the one before has been written."""
         self._writing = False

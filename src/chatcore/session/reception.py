@@ -181,6 +181,8 @@ class Reception:
         self._tell_refusal(error, message_id)
 
     def _cut_off(self, error: RequestRefused, message_id: str | None = None) -> None:
+        """Close on an abusive client, told why: what else it has coming would take its time under a flood."""
+        self.voice.unsay()
         self._tell_refusal(error, message_id)
         self.voice.end(CloseCode.POLICY_VIOLATION, error.error_code.meaning.message)
 

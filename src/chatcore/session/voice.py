@@ -144,6 +144,10 @@ class Voice:
         """Return when everything that was said has been written."""
         await self._outbox.flushed()
 
+    def unsay(self) -> None:
+        """Let go of what has not been written: what is said next is heard next."""
+        self._outbox.clear()
+
     async def room(self) -> None:
         """Return when more can be said without being cut for it."""
         await self._outbox.room()

@@ -105,9 +105,11 @@ class Site:
 
 async def _reject(send: Send, problem: Problem) -> None:
     """Answer a WebSocket's handshake with an HTTP response (ASGI extension ``websocket.http.response``)."""
-    headers = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
-    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": problem.body()})
+    body = problem.body()
+    headers = {**problem.headers(), "content-length": str(len(body))}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": raw})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 async def _respond(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

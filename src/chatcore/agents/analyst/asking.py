@@ -29,7 +29,7 @@ LED = re.compile(r"\b(by|per|each|every|across|which|what|who)[\s.]+$")
 
 BY = re.compile(r"\b(by|per|each|every|across)\s+$")
 
-PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
+_PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
 _ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
 _STEP_LED = re.compile(
     r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|cheapest|over|best|worst|top(?: \w+)?|most|highest"
@@ -59,7 +59,7 @@ class Asking:
     @property
     def previous(self) -> bool:
         """Whether a period is set against the one before it."""
-        return self.reading.has(lexicon.COMPARE | {"more", "less"}) and self.reading.says(PREVIOUS)
+        return self.reading.has(lexicon.COMPARE | {"more", "less"}) and self.reading.says(_PREVIOUS)
 
     @property
     def previous_unit(self) -> str | None:

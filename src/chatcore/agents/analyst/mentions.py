@@ -76,13 +76,21 @@ def find_tables(text: str, words: Sequence[Word], tables: Sequence[Table]) -> li
     full = [
         NamedTable(match.start(), match.end(), table)
         for table in tables
-        for match in [_phrase(name_words(table.name) or (table.name,)).search(flat(text))]
-        if match
+        for match in _phrase(name_words(table.name) or (table.name.lower(),)).finditer(flat(text))
+        if _is_meant(text, match, table)
     ]
     if full:
         longest = max(named.end - named.start for named in full)
         return [named for named in full if named.end - named.start == longest]
     return _by_telling_words(words, tables)
+
+
+def _is_meant(text: str, match: re.Match[str], table: Table) -> bool:
+    """Whether words are a table's name: not ``spend`` or ``usage`` by itself, though a table may be called so."""
+    everyday = all(word in KNOWN - OTHER_NOUNS for word in name_words(table.name))
+    written = re.search(r"[^\w\s]|_", text[match.start() : match.end()])
+    led = re.search(r"\b(?:in|from|of|table|file)\s+(?:the\s+)?[`'\"]?$", text[: match.start()])
+    return not everyday or bool(written) or bool(led)
 
 
 def _by_telling_words(words: Sequence[Word], tables: Sequence[Table]) -> list[NamedTable]:

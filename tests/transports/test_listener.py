@@ -1,0 +1,173 @@
+"""The listener: writes that end in time, and a peer whose bytes cannot be digested costs itself alone."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from chatcore.errors import ConfigurationError
+from chatcore.observability import Recorder
+from chatcore.settings import Settings
+from chatcore.transports import listener as module
+from chatcore.transports.listener import SLICE_BYTES, BoundedStream, http_served, open_listeners
+
+LOTS = b"x" * 8_000_000
+"""More than two sockets hold between them."""
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[BoundedStream, trio.SocketStream]]:
+    """A bounded stream and its peer, over the loopback."""
+    (listener,) = await open_listeners(Settings(bind="127.0.0.1:0"))
+    async with listener:
+        peer = await trio.open_tcp_stream("127.0.0.1", listener.port)
+        async with peer, await listener.accept() as stream:
+            yield stream, peer
+
+
+async def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WRITE_SECONDS", 0.2)
+    async with connected() as (stream, _):
+        began_at = trio.current_time()
+        with trio.fail_after(30), pytest.raises(trio.BrokenResourceError):
+            await stream.send_all(LOTS)
+        assert trio.current_time() - began_at >= 0.2
+
+
+async def test_a_peer_that_reads_slowly_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice has its own time, so a long frame may take longer than one."""
+    monkeypatch.setattr(module, "WRITE_SECONDS", 2.0)
+    async with connected() as (stream, peer):
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SLICE_BYTES)
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLICE_BYTES)
+        got = 0
+
+        async def read() -> None:
+            nonlocal got
+            while got < len(LOTS):
+                got += len(await peer.receive_some(400_000))
+                await trio.sleep(0.02)
+
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read)
+                await stream.send_all(LOTS)
+        assert got == len(LOTS)
+
+
+async def test_it_sleeps_no_longer_than_the_peer_is_there() -> None:
+    async with connected() as (stream, peer):
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stream.sleep, 3600)
+                await peer.aclose()
+                assert await stream.receive_some() == b""
+
+
+async def test_hanging_up_ends_a_write_that_waits() -> None:
+    async with connected() as (stream, _):
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_expect_closed, stream)
+                await trio.testing.wait_all_tasks_blocked(0.01)
+                stream.hang_up()
+
+
+async def _expect_closed(stream: BoundedStream) -> None:
+    with pytest.raises(trio.ClosedResourceError):
+        await stream.send_all(LOTS)
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:{taken}", "192.0.2.1:0", "nowhere.invalid:0"])
+async def test_an_address_that_cannot_be_had_is_named(bind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(bind=bind.format(taken=taken.getsockname()[1]))
+        with pytest.raises(ConfigurationError, match="bind: cannot listen on"):
+            await open_listeners(settings)
+
+
+@attrs.define
+class Log(Recorder):
+    """What was logged."""
+
+    events: list[str] = attrs.field(factory=list)
+
+    def log(self, event: str, **fields: Any) -> None:
+        assert "secret" not in str(fields)
+        self.events.append(event)
+
+
+async def crash_or_answer(scope: Any, receive: Any, send: Any) -> None:
+    """An ASGI application; ``/crash`` is answered so that Hypercorn cannot go on."""
+    if scope["path"] == "/crash":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+        await send({"type": "http.response.body", "body": b"secret, and too long"})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+BAD = {
+    "crash": b"GET /crash HTTP/1.1\r\nHost: x\r\n\r\n",
+    "both lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+    "noise": bytes(range(128, 256)) * 4,
+    "nothing": b"",
+    "half": b"GET / HTT",
+    "no version": b"GET /\r\n\r\n",
+    "upgrade without key": b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    "websocket over 1.0": b"GET / HTTP/1.0\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    "http/2 noise": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(range(256)),
+}
+
+
+async def test_bytes_that_cannot_be_digested_end_their_own_connection_only() -> None:
+    log, settings = Log(), Settings(bind="127.0.0.1:0")
+    listeners = await open_listeners(settings)
+    with trio.fail_after(30):
+        async with http_served(crash_or_answer, listeners, settings, {}, log):
+            for name, data in BAD.items():
+                async with await trio.open_tcp_stream("127.0.0.1", listeners[0].port) as peer:
+                    await peer.send_all(data)
+                    await peer.send_eof()
+                    answer = b""
+                    with trio.move_on_after(0.5):
+                        while part := await _receive(peer):
+                            answer += part
+                assert b"secret" not in answer or name == "crash"
+                assert await _ask(listeners[0].port) == b"ok", name
+    assert set(log.events) <= {"connection_failed"}
+
+
+async def _receive(peer: trio.SocketStream) -> bytes:
+    try:
+        return bytes(await peer.receive_some(65536))
+    except trio.BrokenResourceError:
+        return b""
+
+
+async def _ask(port: int) -> bytes:
+    async with await trio.open_tcp_stream("127.0.0.1", port) as peer:
+        await peer.send_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while part := await peer.receive_some(65536):
+            answer += part
+    return answer.rpartition(b"\r\n\r\n")[2]
+
+
+async def test_at_the_end_everyone_is_hung_up_on() -> None:
+    settings = Settings(bind="127.0.0.1:0")
+    listeners = await open_listeners(settings)
+    port = listeners[0].port
+    with trio.fail_after(30):
+        async with http_served(crash_or_answer, listeners, settings, {}, Log()):
+            silent = await trio.open_tcp_stream("127.0.0.1", port)
+            assert await _ask(port) == b"ok"
+        assert await _receive(silent) == b""
+        await silent.aclose()
+        with pytest.raises(OSError, match="connect"):
+            await trio.open_tcp_stream("127.0.0.1", port)

@@ -1,0 +1,154 @@
+"""Who may come in, and as whom: decided from the request alone."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcore.settings import Settings
+from chatcore.web.admission import ANONYMOUS, MAX_USER_ID, Refusal, Request, admit, is_loopback, origin_allowed
+
+
+def request(
+    *,
+    query: str = "",
+    origin: str | None = None,
+    host: str = "localhost:8000",
+    scheme: str = "http",
+    **fields: str | None,
+) -> Request:
+    headers = {"host": host} | ({"origin": origin} if origin is not None else {})
+    return Request(headers, query, scheme, fields.get("server_host", "127.0.0.1"))
+
+
+@pytest.mark.parametrize(
+    ("query", "user"),
+    [
+        ("", ANONYMOUS),
+        ("start=true", ANONYMOUS),
+        ("user_id=ann", "ann"),
+        ("a=b&user_id=ann%20b&c", "ann b"),
+        ("user_id=J%C3%BCrgen", "Jürgen"),
+        ("user_id=" + "x" * MAX_USER_ID, "x" * MAX_USER_ID),
+        ("user_id=", None),
+        ("user_id", None),
+        ("user_id=" + "x" * (MAX_USER_ID + 1), None),
+        ("user_id=a&user_id=b", None),
+        ("user_id=a%00b", None),
+        ("user_id=a%0Ab", None),
+        ("user_id=%FF", None),
+    ],
+)
+def test_the_user_is_the_one_that_the_query_names(query: str, user: str | None) -> None:
+    admitted = admit(request(query=query), Settings())
+    assert admitted == user if user is not None else isinstance(admitted, Refusal) and admitted.status == 400
+
+
+@given(st.text(max_size=300).filter(lambda text: text < "\ud800" or text.isprintable()))
+def test_whatever_the_query_says_there_is_one_user_or_a_refusal(text: str) -> None:
+    admitted = admit(request(query=text), Settings())
+    assert isinstance(admitted, Refusal) or (admitted.isprintable() and 0 < len(admitted) <= MAX_USER_ID)
+
+
+@given(
+    st.text(min_size=1, max_size=MAX_USER_ID).filter(str.isprintable),
+    st.text(min_size=1, max_size=9).filter(str.isprintable),
+)
+def test_different_names_stay_different_users(one: str, other: str) -> None:
+    users = [admit(request(query=urlencode({"user_id": name})), Settings()) for name in (one, other)]
+    assert users == [one, other]
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("localhost", True),
+        (None, True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.0.1", False),
+        ("::ffff:192.168.0.1", False),
+        ("example.com", False),
+        ("localhost.example.com", False),
+        ("", False),
+    ],
+)
+def test_without_authentication_only_loopback_addresses_are_served(host: str | None, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+    admitted = admit(request(server_host=host), Settings())
+    assert admitted == ANONYMOUS if loopback else isinstance(admitted, Refusal) and admitted.status == 403
+
+
+OWN = [
+    ("http://localhost:8000", "localhost:8000", "http"),
+    ("http://localhost:8000", "localhost:8000", "ws"),
+    ("HTTP://LocalHost:8000", "localhost:8000", "ws"),
+    ("http://example.com", "example.com", "http"),
+    ("http://example.com", "example.com:80", "http"),
+    ("https://example.com", "example.com:443", "wss"),
+    ("http://[::1]:8000", "[::1]:8000", "ws"),
+]
+FOREIGN = [
+    ("http://localhost:8001", "localhost:8000", "http"),
+    ("https://localhost:8000", "localhost:8000", "http"),
+    ("http://evil.example", "localhost:8000", "http"),
+    ("http://localhost:8000.evil.example", "localhost:8000", "http"),
+    ("null", "localhost:8000", "http"),
+    ("", "localhost:8000", "http"),
+    ("file://", "localhost:8000", "http"),
+    ("http://[", "localhost:8000", "http"),
+    ("http://user@localhost:8000", "localhost:8000", "http"),
+    ("null", "", "http"),
+]
+
+
+@pytest.mark.parametrize(("origin", "host", "scheme"), OWN)
+def test_a_page_of_the_server_itself_may_call(origin: str, host: str, scheme: str) -> None:
+    assert origin_allowed(request(origin=origin, host=host, scheme=scheme), ())
+
+
+@pytest.mark.parametrize(("origin", "host", "scheme"), FOREIGN)
+@pytest.mark.parametrize("allowed", [(), ("https://good.example",), ("*",), ("good.example",)])
+def test_a_page_from_elsewhere_may_not(origin: str, host: str, scheme: str, allowed: tuple[str, ...]) -> None:
+    """A list with a mistake in it opens no door: neither ``*`` nor a name without its scheme is an origin."""
+    came = request(origin=origin, host=host, scheme=scheme)
+    assert not origin_allowed(came, allowed)
+    admitted = admit(came, Settings(allowed_origins=allowed))
+    assert isinstance(admitted, Refusal)
+    assert admitted.status == 403
+
+
+@pytest.mark.parametrize("origin", ["https://good.example", "https://good.example:443", "HTTPS://Good.Example"])
+def test_a_listed_origin_may(origin: str) -> None:
+    assert origin_allowed(request(origin=origin), ("https://good.example", "http://other.example:9"))
+
+
+def test_who_sends_no_origin_is_no_browser() -> None:
+    assert origin_allowed(request(), ())
+
+
+@given(st.text(max_size=60), st.text(max_size=30))
+def test_no_origin_is_too_odd_to_be_judged(origin: str, host: str) -> None:
+    allowed = origin_allowed(request(origin=origin, host=host), ("https://good.example",))
+    assert (
+        allowed is False or host.lower() in origin.lower() or "good.example" in origin.lower() or host.endswith(":80")
+    )
+
+
+def test_the_request_is_read_from_the_scope() -> None:
+    scope = {
+        "headers": [(b"Host", b"localhost:1"), (b"ORIGIN", b"http://x\xff")],
+        "query_string": b"user_id=ann",
+        "scheme": "ws",
+        "server": ("127.0.0.1", 1),
+    }
+    assert Request.of(scope) == Request(
+        {"host": "localhost:1", "origin": "http://x\xff"}, "user_id=ann", "ws", "127.0.0.1"
+    )
+    assert Request.of({**scope, "server": ("/run/socket", None)}).server_host is None
