@@ -105,7 +105,7 @@ def test_the_page_outlives_a_killed_server(serve: Serve, visit: Visit) -> None:
     page = visit(served, "/?user_id=loyal", expects=AWAY)
     first = ask(page, "Which orders?")
     expect(first.locator(".provenance")).to_be_visible()
-    lost = ask(page, "Which orders, silently?")
+    lost = ask(page, "Which orders, slowly?")
     expect(lost.get_by_text("find_orders")).to_be_visible()
     served.kill()
     expect(page.get_by_text("The server cannot be reached. Trying again in")).to_be_visible()
@@ -122,7 +122,7 @@ def test_the_page_outlives_a_killed_server(serve: Serve, visit: Visit) -> None:
     expect(lost).to_contain_text("SERVICE_LOST")
     expect(unsent.get_by_role("table")).to_be_visible()
     expect(first.get_by_role("table")).to_have_count(1)
-    expect(page.locator(".words")).to_have_text(["Which orders?", "Which orders, silently?", "Which orders now?"])
+    expect(page.locator(".words")).to_have_text(["Which orders?", "Which orders, slowly?", "Which orders now?"])
 
 
 def test_a_server_that_goes_away_says_so(serve: Serve, visit: Visit) -> None:

@@ -25,7 +25,7 @@ from chatcore.ids import new_id
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame, encode_utf8
-from chatcore.protocol.run import RunGrammar
+from chatcore.protocol.run import RunGrammar, first_seq
 from chatcore.threads.model import EndState, StoredEvent
 from chatcore.threads.service import ThreadService
 
@@ -161,6 +161,16 @@ class LiveRun:
             if isinstance(event, m.ToolExecuting):
                 self.tool_calls[event.tool_call_id] = ToolCall(event.tool_call_id, event.tool, event.arguments)
 
+    async def skip_lost(self) -> None:
+        """Never use again the numbers of deltas that an earlier process may have sent and not stored.
+
+        An empty delta stands for all of them, so that ranges stay contiguous (protocol.md, 1.3).
+        """
+        async with self._turn():
+            first = self.next_seq
+            self.next_seq += UNSTORED_DELTAS - 1
+            self._add(m.AgentDelta, text="", offset=len(self.grammar.text), first_seq=first)
+
     async def finish(self, answer: m.Answer) -> m.Answer:
         """Send what is left of what was said, and complete the answer with it; the agent is not heard any more.
 
@@ -271,7 +281,8 @@ class LiveRun:
         tag, frame = str(kind.__struct_config__.tag), encode_utf8(event)
         self.grammar.advance(event)
         self.next_seq += 1
-        stored = StoredEvent(seq=event.seq, first_seq=event.seq, run_id=event.run_id, type=tag, frame=frame)
+        first = first_seq(event)
+        stored = StoredEvent(seq=event.seq, first_seq=first, run_id=event.run_id, type=tag, frame=frame)
         self._unstored.append(stored)
         return stored
 

@@ -61,7 +61,9 @@ async def _end_lost(record: RunRecord, pending: PendingRun, supervisor: AgentSup
     thread = await store.thread(record.user_id, record.thread_id)
     run = supervisor.live_run(pending, store, thread.last_seq + 1)
     run.take_up(events)
-    if not events:
+    if events:
+        await run.skip_lost()
+    else:
         await run.start(pending.agent, pending.message.message_id)
     await run.end(failure(ErrorCode.SERVICE_LOST))
     supervisor.recorder.log("run_ended_after_restart", run_id=record.run_id)
