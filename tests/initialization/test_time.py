@@ -17,6 +17,7 @@ from chatcore.initialization.attempt import InitializationPolicy
 from chatcore.initialization.blocking import BLOCKED_SECONDS, BlockingDetector
 from chatcore.initialization.lifecycle import State
 from chatcore.initialization.manager import ServiceInitializationManager
+from chatcore.initialization.progress import Snapshot
 from chatcore.services import Phase, ServiceGraph, StartReporter
 from chatcore.testing import Script, ScriptedServices, in_virtual_time, run_in_virtual_time
 
@@ -326,3 +327,47 @@ async def test_a_watcher_that_is_cancelled_leaves_nothing_behind() -> None:
         manager.request_start()
         await trio.sleep(SHOP_SECONDS + 0.1)
         assert manager.snapshot().state is State.READY
+
+
+@in_virtual_time
+async def test_of_one_moment_one_snapshot_is_taken_however_many_watch() -> None:
+    seen: list[dict[int, Snapshot]] = []
+
+    async def watch() -> None:
+        mine: dict[int, Snapshot] = {}
+        seen.append(mine)
+        async for snapshot in manager.progress():
+            mine[snapshot.version] = snapshot
+
+    async with manager_of(shop()) as manager, trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(watch)
+        await manager.ensure_ready()
+        nursery.cancel_scope.cancel()
+    common = set.intersection(*(set(mine) for mine in seen)) - {min(seen[0])}  # the first is taken for each
+    assert len(common) > 10
+    assert all(len({id(mine[version]) for mine in seen}) == 1 for version in common)
+
+
+@in_virtual_time
+async def test_what_an_earlier_start_still_reports_is_no_progress_of_this_one() -> None:
+    graph = ServiceGraph()
+    reporters: list[StartReporter] = []
+
+    @graph.provide(phase=Phase.SERVICES)
+    async def agent(reporter: StartReporter) -> AsyncIterator[Agent]:
+        reporters.append(reporter)
+        if len(reporters) == 1:
+            raise OSError
+        reporter.advance(0.1)
+        reporters[0].advance(0.9, "left behind")
+        reporters[0].retrying("left behind")
+        await trio.sleep(1)
+        yield Agent()
+
+    async with ServiceInitializationManager(graph, policy=PATIENT) as manager:
+        manager.request_start()
+        await trio.sleep(1.5)
+        [status] = manager.snapshot().services
+        assert (status.fraction, status.words, status.retries) == (0.1, None, 0)
+        await manager.ensure_ready()

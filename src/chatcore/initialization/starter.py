@@ -23,21 +23,27 @@ from chatcore.settings import Settings
 
 @attrs.frozen
 class LedgerReporter:
-    """What a starting service reports, entered in the ledger under its name."""
+    """What a starting service reports, entered in the ledger under its name.
+
+    A start that an earlier attempt has left behind may still report; that is no progress of this one.
+    """
 
     service: str
+    attempt: int
     ledger: Ledger
     tell: Callable[[], None]
 
     def advance(self, fraction: float, words: str | None = None) -> None:
         """See :class:`~chatcore.services.StartReporter`."""
-        if self.ledger.advance(self.service, fraction, words, trio.current_time()):
+        current = self.attempt == self.ledger.attempt
+        if current and self.ledger.advance(self.service, fraction, words, trio.current_time()):
             self.tell()
 
     def retrying(self, words: str) -> None:
         """See :class:`~chatcore.services.StartReporter`."""
-        self.ledger.retrying(self.service, words)
-        self.tell()
+        if self.attempt == self.ledger.attempt:
+            self.ledger.retrying(self.service, words)
+            self.tell()
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -118,7 +124,7 @@ class Starter:
         given: dict[Any, Any] = dict(self.hosts.values())
         given.update({kind: fetch() for kind, fetch in self.given.items() if kind in service.needs.values()})
         given[Settings] = self.settings
-        given[StartReporter] = LedgerReporter(service.name, self.ledger, self.tell)
+        given[StartReporter] = LedgerReporter(service.name, self.ledger.attempt, self.ledger, self.tell)
         return {parameter: given[kind] for parameter, kind in service.needs.items()}
 
     async def _guard(self, attempt: Attempt, host: ServiceHost) -> None:

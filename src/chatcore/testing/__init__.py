@@ -9,8 +9,8 @@
         async with ServiceInitializationManager(services.graph) as manager:
             await manager.ensure_ready()
 
-What costs more to import has modules of its own: scripted agents in :mod:`.agents`, a whole server in :mod:`.servers`, a
-bad network in :mod:`.proxy`, and suites that an agent or a storage has to pass in :mod:`.agent_conformance` and
+What costs more to import has modules of its own: scripted agents in :mod:`.agents`, a whole server in :mod:`.servers`,
+a bad network in :mod:`.proxy`, and suites that an agent or a storage has to pass in :mod:`.agent_conformance` and
 :mod:`.storage_conformance`.
 """
 
