@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import trio
 from cyclopts import App, CycloptsError, Parameter
 
 from chatcore.errors import ChatcoreError, ConfigurationError, ServiceGraphInvalid
 from chatcore.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from chatcore.application import Application
 
 EXIT_CODE_WRONG = 2
 """The command, the configuration or the graph is wrong; nothing was started. As argument parsers have it."""
@@ -86,16 +89,12 @@ def serve(
         workers: Worker processes.
         prewarm: Start the services with the process instead of with the first connection.
     """
-    from chatcore.builtin import application_of
-    from chatcore.lifespan import check_servable
     from chatcore.observability import describe_error, leaves
     from chatcore.serve import serve as serve_application
 
     settings = _settings(app=app, bind=bind, workers=workers, prewarm=prewarm, data=data, config=config)
-    check_servable(settings)
-    application = application_of(settings)
     try:
-        trio.run(serve_application, application, settings, _announce)
+        trio.run(serve_application, _application_of, settings, _announce)
     except BaseExceptionGroup as errors:
         if (wrong := errors.subgroup((ConfigurationError, ServiceGraphInvalid))) is not None:
             raise next(leaves(wrong)) from None
@@ -144,7 +143,7 @@ def check(app: str | None = None, /, *, data: Data = None, config: Config = None
         app: MODULE:ATTRIBUTE of a chatcore.Application; the built-in analyst where absent.
     """
     from chatcore.builtin import application_of
-    from chatcore.lifespan import check_servable
+    from chatcore.servable import check_servable
 
     settings = _settings(app=app, data=data, config=config)
     check_servable(settings)
@@ -187,6 +186,12 @@ def db_current(*, config: Config = None) -> int:
 
 def _settings(*, config: Path | None = None, **flags: Any) -> Settings:
     return load_settings(flags, config=config)
+
+
+def _application_of(settings: Settings) -> Application:
+    from chatcore.builtin import application_of
+
+    return application_of(settings)
 
 
 def _announce(address: str) -> None:

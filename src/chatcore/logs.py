@@ -11,9 +11,31 @@ import sys
 import time
 from typing import Any, Literal
 
+import attrs
 import msgspec
 
+from chatcore.observability import Recorder
+
 LOGGER = "chatcore"
+
+WARNINGS = frozenset(
+    {
+        "agent_failed",
+        "connection_failed",
+        "event_loop_blocked",
+        "inauthentic_response",
+        "initialization_failed",
+        "request_failed",
+        "run_not_stored",
+        "run_not_taken_up",
+        "service_exit_abandoned",
+        "service_exit_failed",
+        "service_lost",
+        "session_failed",
+        "storage_unavailable",
+    }
+)
+"""Events that somebody should look at."""
 
 
 class EventFormatter(logging.Formatter):
@@ -49,3 +71,15 @@ def logger_for(log_format: Literal["auto", "json", "console"]) -> logging.Logger
         logger.setLevel(logging.INFO)
         logger.propagate = False
     return logger
+
+
+@attrs.define(eq=False)
+class LogRecorder(Recorder):
+    """Writes log lines and counts nothing."""
+
+    logger: logging.Logger
+
+    def log(self, event: str, **fields: Any) -> None:
+        """See :class:`Recorder`."""
+        level = logging.WARNING if event in WARNINGS else logging.INFO
+        self.logger.log(level, event, extra={"fields": fields})

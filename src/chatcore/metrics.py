@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from chatcore.logs import logger_for
-from chatcore.observability import Recorder
+from chatcore.logs import LogRecorder, logger_for
 from chatcore.settings import Settings
 
 BREAKER_VALUES = {"closed": 0, "half_open": 1, "open": 2}
@@ -141,37 +139,16 @@ METRICS: dict[str, tuple[Callable[..., Any], str, str, tuple[str, ...], tuple[fl
 """Every metric by its field of :class:`Instruments`: kind, name, documentation, labels, buckets."""
 
 
-WARNINGS = frozenset(
-    {
-        "agent_failed",
-        "connection_failed",
-        "event_loop_blocked",
-        "inauthentic_response",
-        "initialization_failed",
-        "request_failed",
-        "run_not_stored",
-        "run_not_taken_up",
-        "service_exit_abandoned",
-        "service_exit_failed",
-        "service_lost",
-        "session_failed",
-        "storage_unavailable",
-    }
-)
-"""Events that somebody should look at."""
-
-
 @attrs.define(eq=False)
-class Metrics(Recorder):
+class Metrics(LogRecorder):
     """Counts and logs. See :class:`~chatcore.observability.Recorder` for what each method hears of."""
 
     instruments: Instruments
-    logger: logging.Logger
 
     @classmethod
     def for_process(cls, settings: Settings) -> Metrics:
         """A recorder that logs as the settings say."""
-        return cls(Instruments.make(), logger_for(settings.log_format))
+        return cls(logger_for(settings.log_format), Instruments.make())
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -239,8 +216,3 @@ class Metrics(Recorder):
     def loop_lag(self, seconds: float) -> None:
         """See :class:`Recorder`."""
         self.instruments.lag.observe(seconds)
-
-    def log(self, event: str, **fields: Any) -> None:
-        """See :class:`Recorder`."""
-        level = logging.WARNING if event in WARNINGS else logging.INFO
-        self.logger.log(level, event, extra={"fields": fields})

@@ -7,15 +7,21 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 
-from chatcore.application import Application
-from chatcore.lifespan import SITE_KEY, check_servable, site_running
-from chatcore.server import Server
+from chatcore.logs import LogRecorder, logger_for
+from chatcore.servable import check_servable
 from chatcore.settings import Settings
-from chatcore.transports.asgi import Message, Receive, Send
+from chatcore.transports.asgi import LIVE, Message, Receive, Send, respond
 from chatcore.transports.listener import BoundedListener, http_served, open_listeners
+
+if TYPE_CHECKING:
+    from chatcore.application import Application
+    from chatcore.server import Server
+    from chatcore.web.site import Site
 
 EXIT_CODE_HUNG = 1
 """The process ended in time, and not everything in it did."""
@@ -27,34 +33,59 @@ LAST_RESORT_SECONDS = 0.2
 """Before the end of the drain budget the process is ended whatever still hangs; a thread has no other way to stop."""
 
 
-async def serve(application: Application, settings: Settings, announce: Callable[[str], None]) -> None:
+async def serve(make: Callable[[Settings], Application], settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Returns when everything is stopped.
 
+    The port answers first. What is served is imported and checked beside it, in a thread: that takes longer.
+
     Args:
-        application: to serve.
+        make: gives the application; it may take its time.
         settings: of the server.
-        announce: called with the address, once the port answers.
+        announce: called with the address, once the application is known to be right.
 
     Raises:
-        ConfigurationError: the settings cannot be served, or the address cannot be had.
+        ConfigurationError: the settings or the application cannot be served, or the address cannot be had.
     """
     check_servable(settings)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         listeners = await open_listeners(settings)
-        async with trio.open_nursery() as nursery:
-            told = trio.Event()
+        door, told, recorder = Door(), trio.Event(), LogRecorder(logger_for(settings.log_format))
+        async with http_served(door, listeners, settings, recorder), trio.open_nursery() as nursery:
+            application, site_running = await trio.to_thread.run_sync(_import_and_make, make, settings)
             async with site_running(application, settings) as site:
                 nursery.start_soon(_heed, signals, told, site.server)
-                async with http_served(_to_site, listeners, settings, {SITE_KEY: site}, site.server.recorder):
-                    announce(_address(settings, listeners))
-                    await told.wait()
-                    await _leave(site.server)
+                door.open(site)
+                announce(_address(settings, listeners))
+                await told.wait()
+                await _leave(site.server)
             nursery.cancel_scope.cancel()
 
 
-async def _to_site(scope: Message, receive: Receive, send: Send) -> None:
-    """The ASGI application that Hypercorn calls."""
-    await scope["state"][SITE_KEY](scope, receive, send)
+def _import_and_make(make: Callable[[Settings], Application], settings: Settings) -> tuple[Application, Any]:
+    from chatcore.lifespan import site_running
+
+    return make(settings), site_running
+
+
+@attrs.define(eq=False)
+class Door:
+    """The ASGI application that Hypercorn calls: alive from the first moment, and the site once there is one."""
+
+    _site: Site | None = None
+    _opened: trio.Event = attrs.field(factory=trio.Event)
+
+    def open(self, site: Site) -> None:
+        """From now on everything goes to the site."""
+        self._site = site
+        self._opened.set()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if self._site is None and scope["type"] == "http" and scope["path"] == "/health/live":
+            return await respond(send, 200, {"content-type": "application/json"}, LIVE)
+        await self._opened.wait()
+        assert self._site is not None  # noqa: S101  opened
+        await self._site(scope, receive, send)
 
 
 async def _heed(signals: AsyncIterator[int], told: trio.Event, server: Server) -> None:

@@ -13,7 +13,8 @@ from chatcore import asgi
 from chatcore import server as module
 from chatcore.application import Application
 from chatcore.errors import ConfigurationError
-from chatcore.lifespan import SITE_KEY, check_servable
+from chatcore.lifespan import SITE_KEY
+from chatcore.servable import check_servable
 from chatcore.settings import Settings
 from chatcore.testing import Script, ScriptedServices
 from scenes import application, two_services

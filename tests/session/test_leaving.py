@@ -86,6 +86,27 @@ async def test_a_drain_is_told_in_every_state_and_closes_with_1012(state: str) -
     assert services.held == set()
 
 
+@pytest.mark.parametrize("exit_seconds", [0.0, 2.0])
+@in_virtual_time
+async def test_a_drain_is_told_between_two_attempts_and_during_a_rollback(exit_seconds: float) -> None:
+    services = ScriptedServices()
+    services.add("database", Script(seconds=0.1, exit_seconds=exit_seconds), phase=Phase.DATABASE)
+    services.add("cache", Script(seconds=0.1, fail_at=1), needs=("database",), phase=Phase.CACHE)
+    async with staged(application(services)) as stage:
+        await (await stage.line()).close()
+        line = await stage.line()
+        await line.next(m.Initializing)
+        assert stage.server.state == "unavailable"
+        began_at = trio.current_time()
+        await stage.server.drain()
+        close = await line.close()
+        assert trio.current_time() - began_at < 1
+
+    assert (line.kinds[-1], close.code) == ("draining", 1012)
+    assert line.of(m.Error) == []
+    assert services.held == set()
+
+
 @in_virtual_time
 async def test_a_drain_lets_a_run_finish_in_its_share_of_the_budget() -> None:
     agent = ScriptedAgent([Say("One "), Wait(3), Say("two.")])
@@ -123,6 +144,7 @@ async def test_a_client_that_is_gone_is_noticed_at_once_in_every_state(state: st
         await trio.sleep(0.05)
         assert len(stage.server.connections) == 0
         assert stage.server.connections.user("ann").connections == 0
+        assert stage.server.bridge._watches == {}, "it watches nothing any more"
 
 
 @in_virtual_time

@@ -158,6 +158,36 @@ async def test_a_run_that_does_not_use_the_lost_service_goes_on() -> None:
 
 
 @in_virtual_time
+async def test_who_arrives_meanwhile_hears_nothing_of_a_run_that_goes_on_before_ready() -> None:
+    class Postman(ScriptedAgent):
+        pass
+
+    services = services_with(Script(), Script(seconds=9))
+    postman: Agent = Postman([Say("Your mail "), Wait(2), Say("is "), Wait(2), Say("here.")])
+    kinds = {
+        "clerk": employ(services, ScriptedAgent(), name="clerk", needs=("cache",)),
+        "postman": employ(services, postman, name="postman", needs=("mail",)),
+    }
+    async with staged(Application(services.graph, agents=kinds)) as stage:
+        line = await stage.line()
+        await line.next(m.Ready)
+        accepted = await line.ask("mail?", agent="postman")
+        await line.next(m.AgentDelta)
+        lose(stage, services, "cache")
+        await line.next(m.Recovering)
+        late = await stage.line(replays=True)
+        await late.next(m.Initializing)
+        again = await late.ask("mail?", agent="postman")
+        await line.end(accepted.run_id)
+        assert "agent_delta" not in late.kinds
+        await late.next(m.Ready)
+        await late.end(accepted.run_id)
+
+    assert (again.duplicate, again.run_id) == (True, accepted.run_id)
+    assert late.text(accepted.run_id) == "is here.", "held, and in order"
+
+
+@in_virtual_time
 async def test_messages_sent_meanwhile_wait_and_are_answered() -> None:
     services = services_with()
     async with staged(application(services, ScriptedAgent([Say("Here.")]), needs=("cache",))) as stage:

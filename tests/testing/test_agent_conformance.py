@@ -124,8 +124,12 @@ PROVEN: list[Step] = [COUNT, Reply(ANSWER)]
 SAID: list[Step] = [COUNT, Say("Two orders.")]
 
 
-def cites(*items: Evidence) -> list[Step]:
-    return [COUNT, Reply(Answer(text="You have 42 orders.", evidence=list(items)))]
+def finds(item: Evidence) -> list[Step]:
+    return [UseTool("count", evidence=[item]), Reply(Answer(text="You have 42 orders."))]
+
+
+def invents(item: Evidence) -> list[Step]:
+    return [COUNT, Reply(Answer(text="You have 42 orders.", evidence=[item]))]
 
 
 @pytest.mark.parametrize(
@@ -141,11 +145,11 @@ def cites(*items: Evidence) -> list[Step]:
         ("refuses_honestly", ScriptedAgent, SAID, refusal(text=" "), "without words"),
         ("refuses_honestly", ScriptedAgent, SAID, refusal(alternatives=[REFUSED]), "does not work"),
         ("proves_its_numbers", ProvingAgent, [COUNT, Say("About 50 orders.")], refusal(), "INAUTHENTIC"),
-        ("proves_its_numbers", ProvingAgent, cites(), refusal(), "42 in .* traces to nothing"),
-        ("proves_its_numbers", ProvingAgent, cites(evidence([42], tool="guess")), refusal(), "was not used"),
-        ("proves_its_numbers", ProvingAgent, cites(evidence([42, 1])), refusal(), "ragged"),
-        ("proves_its_numbers", ProvingAgent, cites(evidence([42], row_count=0)), refusal(), "counts fewer"),
-        ("proves_its_numbers", ProvingAgent, cites(evidence([42], sha256="0")), refusal(), "digest"),
+        ("proves_its_numbers", ProvingAgent, invents(evidence([42], id="e2")), refusal(), "INAUTHENTIC"),
+        ("proves_its_numbers", ProvingAgent, finds(evidence([42], tool="guess")), refusal(), "was not used"),
+        ("proves_its_numbers", ProvingAgent, finds(evidence([42, 1])), refusal(), "ragged"),
+        ("proves_its_numbers", ProvingAgent, finds(evidence([42], row_count=0)), refusal(), "counts fewer"),
+        ("proves_its_numbers", ProvingAgent, finds(evidence([42], sha256="0")), refusal(), "digest"),
     ],
 )
 async def test_a_fault_is_found(

@@ -105,6 +105,10 @@ class Log(Recorder):
 
 async def crash_or_answer(scope: Any, receive: Any, send: Any) -> None:
     """An ASGI application; ``/crash`` is answered so that Hypercorn cannot go on."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+        return
     if scope["path"] == "/crash":
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
         await send({"type": "http.response.body", "body": b"secret, and too long"})
@@ -112,10 +116,15 @@ async def crash_or_answer(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 BAD = {
     "crash": b"GET /crash HTTP/1.1\r\nHost: x\r\n\r\n",
     "both lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nzz",
     "noise": bytes(range(128, 256)) * 4,
+    "frames before the handshake is over": HANDSHAKE + bytes(range(256)),
     "nothing": b"",
     "half": b"GET / HTT",
     "no version": b"GET /\r\n\r\n",
@@ -129,7 +138,7 @@ async def test_bytes_that_cannot_be_digested_end_their_own_connection_only() -> 
     log, settings = Log(), Settings(bind="127.0.0.1:0")
     listeners = await open_listeners(settings)
     with trio.fail_after(30):
-        async with http_served(crash_or_answer, listeners, settings, {}, log):
+        async with http_served(crash_or_answer, listeners, settings, log):
             for name, data in BAD.items():
                 async with await trio.open_tcp_stream("127.0.0.1", listeners[0].port) as peer:
                     await peer.send_all(data)
@@ -164,7 +173,7 @@ async def test_at_the_end_everyone_is_hung_up_on() -> None:
     listeners = await open_listeners(settings)
     port = listeners[0].port
     with trio.fail_after(30):
-        async with http_served(crash_or_answer, listeners, settings, {}, Log()):
+        async with http_served(crash_or_answer, listeners, settings, Log()):
             silent = await trio.open_tcp_stream("127.0.0.1", port)
             assert await _ask(port) == b"ok"
         assert await _receive(silent) == b""

@@ -118,12 +118,11 @@ class ServiceInitializationManager:
         """
         if (service := starting_service()) is not None:
             raise ReentrantInitialization(service)
-        ready, refusal = self._ready, self.refusal()
-        if ready is not None or refusal is not None:
+        if (ready := self._ready) is not None:
             await trio.lowlevel.checkpoint()
-        if ready is not None:
             return ready
-        if refusal is not None:
+        if (refusal := self.refusal()) is not None:
+            await trio.lowlevel.checkpoint()
             raise refusal
         self.request_start()
         cohort = await self._waiters.outcome()  # joined in this very step: what was true when it was called still is

@@ -125,3 +125,14 @@ async def accept_websocket(
         nursery.start_soon(transport.listen, receive)
         yield transport
         nursery.cancel_scope.cancel()
+
+
+LIVE = b'{"status":"live"}'
+"""The body of ``/health/live``."""
+
+
+async def respond(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Answer an HTTP request, whole."""
+    raw = [(name.encode(), value.encode()) for name, value in {**headers, "content-length": str(len(body))}.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

@@ -127,7 +127,7 @@ async def open_listeners(settings: Settings) -> list[BoundedListener]:
 
 @asynccontextmanager
 async def http_served(
-    app: Any, listeners: list[BoundedListener], settings: Settings, state: dict[str, Any], recorder: Recorder
+    app: Any, listeners: list[BoundedListener], settings: Settings, recorder: Recorder
 ) -> AsyncIterator[None]:
     """Serve an ASGI application within the block; at its end every connection is hung up.
 
@@ -137,10 +137,9 @@ async def http_served(
         app: the ASGI application.
         listeners: where; they are closed at the end.
         settings: its limits.
-        state: what ``scope["state"]`` holds for each connection.
         recorder: hears of connections that failed.
     """
-    serve_stream = _hypercorn(app, settings, state)
+    serve_stream = _hypercorn(app, settings)
     open_streams: set[BoundedStream] = set()
 
     async def handle(stream: BoundedStream) -> None:
@@ -163,7 +162,7 @@ async def http_served(
                 stream.hang_up()
 
 
-def _hypercorn(app: Any, settings: Settings, state: dict[str, Any]) -> Callable[[BoundedStream], Any]:
+def _hypercorn(app: Any, settings: Settings) -> Callable[[BoundedStream], Any]:
     """Hypercorn's protocol server for one stream. Imported here: its import takes as long as the rest of a start."""
     from hypercorn.app_wrappers import ASGIWrapper
     from hypercorn.trio.tcp_server import TCPServer
@@ -175,7 +174,7 @@ def _hypercorn(app: Any, settings: Settings, state: dict[str, Any]) -> Callable[
     def serve_stream(stream: BoundedStream) -> Any:
         context = WorkerContext(None)
         context.sleep = stream.sleep  # type: ignore[method-assign, assignment]  # between pings; else the dead are held
-        return TCPServer(wrapped, config, context, ConnectionState(state), stream)  # type: ignore[arg-type]
+        return TCPServer(wrapped, config, context, ConnectionState({}), stream)  # type: ignore[arg-type]
 
     return serve_stream
 

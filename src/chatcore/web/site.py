@@ -19,7 +19,7 @@ from chatcore.initialization.lifecycle import State
 from chatcore.observability import describe_error
 from chatcore.server import Server
 from chatcore.session.session import open_session
-from chatcore.transports.asgi import Message, Receive, Send, accept_websocket
+from chatcore.transports.asgi import LIVE, Message, Receive, Send, accept_websocket, respond
 from chatcore.web.admission import USER_KEY, Refusal, Request, admit
 from chatcore.web.problems import Problem
 
@@ -53,7 +53,7 @@ class Site:
             if scope["type"] == "websocket":
                 await self._websocket(scope, receive, send)
             elif scope["path"] == "/health/live":
-                await _respond(send, 200, {"content-type": "application/json"}, b'{"status":"live"}')
+                await respond(send, 200, {"content-type": "application/json"}, LIVE)
             else:
                 await self._http(scope, receive, send)
         except Exception as error:
@@ -64,7 +64,7 @@ class Site:
         user = admit(Request.of(scope), self.server.settings)
         if isinstance(user, Refusal):
             problem = Problem(user.status, user.detail)
-            return await _respond(send, problem.status, problem.headers(), problem.body())
+            return await respond(send, problem.status, problem.headers(), problem.body())
         await self._loaded.wait()
         assert self._pages is not None  # noqa: S101  loaded
         scope["state"][USER_KEY] = user
@@ -110,9 +110,3 @@ async def _reject(send: Send, problem: Problem) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "websocket.http.response.start", "status": problem.status, "headers": raw})
     await send({"type": "websocket.http.response.body", "body": body})
-
-
-async def _respond(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
-    raw = [(name.encode(), value.encode()) for name, value in {**headers, "content-length": str(len(body))}.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})

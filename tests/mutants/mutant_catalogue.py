@@ -1,0 +1,328 @@
+"""The defects that are planted: textual patches of the sources, each with the tests that have to find it."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Patch:
+    """Replaces ``old``, which stands once in ``file``, by ``new``."""
+
+    file: str
+    old: str
+    new: str
+
+
+@attrs.frozen
+class Mutant:
+    """A planted defect, and the tests that have to find it.
+
+    Args:
+        name: what is broken.
+        tests: nodes, without ``tests/`` and ``.py``: ``initialization/test_plan::test_all_faults``.
+        patches: of the copy.
+    """
+
+    name: str
+    tests: str
+    patches: tuple[Patch, ...]
+
+
+def mutant(name: str, tests: str, *patches: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, tests, tuple(Patch(*patch) for patch in patches))
+
+
+MANAGER, STARTER, HOST, HOSTS = (f"initialization/{name}.py" for name in ("manager", "starter", "host", "hosts"))
+BREAKER, PROGRESS, PLAN = (f"initialization/{name}.py" for name in ("breaker", "progress", "plan"))
+
+JOINS = """\
+        self.request_start()
+        cohort = await self._waiters.outcome()"""
+
+MUTANTS = [
+    # --- one start ----------------------------------------------------------------------------------------------------
+    mutant(
+        "no single flight: every caller starts services of its own",
+        "initialization/test_single_flight::test_a_caller_that_joins_late_is_ready_with_the_others",
+        (
+            MANAGER,
+            JOINS,
+            """\
+        if self._waiters.count:
+            async with ServiceInitializationManager(self.services) as own:
+                return await own.ensure_ready()
+        self.request_start()
+        cohort = await self._waiters.outcome()""",
+        ),
+    ),
+    mutant(
+        "the first caller runs the attempt, and takes it along when it leaves",
+        "initialization/test_single_flight::test_whoever_leaves_every_service_starts_once_and_the_others_are_ready_in_time",
+        (
+            MANAGER,
+            JOINS,
+            """\
+        if self._state is State.IDLE:
+            self._move(Happening.WANTED)
+            self._breaker.begin(self._ledger.begin(self.plan.names, trio.current_time()))
+            self._publish(await self._starter.run(self.plan.names))
+            return await self.ensure_ready()
+        cohort = await self._waiters.outcome()""",
+        ),
+    ),
+    mutant(
+        "a lost wake-up: the event is replaced before it is set",
+        "initialization/test_time::test_whoever_waits_hears_something_within_two_seconds",
+        (
+            "initialization/feed.py",
+            "        self._changed.set()\n        self._changed = trio.Event()",
+            "        self._changed = trio.Event()\n        self._changed.set()",
+        ),
+    ),
+    mutant(
+        "who comes as the attempt is abandoned is overlooked",
+        "initialization/test_outage::test_nobody_is_lost_who_comes_in_the_very_step_in_which_it_is_abandoned",
+        (STARTER, "abandon_grace_seconds):", "abandon_grace_seconds) as grace:"),
+        (STARTER, "if self.waiters.count == 0:  # not whether", "if grace.cancelled_caught:  # not whether"),
+    ),
+    mutant(
+        "waiters are told after the rollback",
+        "initialization/test_single_flight::test_a_caller_that_comes_during_a_slow_rollback_waits_for_the_next_attempt",
+        (STARTER, "        self.came_to_nothing(attempt)\n", ""),
+        (
+            MANAGER,
+            "                await self._keep_up()\n            await self._stop(self.plan.names)\n",
+            """\
+                await self._keep_up()
+            await self._stop(self.plan.names)
+            if attempt.over:
+                self._came_to_nothing(attempt)
+""",
+        ),
+    ),
+    mutant(
+        "waiters are told when the cancelled attempt has let go",
+        "initialization/test_single_flight::test_a_failure_is_told_before_whatever_the_attempt_awaited_lets_go",
+        (STARTER, "        self.came_to_nothing(attempt)\n", ""),
+        (
+            STARTER,
+            "                self._fail(attempt, host.failure, host.service)\n        return attempt\n",
+            """\
+                self._fail(attempt, host.failure, host.service)
+        if attempt.over:
+            self.came_to_nothing(attempt)
+        return attempt
+""",
+        ),
+    ),
+    mutant(
+        "all waiters raise one and the same exception",
+        "initialization/test_single_flight::test_every_waiter_has_an_exception_of_its_own_no_deeper_for_the_others",
+        (
+            MANAGER,
+            "            raise failure.for_one_caller(self._retry_after()) from failure.cause\n",
+            """\
+            own = failure.for_one_caller(self._retry_after())
+            raise _SHARED.setdefault(id(failure), own) from failure.cause
+""",
+        ),
+        (MANAGER, "def _nobody_asks(", "_SHARED: dict[int, InitializationFailed] = {}\n\n\ndef _nobody_asks("),
+    ),
+    mutant(
+        "a starting service may wait for itself",
+        "initialization/test_owner::test_a_starting_service_that_waits_for_its_own_start_is_told_so_at_once",
+        (HOST, "return host.service.name if host is not None and not host.settled.is_set() else None", "return None"),
+    ),
+    mutant(
+        "a generation is published with a service that has just died",
+        "initialization/test_after_ready::test_a_generation_is_whole_whenever_a_service_dies",
+        (STARTER, "if not attempt.over and not host.alive:", "if not attempt.over and not host.settled.is_set():"),
+    ),
+    # --- rollback -----------------------------------------------------------------------------------------------------
+    mutant(
+        "no rollback: what came up before the failure is left running",
+        "initialization/test_rollback::test_a_fault_at_any_moment_of_a_start_is_rolled_back_and_told",
+        (
+            MANAGER,
+            "                await self._keep_up()\n            await self._stop(self.plan.names)\n",
+            "                await self._keep_up()\n",
+        ),
+    ),
+    mutant(
+        "no rollback of the part that was starting when another failed",
+        "initialization/test_rollback::test_a_fault_at_any_moment_of_a_start_is_rolled_back_and_told",
+        (HOST, "        if not self._entered:\n            self._scope.cancel()\n", ""),
+    ),
+    mutant(
+        "services are stopped in the order of their start",
+        "initialization/test_rollback::test_services_of_an_undisturbed_life_leave_in_reverse_order",
+        (HOSTS, "for name in reversed(self._hosts) if name in names", "for name in self._hosts if name in names"),
+    ),
+    mutant(
+        "a cancelled tree takes the services down in any order",
+        "initialization/test_rollback::test_an_end_at_any_moment_of_a_start_leaves_nothing_behind",
+        (HOST, "trio.CancelScope(shield=True)", "trio.CancelScope(shield=False)"),
+    ),
+    mutant(
+        "exits are given no time",
+        "initialization/test_owner::test_closing_may_be_asked_by_many_and_again_and_all_wait_for_the_first",
+        (
+            MANAGER,
+            "return max(0.0, min(self.policy.exit_budget_seconds, self._close_by - trio.current_time()))",
+            "return 0.0",
+        ),
+    ),
+    mutant(
+        "an exit that hangs is waited for",
+        "initialization/test_rollback::test_every_exit_runs_although_one_goes_wrong",
+        (HOST, "with trio.move_on_after(budget_seconds + ABANDON_SECONDS):", "with trio.move_on_after(1e9):"),
+    ),
+    mutant(
+        "errors of exits are swallowed when the block fails",
+        "initialization/test_rollback::test_errors_of_exits_come_beside_what_ended_the_block",
+        (MANAGER, "            self._raise_exit_errors(raised)\n", ""),
+    ),
+    mutant(
+        "a failed restart keeps starting what it had begun",
+        "initialization/test_after_ready::test_a_failed_restart_is_rolled_back_at_once_and_tried_again_after_the_back_off",
+        (
+            MANAGER,
+            "                await self._stop(down)\n                await self._until_retry()\n",
+            "                await self._until_retry()\n",
+        ),
+    ),
+    # --- time ---------------------------------------------------------------------------------------------------------
+    mutant(
+        "the first notice ends the attempt",
+        "initialization/test_time::test_crossing_a_notice_cancels_nothing",
+        (
+            STARTER,
+            "            self.ledger.notices += 1\n",
+            """\
+            self.ledger.notices += 1
+            self._end(attempt, Failure(error_code=ErrorCode.SERVICE_INIT_TIMEOUT))
+""",
+        ),
+    ),
+    mutant(
+        "progress does not extend the limit",
+        "initialization/test_ledger::test_progress_extends_the_limit_by_a_third_up_to_twice",
+        (PROGRESS, "max(self.started_at + self.limit_seconds, extended)", "self.started_at + self.limit_seconds"),
+    ),
+    mutant(
+        "the wall clock decides when an attempt ends",
+        "initialization/test_time::test_notices_come_at_a_third_and_two_thirds_and_the_limit_ends_it",
+        (STARTER, "Deadline(trio.current_time(),", 'Deadline(__import__("time").time(),'),
+    ),
+    mutant(
+        "waiters hear nothing while nothing moves",
+        "initialization/test_time::test_whoever_waits_hears_something_within_two_seconds",
+        ("initialization/attempt.py", "pulse_seconds: float = 1.5", "pulse_seconds: float = 15.0"),
+    ),
+    # --- breaker ------------------------------------------------------------------------------------------------------
+    mutant(
+        "the breaker never half-opens by itself",
+        "initialization/test_outage::test_the_probe_needs_no_caller_and_those_who_come_meanwhile_join_it",
+        (
+            MANAGER,
+            "        if self._breaker.retry_at is not None:\n            await",
+            "        if self._breaker.state is BreakerState.OPEN:\n            await trio.sleep_forever()\n"
+            "        if self._breaker.retry_at is not None:\n            await",
+        ),
+    ),
+    mutant(
+        "the breaker opens after four failures",
+        "initialization/test_breaker::test_three_failures_in_a_row_open_it",
+        (BREAKER, "self.failures >= self.policy.failures_to_open", "self.failures > self.policy.failures_to_open"),
+    ),
+    mutant(
+        "a late result of an older attempt moves the breaker",
+        "initialization/test_breaker::test_a_late_or_second_result_moves_nothing",
+        (BREAKER, "current = attempt == self._attempt", "current = True"),
+    ),
+    mutant(
+        "jitter makes waits shorter, so that attempts are no longer bounded",
+        "initialization/test_breaker::test_waits_double_up_to_the_longest_and_a_little_more",
+        (BREAKER, "wait * (1 + self.jitter * random())", "wait * (1 - self.jitter * random())"),
+    ),
+    mutant(
+        "one restart fewer than allowed",
+        "initialization/test_breaker::test_the_window_ends_exactly_after_its_length",
+        (BREAKER, "return len(self._times) <= self.most", "return len(self._times) < self.most"),
+    ),
+    mutant(
+        "the restart window is one moment too long",
+        "initialization/test_breaker::test_the_window_ends_exactly_after_its_length",
+        (BREAKER, "while self._times[0] <= now - self.seconds:", "while self._times[0] < now - self.seconds:"),
+    ),
+    # --- progress -----------------------------------------------------------------------------------------------------
+    mutant(
+        "progress goes back when a service fails",
+        "initialization/test_ledger::test_a_failed_service_takes_no_progress_back",
+        (PROGRESS, "self._best = max(self._best, now)", "self._best = now"),
+    ),
+    mutant(
+        "100 % before ready",
+        "initialization/test_ledger::test_equal_weights_are_not_rounded_down_by_binary_fractions",
+        (PROGRESS, "min(99, int(100 * done / total + _ROUNDING))", "int(100 * done / total + _ROUNDING)"),
+    ),
+    mutant(
+        "steps that were conflated are not told",
+        "initialization/test_waiting::test_every_step_that_was_conflated_is_told_in_order",
+        ("session/waiting.py", "    if known and status.retries > known.retries:\n", "    if False:\n"),
+    ),
+    mutant(
+        "an agent speaks before ready",
+        "protocol/test_connection_table",
+        (
+            "protocol/connection.py",
+            "        (State.WAITING, What.READY): State.READY,\n",
+            """\
+        (State.WAITING, What.READY): State.READY,
+        (State.WAITING, What.RUN_EVENT): State.WAITING,
+""",
+        ),
+    ),
+    # --- after ready --------------------------------------------------------------------------------------------------
+    mutant(
+        "a death takes the siblings along",
+        "initialization/test_after_ready::test_a_death_restarts_the_service_and_its_dependents_and_nobody_else",
+        (MANAGER, "down = self.plan.with_dependents(lost |", "down = self.plan.names | (lost |"),
+    ),
+    mutant(
+        "the dependents of the lost go on with what is gone",
+        "initialization/test_after_ready::test_a_death_restarts_the_service_and_its_dependents_and_nobody_else",
+        (
+            PLAN,
+            "            if self.needs[service.name] & found:\n",
+            "            if self.needs[service.name] & set():\n",
+        ),
+    ),
+    mutant(
+        "nobody notices a death",
+        "initialization/test_after_ready::test_while_it_recovers_callers_wait_and_are_ready_with_the_next_generation",
+        ("initialization/supervision.py", "    await host.lost()\n", "    await trio.sleep_forever()\n"),
+    ),
+    mutant(
+        "a service is stopped while a run uses it",
+        "initialization/test_after_ready::test_a_service_is_stopped_after_the_runs_that_use_it_have_ended",
+        (MANAGER, "            await self._users.none_left(kinds)\n", "            await trio.lowlevel.checkpoint()\n"),
+    ),
+    mutant(
+        "a run begins with what was lost",
+        "initialization/test_after_ready::test_a_run_that_begins_with_what_was_lost_is_cancelled_from_the_beginning",
+        ("services.py", "            if self._withdrawn:\n                scope.cancel()\n", ""),
+    ),
+    # --- before anything ----------------------------------------------------------------------------------------------
+    mutant(
+        "a circle of needs is found while it starts",
+        "initialization/test_plan::test_a_circle_is_named_all_round",
+        (PLAN, "    while circle := _circle(needs):\n", "    while circle := []:\n"),
+    ),
+    mutant(
+        "a bucket holds one token more",
+        "initialization/test_token_bucket::test_idleness_fills_it_up_to_its_burst_and_no_further",
+        ("limits.py", "if self._tokens < 1.0:", "if self._tokens < 0.0:"),
+    ),
+]

@@ -1,0 +1,129 @@
+"""What a connection says: what the table allows, in order, within bounds, and nothing after its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from chatcore.context import UserExecutionContext
+from chatcore.errors import CloseCode, ContextRequired, ErrorCode, IllegalFrame
+from chatcore.observability import Recorder
+from chatcore.protocol import messages as m
+from chatcore.session.voice import Ending, Voice
+from chatcore.testing import in_virtual_time, memory_pair
+from chatcore.threads.model import StoredEvent
+from chatcore.transports.memory import MemoryClient
+
+FIRST = {"message": "", "progress": 0, "connection_id": "c", "instance_id": "i"}
+READY = {
+    "message": "",
+    "connection_id": "c",
+    "instance_id": "i",
+    "generation": 1,
+    "agents": [],
+    "limits": m.Limits(max_message_bytes=1, max_frames_per_second=1, max_messages_per_minute=1, max_pending_messages=1),
+}
+
+
+def event(seq: int, size: int = 2) -> StoredEvent:
+    return StoredEvent(seq=seq, first_seq=seq, run_id="r", type="agent_delta", frame=str(seq).encode().rjust(size))
+
+
+@asynccontextmanager
+async def speaking(
+    *, max_bytes: int = 10_000, unread: float = float("inf")
+) -> AsyncIterator[tuple[Voice, MemoryClient]]:
+    """A voice that is being written."""
+    transport, client = memory_pair(unread=unread)
+    voice = Voice(UserExecutionContext(user_id="ann"), transport, Recorder(), max_bytes)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(voice.write)
+        yield voice, client
+        nursery.cancel_scope.cancel()
+
+
+@in_virtual_time
+async def test_what_the_table_does_not_allow_cannot_be_said() -> None:
+    async with speaking() as (voice, _):
+        with pytest.raises(IllegalFrame):
+            voice.say(m.Pong, nonce=1)
+        voice.say(m.Initializing, **FIRST)
+        with pytest.raises(IllegalFrame):
+            voice.say(m.Initializing, **FIRST)
+        voice.say(m.Pong, nonce=1)
+
+
+@in_virtual_time
+async def test_events_before_ready_are_held_and_follow_it_in_order() -> None:
+    async with speaking() as (voice, client):
+        voice.say(m.Initializing, **FIRST)
+        for seq in (1, 2):
+            voice.deliver(event(seq))
+        await voice.written()
+        voice.say(m.Ready, **READY)
+        voice.release()
+        voice.deliver(event(3))
+        told = [await client.receive() for _ in range(5)]
+    assert ["initializing" in told[0], "ready" in told[1]] == [True, True]
+    assert [text.strip() for text in told[2:]] == ["1", "2", "3"]
+
+
+@in_virtual_time
+async def test_what_is_held_is_bounded_too() -> None:
+    async with speaking(max_bytes=1000) as (voice, _):
+        voice.say(m.Initializing, **FIRST)
+        for seq in range(1, 12):
+            voice.deliver(event(seq, size=100))
+    assert voice.ending == Ending(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
+
+
+@in_virtual_time
+async def test_after_the_end_nothing_is_said_and_the_first_reason_counts() -> None:
+    async with speaking() as (voice, client):
+        voice.say(m.Initializing, **FIRST)
+        voice.end(CloseCode.SERVICE_RESTART, "Draining")
+        voice.end(CloseCode.SERVER_FAULT, "too late")
+        voice.say(m.Pong, nonce=1)
+        voice.deliver(event(1))
+        await voice.written()
+        await client.receive()
+        with trio.move_on_after(1) as nothing:
+            await client.receive()
+    assert voice.ending == Ending(CloseCode.SERVICE_RESTART, "Draining")
+    assert nothing.cancelled_caught
+
+
+@in_virtual_time
+async def test_a_client_that_is_gone_ends_it_without_a_code() -> None:
+    async with speaking() as (voice, client):
+        client.drop()
+        voice.say(m.Initializing, **FIRST)
+        await voice.ended.wait()
+    assert voice.ending == Ending(None)
+    assert voice.ending.outcome == "gone"
+    assert not voice.heard
+
+
+@in_virtual_time
+async def test_what_has_not_been_written_can_be_let_go() -> None:
+    async with speaking(unread=0) as (voice, client):
+        voice.say(m.Initializing, **FIRST)
+        await trio.testing.wait_all_tasks_blocked()
+        for nonce in range(3):
+            voice.say(m.Pong, nonce=nonce)
+        voice.unsay()
+        voice.say_error(ErrorCode.RATE_LIMITED)
+        told = [await client.receive() for _ in range(2)]
+        await voice.written()
+    assert "initializing" in told[0]
+    assert "RATE_LIMITED" in told[1]
+
+
+@in_virtual_time
+async def test_it_belongs_to_a_context() -> None:
+    transport, _ = memory_pair()
+    with pytest.raises(ContextRequired, match="Voice belongs to one request"):
+        Voice("ann", transport, Recorder(), 1)  # type: ignore[arg-type]  # on purpose
