@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from fractions import Fraction
+
 import pytest
 import trio
 
@@ -59,6 +62,10 @@ def _raise_secret() -> None:
     raise ValueError("postgresql://user:hunter2@db/secret")
 
 
+def _read_hunter() -> None:
+    Fraction.from_float("hunter2")  # type: ignore[arg-type]  # to be refused
+
+
 def test_a_described_error_has_its_place_and_not_its_words() -> None:
     with pytest.raises(ValueError, match="hunter2") as raised:
         _raise_secret()
@@ -66,6 +73,24 @@ def test_a_described_error_has_its_place_and_not_its_words() -> None:
     assert "hunter2" not in str(told)
     assert told["parts"][0]["error"] == "ValueError"
     assert "_raise_secret" in told["parts"][0]["where"]
+
+
+def test_the_place_is_where_an_operator_looks() -> None:
+    with pytest.raises(TypeError, match="Fraction") as raised:
+        _read_hunter()
+    assert traceback.extract_tb(raised.value.__traceback__)[-1].name != "_read_hunter", "a library raises it"
+    assert str(describe_error(raised.value)["where"]).startswith("test_errors.py:")
+    assert str(describe_error(raised.value)["where"]).endswith(" in _read_hunter")
+
+
+def test_where_all_is_a_library_the_place_is_the_last() -> None:
+    with pytest.raises(TypeError, match="Fraction") as raised:
+        _read_hunter()
+    error = raised.value
+    while error.__traceback__ is not None and "test_errors" in error.__traceback__.tb_frame.f_code.co_filename:
+        error.__traceback__ = error.__traceback__.tb_next
+    assert str(describe_error(error)["where"]).startswith("fractions.py:")
+    assert describe_error(TypeError("never raised"))["where"] is None
 
 
 def test_a_configuration_error_keeps_its_words_without_credentials() -> None:

@@ -81,30 +81,38 @@ def _graph(paths: Sequence[str]) -> ServiceGraph:
     """Two services: what is known, and the analyst that is asked about it."""
     services = ServiceGraph()
     if not paths:
-
-        @services.provide(phase=Phase.DATABASE, label="server record")
-        async def server_record(threads: ThreadService) -> AsyncIterator[Data]:
-            async with open_records(threads.records) as records:
-                yield records
-
+        _provide_record(services)
     elif list(paths) == [SAMPLE]:
-
-        @services.provide(phase=Phase.DATABASE, label="generated sample ledger", weight=LOADING_WEIGHT)
-        async def sample_ledger(start: StartReporter) -> AsyncIterator[Data]:
-            async with open_sample(start.advance) as ledger:
-                yield ledger
-
+        _provide_sample(services)
     else:
-        sources = find_sources([Path(path) for path in paths])
-        validate_sources(sources)
-
-        @services.provide(phase=Phase.DATABASE, label="usage ledger", weight=LOADING_WEIGHT)
-        async def usage_ledger(start: StartReporter) -> AsyncIterator[Data]:
-            async with open_ledger(sources, start.advance) as ledger:
-                yield ledger
+        _provide_files(services, [Path(path) for path in paths])
 
     @services.provide(phase=Phase.SERVICES, label="analyst")
     async def analyst(data: Data) -> AsyncIterator[Analyst]:
         yield Analyst(data)
 
     return services
+
+
+def _provide_record(services: ServiceGraph) -> None:
+    @services.provide(phase=Phase.DATABASE, label="server record")
+    async def server_record(threads: ThreadService) -> AsyncIterator[Data]:
+        async with open_records(threads.records) as records:
+            yield records
+
+
+def _provide_sample(services: ServiceGraph) -> None:
+    @services.provide(phase=Phase.DATABASE, label="generated sample ledger", weight=LOADING_WEIGHT)
+    async def sample_ledger(start: StartReporter) -> AsyncIterator[Data]:
+        async with open_sample(start.advance) as ledger:
+            yield ledger
+
+
+def _provide_files(services: ServiceGraph, paths: Sequence[Path]) -> None:
+    sources = find_sources(paths)
+    validate_sources(sources)
+
+    @services.provide(phase=Phase.DATABASE, label="usage ledger", weight=LOADING_WEIGHT)
+    async def usage_ledger(start: StartReporter) -> AsyncIterator[Data]:
+        async with open_ledger(sources, start.advance) as ledger:
+            yield ledger

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from chatcore.errors import ChatcoreError, ConfigurationError
@@ -42,7 +43,7 @@ class Recorder:
         """A run ended: ``answered``, ``declined``, ``failed``, ``cancelled``, ``inauthentic``."""
 
     def first_event(self, seconds: float) -> None:
-        """From a message's acceptance to its run's first event."""
+        """From a run's beginning to its first event; what the message waited before that is not in it."""
 
     def delivered(self, seconds: float) -> None:
         """From an event's making to its hand-over to a transport."""
@@ -65,7 +66,7 @@ class Recorder:
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
-    """What a log may say of an exception: its type and where it was raised, never its own words.
+    """What a log may say of an exception: its type and where it comes from, never its own words.
 
     A :class:`~chatcore.errors.ConfigurationError` is written for the operator, so its words are kept, without
     credentials.
@@ -94,6 +95,18 @@ def without_credentials(text: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]*@", "***@", text)
 
 
+_STANDARD_LIBRARY = str(Path(traceback.__file__).parent)
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
+
+
 def _where(error: BaseException) -> str | None:
+    """The last frame that is not of a library, which is where an operator looks; the last one where all are."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno} in {frames[-1].name}" if frames else None
+    frame = next((frame for frame in reversed(frames) if not _of_a_library(frame)), frames[-1] if frames else None)
+    return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" if frame is not None else None
+
+
+def _of_a_library(frame: traceback.FrameSummary) -> bool:
+    """Whether a frame is of the standard library, of an installed package, or of code that is in no file."""
+    standard = frame.filename.startswith(("<", _STANDARD_LIBRARY))
+    return standard or not _PACKAGES.isdisjoint(Path(frame.filename).parts)

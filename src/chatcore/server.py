@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from chatcore.agents.recovery import take_up_unfinished
-from chatcore.agents.supervisor import AgentSupervisor
+from chatcore.agents.supervisor import AgentSupervisor, RunPolicy
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import ErrorCode, RequestRefused, StorageUnavailable
 from chatcore.ids import new_id
@@ -102,6 +102,17 @@ class Server:
         """What a reader may leave unread before it is cut: four of the largest messages."""
         return 4 * self.settings.max_message_bytes
 
+    def has_room(self) -> bool:
+        """Whether one more connection may come in. Where those are refused until the services are ready, the first
+        one that is refused has them started.
+        """
+        if self.draining or self.connections.full:
+            return False
+        if self.settings.admission == "wait" or self.state is State.READY:
+            return True
+        self.manager.request_start()
+        return False
+
     def take_message(self, user_id: str) -> None:
         """Count a message that comes over HTTP.
 
@@ -111,32 +122,6 @@ class Server:
         if self.draining:
             raise RequestRefused(ErrorCode.SERVICES_UNAVAILABLE, retry_after_seconds=RECONNECT_SECONDS)
         self.connections.take_message(user_id, trio.current_time())
-
-    def status(self) -> dict[str, Any]:
-        """The live state, for the status page; the services' timeline is added to it."""
-        snapshot = self.manager.snapshot()
-        return {
-            "state": str(self.state),
-            "progress": snapshot.progress,
-            "attempt": snapshot.attempt,
-            "generation": snapshot.generation,
-            "instance_id": self.introduction.instance_id,
-            "uptime_seconds": round(trio.current_time() - self.started_at, 1),
-            "eta_seconds": snapshot.eta_seconds,
-            "connections": {str(state): count for state, count in self.connections.states().items()},
-            "runs": {"running": self.supervisor.running, "waiting": self.supervisor.waiting},
-            "attempt_elapsed_seconds": round(snapshot.elapsed_seconds, 3) if snapshot.attempt else None,
-            "history": [
-                {
-                    "attempt": record.attempt,
-                    "outcome": record.outcome,
-                    "started_at": record.started_at,
-                    "duration_seconds": round(record.duration_seconds, 3),
-                    "generation": record.generation,
-                }
-                for record in self.history
-            ],
-        }
 
     async def drain(self) -> None:
         """Go away: tell every connection, let runs finish within their share of the budget. Final."""
@@ -226,7 +211,13 @@ def _server(
 ) -> Server:
     bridge = AgentWebSocketBridge()
     supervisor = AgentSupervisor(
-        agents=agents, manager=manager, store=keeper.opened, bridge=bridge, nursery=runs, recorder=recorder
+        agents=agents,
+        manager=manager,
+        store=keeper.opened,
+        bridge=bridge,
+        nursery=runs,
+        recorder=recorder,
+        policy=RunPolicy(max_running=settings.max_runs),
     )
     return Server(
         settings=settings,

@@ -67,6 +67,7 @@ class Settings:
     max_messages_per_minute: int = _key(120, "Messages a user; 0: no limit.", least=0)
     max_connections_per_user: int = _key(3, "Connections a user.", least=1)
     max_waiting: int = _key(10_000, "Connections that may wait for the services.", least=0)
+    max_runs: int = _key(256, "Agents at work at once; further messages wait, users taking turns.", least=1)
     max_message_bytes: int = _key(1_048_576, "The largest frame accepted, decompressed.", least=1)
     init_timeout_seconds: float = _key(
         30.0, "The limit of one start of the services; notices come at a third and two thirds of it.", least=0.001
@@ -112,11 +113,6 @@ def load_settings(
     settings = Settings(**merged)
     _check_bind(settings.bind)
     return settings
-
-
-def documented_keys() -> tuple[tuple[str, Any, str], ...]:
-    """Every key with its default and its documentation, in order; the reference is generated from it."""
-    return tuple((key.name, key.default, key.metadata["doc"]) for key in attrs.fields(Settings))
 
 
 def _from_toml(config: Path | None) -> dict[str, Any]:

@@ -11,16 +11,16 @@ import attrs
 import pytest
 import trio
 
-from chatcore.agents.live_run import UNSTORED_DELTAS, Ending, LiveRun
+from chatcore.agents.live_run import Ending, LiveRun
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import ContextRequired, IllegalRunEvent
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame
-from chatcore.protocol.run import RunGrammar
+from chatcore.protocol.run import RunGrammar, first_seq
 from chatcore.testing import in_virtual_time
-from chatcore.threads.model import RunEnded, SequenceBroken, StoredEvent
+from chatcore.threads.model import RESERVED_AHEAD, RunEnded, SequenceBroken, StoredEvent
 from chatcore.threads.service import ThreadService, open_threads
 
 pytestmark = pytest.mark.usefixtures("threads_in_place")
@@ -36,6 +36,13 @@ class Watched:
     threads: ThreadService
     events: list[m.RunEvent] = attrs.field(factory=list)
     kept: list[int] = attrs.field(factory=list)
+
+    @property
+    def behind(self) -> bool:
+        return False
+
+    def fall_behind(self, thread_id: str) -> None:
+        raise AssertionError(thread_id)
 
     def deliver(self, event: StoredEvent) -> None:
         with sqlite3.connect(self.path) as connection:
@@ -89,15 +96,15 @@ async def test_every_event_is_kept_before_it_is_seen_deltas_aside(tmp_path: Path
 @in_virtual_time
 async def test_deltas_are_kept_in_groups_and_with_the_end(tmp_path: Path) -> None:
     async with live(tmp_path) as (run, watched):
-        for _ in range(UNSTORED_DELTAS - 1):
+        for _ in range(RESERVED_AHEAD - 1):
             await run.say("word ")
         assert watched.kept[-1] == 1
         await run.say("word ")
         await run.say("more ")
-        assert watched.kept[-1] == UNSTORED_DELTAS + 1
+        assert watched.kept[-1] == RESERVED_AHEAD + 1
         await run.flush()
         await run.say("last ")
-        assert watched.kept[-1] == UNSTORED_DELTAS + 2
+        assert watched.kept[-1] == RESERVED_AHEAD + 2
         await run.end(CANCELLED)
         page = await run.store.events("ann", run.thread_id)
 
@@ -163,17 +170,18 @@ async def test_a_cancelled_caller_leaves_whole_events_behind(tmp_path: Path) -> 
 async def test_it_goes_on_where_an_earlier_process_stopped(tmp_path: Path) -> None:
     async def be_replaced(run: LiveRun) -> None:
         async with run.tool("find"):
-            page = await run.store.events("ann", run.thread_id)
             again = attrs.evolve(run, context=run.context, grammar=RunGrammar(), tool_calls={})
-            again.take_up(page.items)
+            assert await again.recall()
             await again.end(CANCELLED)
 
     async with live(tmp_path) as (run, watched):
         with pytest.raises((RunEnded, SequenceBroken)):  # what the earlier one still writes is refused
             await be_replaced(run)
 
-    assert [type(event) for event in watched.events][-2:] == [m.ToolCompleted, m.AgentCancelled]
-    assert [event.seq for event in watched.events] == [1, 2, 3, 4]
+    assert [type(event) for event in watched.events][-3:] == [m.AgentDelta, m.ToolCompleted, m.AgentCancelled]
+    reserved = 2 + RESERVED_AHEAD
+    assert [event.seq for event in watched.events] == [1, 2, reserved, reserved + 1, reserved + 2]
+    assert first_seq(watched.events[2]) == 3, "what may have been sent is never used again"  # type: ignore[arg-type]
 
 
 @in_virtual_time

@@ -179,6 +179,24 @@ async def test_a_currency_is_shown_only_where_it_is_known(usage: Path) -> None:
         assert "$" not in told.text
 
 
+@pytest.mark.parametrize("question", ["What data is there?", "How good is the data quality?"])
+async def test_data_that_can_only_be_counted_says_so(tmp_path: Path, usage: Path, question: str) -> None:
+    people = write_csv(tmp_path / "people.csv", ("name", "team"), [("ann", "blue"), ("bob", "")])
+    limits = "no column of numbers or times"
+    async with loaded(people) as ledger:
+        assert limits in (await ask(ledger, question)).text
+        assert "**2 rows**" in (await ask(ledger, "How many rows are there?")).text
+        refused = (await ask(ledger, "What did we spend in total?")).answer
+        assert (refused.answered, refused.reason) == (False, "no_such_column")
+    async with loaded(usage) as ledger:
+        assert limits not in (await ask(ledger, question)).text
+
+
+async def test_values_that_are_missing_are_something_to_know(tmp_path: Path) -> None:
+    async with loaded(write_csv(tmp_path / "people.csv", ("name", "team"), [("ann", "blue"), ("bob", "")])) as ledger:
+        assert "nothing wrong" not in (await ask(ledger, "How good is the data quality?")).text
+
+
 async def test_a_run_that_is_cancelled_interrupts_its_query(usage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Query("slow", "SELECT count(*) FROM range(100000000) a, range(1000) b WHERE a.range + b.range = -1")
     ask_slowly = Ledger.query

@@ -137,9 +137,15 @@ async def list_orders(message: UserMessage, run: Run) -> Answer:
         await told(f"{run.context.user_id}.hears_on")
     await run.say(REST)
     advice = Recommendation(
-        text="Order together", baseline=25.0, projected=15.0, saving=10.0, unit="EUR", basis="what_if", assumptions=[]
+        text="Order *together*",
+        baseline=25.0,
+        projected=15.0,
+        saving=10.0,
+        unit="EUR",
+        basis="what_if",
+        assumptions=["`total` stays"],
     )
-    return Answer(insights=["The chair is the dearest."], recommendations=[advice], evidence=[found])
+    return Answer(insights=["The `chair` is the dearest."], recommendations=[advice], evidence=[found])
 
 
 async def decline(message: UserMessage, run: Run) -> Answer:
@@ -171,7 +177,8 @@ async def attack(message: UserMessage, run: Run) -> Answer:
         text=HOSTILE, baseline=2.0, projected=1.0, saving=1.0, unit=HOSTILE, basis="ceiling", assumptions=[HOSTILE]
     )
     found = evidence(HOSTILE, [HOSTILE, "total"], [[HOSTILE, 1.0]])
-    return Answer(insights=[HOSTILE], recommendations=[advice], action_items=[HOSTILE], evidence=[found])
+    insight = f"{HOSTILE} [press](javascript:window.harmed=1) ![picture](https://evil.example/x.png)"
+    return Answer(insights=[insight], recommendations=[advice], action_items=[HOSTILE], evidence=[found])
 
 
 ANSWERS: dict[str, Callable[[UserMessage, Run], Awaitable[Answer]]] = {

@@ -39,6 +39,11 @@ def test_streamed_markdown_becomes_a_page_with_its_proof(shop: Served, visit: Vi
     link = turn.get_by_role("link", name="late")
     expect(link).to_have_attribute("href", "https://example.org/late")
     expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+    expect(turn.get_by_role("listitem").filter(has_text="The chair is the dearest.").locator("code")).to_have_text(
+        "chair"
+    )
+    expect(turn.locator(".recommendation em")).to_have_text("together")
+    expect(turn.locator(".recommendation code")).to_have_text("total")
     expect(turn.get_by_text("10 EUR", exact=True)).to_be_visible()
     expect(turn.locator(".provenance")).to_contain_text("Answered by orders")
     heard = page.get_by_role("status")
@@ -66,6 +71,7 @@ def test_hostile_words_stay_words(shop: Served, visit: Visit) -> None:
     turn = ask(page, f"{HOSTILE} attack")
     expect(turn.locator(".provenance")).to_be_visible()
     expect(turn.locator(".prose")).not_to_have_class(re.compile("plain"))
+    expect(turn.get_by_role("link", name="picture")).to_have_count(2)  # of the text and of the insight, both rendered
     for summary in turn.locator("summary").all():
         summary.click()
     expect(turn.get_by_role("region", name="Query of q1")).to_have_text(HOSTILE)

@@ -33,9 +33,9 @@ async def test_a_taker_waits_for_a_frame(autojump_clock: MockClock) -> None:
 async def test_it_overflows_by_bytes_and_not_by_one_long_frame() -> None:
     outbox = Outbox(10)
     outbox.put(b"x" * 1000, 0.0)
-    assert not outbox.overflowed.is_set(), "a long answer is no fault of its reader"
+    assert not outbox.overflowed, "a long answer is no fault of its reader"
     outbox.put(b"y", 0.0)
-    assert outbox.overflowed.is_set()
+    assert outbox.overflowed
 
 
 async def test_bytes_are_counted_and_not_characters() -> None:
@@ -43,7 +43,7 @@ async def test_bytes_are_counted_and_not_characters() -> None:
     for _ in range(4):
         outbox.put("é🎉".encode(), 0.0)
     assert outbox.held_bytes == 24
-    assert outbox.overflowed.is_set()
+    assert outbox.overflowed
 
 
 @pytest.mark.parametrize("frames", [0, 1, 3])
@@ -84,6 +84,5 @@ async def test_room_is_waited_for_beyond_half(autojump_clock: MockClock) -> None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(write)
             await outbox.room()
-            assert trio.current_time() > 0
-            assert outbox.held_bytes == 0
+            assert outbox.held_bytes <= 5
             nursery.cancel_scope.cancel()

@@ -113,6 +113,7 @@ def test_readiness_is_an_answer_with_503_too() -> None:
     responses = DOCUMENT["paths"]["/health/ready"]["get"]["responses"]
     assert responses["503"]["content"] == responses["200"]["content"]
     assert "Retry-After" in responses["503"]["headers"]
+    assert responses["503"]["description"] != responses["200"]["description"]
 
 
 def test_a_stream_is_told() -> None:

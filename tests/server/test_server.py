@@ -56,7 +56,7 @@ async def test_what_became_of_each_attempt_is_kept_for_the_next_estimate(tmp_pat
         await line.close()
         line = await stage.line()
         await line.next(m.Ready)
-        assert stage.server.status()["history"][0]["outcome"] == "failed"
+        assert stage.server.history[0].outcome == "failed"
     kept = rows(tmp_path / "kept.db", "SELECT outcome, generation, error_code, failed_service FROM initializations")
     assert kept == [("failed", None, "SERVICE_INIT_FAILED", "database"), ("succeeded", 1, None, None)]
 

@@ -19,6 +19,7 @@ from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode
 from chatcore.services import Phase
 from chatcore.session.session import open_session
+from chatcore.session.voice import STALLED_SECONDS
 from chatcore.testing import Script, ScriptedServices, in_virtual_time, memory_pair
 from chatcore.testing.agents import Say, ScriptedAgent, Step, UseTool, Wait
 from scenes import Line, Stage, application, staged, two_services
@@ -344,6 +345,7 @@ async def test_a_client_that_stops_reading_is_cut_and_costs_others_nothing() -> 
         delivered = [at for at, frame in zip(line.times, line.frames, strict=True) if isinstance(frame, m.AgentDelta)]
         assert len(delivered) == 50
         assert max(after - before for before, after in pairwise(delivered)) < 0.15
+        await trio.sleep(STALLED_SECONDS)
         assert silent.closed is not None
         assert silent.closed.code == 4413
 

@@ -12,7 +12,7 @@ from chatcore.context import UserExecutionContext
 from chatcore.errors import CloseCode, ContextRequired, ErrorCode, IllegalFrame
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
-from chatcore.session.voice import Ending, Voice
+from chatcore.session.voice import STALLED_SECONDS, Ending, Voice
 from chatcore.testing import in_virtual_time, memory_pair
 from chatcore.threads.model import StoredEvent
 from chatcore.transports.memory import MemoryClient
@@ -30,6 +30,14 @@ READY = {
 
 def event(seq: int, size: int = 2) -> StoredEvent:
     return StoredEvent(seq=seq, first_seq=seq, run_id="r", type="agent_delta", frame=str(seq).encode().rjust(size))
+
+
+async def fill(voice: Voice) -> None:
+    """Have it say events until it is behind, with its writer stuck."""
+    for _ in range(2):
+        while not voice.behind:
+            voice.deliver(event(1, size=100))
+        await trio.testing.wait_all_tasks_blocked()
 
 
 @asynccontextmanager
@@ -57,27 +65,49 @@ async def test_what_the_table_does_not_allow_cannot_be_said() -> None:
 
 
 @in_virtual_time
-async def test_events_before_ready_are_held_and_follow_it_in_order() -> None:
+async def test_no_event_is_wanted_before_ready_and_ready_makes_room() -> None:
     async with speaking() as (voice, client):
         voice.say(m.Initializing, **FIRST)
-        for seq in (1, 2):
-            voice.deliver(event(seq))
-        await voice.written()
-        voice.say(m.Ready, **READY)
-        voice.release()
+        assert voice.behind
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(voice.room)
+            await trio.sleep(60)
+            assert voice.ending is None, "the services may take their time"
+            assert nursery.child_tasks
+            voice.say(m.Ready, **READY)
         voice.deliver(event(3))
-        told = [await client.receive() for _ in range(5)]
-    assert ["initializing" in told[0], "ready" in told[1]] == [True, True]
-    assert [text.strip() for text in told[2:]] == ["1", "2", "3"]
+        told = [await client.receive() for _ in range(3)]
+    assert ["initializing" in told[0], "ready" in told[1], told[2].strip()] == [True, True, "3"]
 
 
 @in_virtual_time
-async def test_what_is_held_is_bounded_too() -> None:
-    async with speaking(max_bytes=1000) as (voice, _):
+async def test_a_client_that_takes_nothing_is_cut_while_it_is_waited_for() -> None:
+    async with speaking(max_bytes=1000, unread=0) as (voice, _):
         voice.say(m.Initializing, **FIRST)
-        for seq in range(1, 12):
-            voice.deliver(event(seq, size=100))
+        voice.say(m.Ready, **READY)
+        await fill(voice)
+        await voice.room()
+        assert trio.current_time() == STALLED_SECONDS
     assert voice.ending == Ending(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
+
+
+@in_virtual_time
+async def test_a_client_that_reads_slowly_is_waited_for() -> None:
+    async with speaking(max_bytes=1000, unread=0) as (voice, client):
+        voice.say(m.Initializing, **FIRST)
+        voice.say(m.Ready, **READY)
+        await fill(voice)
+
+        async def read_slowly() -> None:
+            while True:
+                await client.receive()
+                await trio.sleep(STALLED_SECONDS - 1)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read_slowly)
+            await voice.room()
+            nursery.cancel_scope.cancel()
+        assert (voice.behind, voice.ending) == (False, None)
 
 
 @in_virtual_time

@@ -118,10 +118,31 @@ class DropsStrays(Faulty):
             await self.real.append_events(thread_id, events)
 
 
-class SkipsMergedEvents(Faulty):
-    async def events(self, user_id: str, thread_id: str, *, after_seq: int = 0, limit: int = 500) -> Page[StoredEvent]:
-        page = await self.real.events(user_id, thread_id, after_seq=after_seq, limit=limit)
+class DoesNotCut(Faulty):
+    """Gives merged deltas whole, also to whom knows their beginning."""
+
+    async def events(self, user_id: str, thread_id: str, *, after_seq: int = 0, **options: Any) -> Page[StoredEvent]:
+        whole = await self.real.events(user_id, thread_id)
+        page = await self.real.events(user_id, thread_id, after_seq=after_seq, **options)
+        by_seq = {event.seq: event for event in whole.items}
+        return attrs.evolve(page, items=tuple(by_seq[event.seq] for event in page.items))
+
+
+class SkipsMergedEvents(DoesNotCut):
+    async def events(self, user_id: str, thread_id: str, *, after_seq: int = 0, **options: Any) -> Page[StoredEvent]:
+        page = await super().events(user_id, thread_id, after_seq=after_seq, **options)
         return attrs.evolve(page, items=tuple(event for event in page.items if event.first_seq > after_seq))
+
+
+class ReservesNothing(Faulty):
+    async def thread(self, user_id: str, thread_id: str) -> Thread:
+        thread = await self.real.thread(user_id, thread_id)
+        return attrs.evolve(thread, reserved_seq=thread.last_seq)
+
+
+class MixesRuns(Faulty):
+    async def events(self, user_id: str, thread_id: str, **options: Any) -> Page[StoredEvent]:
+        return await self.real.events(user_id, thread_id, **(options | {"run_id": None}))
 
 
 class HasOnePageOfThreads(Faulty):
@@ -198,6 +219,9 @@ FAULTS: list[tuple[type[Faulty], str]] = [
     (KeepsWhatComesBeforeAGap, "events_follow_one_another"),
     (DropsStrays, "events_belong_to_a_run_of_their_thread"),
     (SkipsMergedEvents, "events_are_read_from_any_position"),
+    (DoesNotCut, "events_are_read_from_any_position"),
+    (ReservesNothing, "the_numbers_ahead_of_a_run_are_reserved"),
+    (MixesRuns, "the_events_of_one_run_can_be_asked_for"),
     (HasOnePageOfThreads, "threads_come_newest_first_in_pages"),
     (RepeatsMessages, "messages_come_oldest_first_in_pages"),
     (DeletesNothing, "a_deleted_thread_is_gone"),

@@ -31,6 +31,20 @@ def event(
     run_id: str, seq: int, *, first_seq: int | None = None, kind: str = "agent_delta", **frame: Any
 ) -> StoredEvent:
     encoded = msgspec.json.encode({"type": kind, "seq": seq, **frame})
+    if first_seq is not None:
+        encoded = msgspec.json.encode(
+            m.AgentDelta(
+                timestamp=0.0,
+                user_id="ann",
+                thread_id="t",
+                run_id=run_id,
+                seq=seq,
+                epoch="e",
+                text="",
+                offset=0,
+                first_seq=first_seq,
+            )
+        )
     return StoredEvent(
         seq=seq, first_seq=seq if first_seq is None else first_seq, run_id=run_id, type=kind, frame=encoded
     )

@@ -31,7 +31,7 @@ from chatcore.threads.schema import metadata
 from chatcore.threads.service import open_threads
 from chatcore.threads.sqlite import create_sqlite_engine
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def files(folder: Path) -> dict[str, int]:

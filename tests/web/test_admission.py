@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.settings import Settings
-from chatcore.web.admission import ANONYMOUS, MAX_USER_ID, Refusal, Request, admit, is_loopback, origin_allowed
+from chatcore.web.admission import ANONYMOUS, MAX_USER_ID, Request, admit, is_loopback, origin_allowed
+from chatcore.web.problems import Problem
 
 
 def request(
@@ -44,13 +45,13 @@ def request(
 )
 def test_the_user_is_the_one_that_the_query_names(query: str, user: str | None) -> None:
     admitted = admit(request(query=query), Settings())
-    assert admitted == user if user is not None else isinstance(admitted, Refusal) and admitted.status == 400
+    assert admitted == user if user is not None else isinstance(admitted, Problem) and admitted.status == 400
 
 
 @given(st.text(max_size=300).filter(lambda text: text < "\ud800" or text.isprintable()))
 def test_whatever_the_query_says_there_is_one_user_or_a_refusal(text: str) -> None:
     admitted = admit(request(query=text), Settings())
-    assert isinstance(admitted, Refusal) or (admitted.isprintable() and 0 < len(admitted) <= MAX_USER_ID)
+    assert isinstance(admitted, Problem) or (admitted.isprintable() and 0 < len(admitted) <= MAX_USER_ID)
 
 
 @given(
@@ -82,7 +83,7 @@ def test_different_names_stay_different_users(one: str, other: str) -> None:
 def test_without_authentication_only_loopback_addresses_are_served(host: str | None, loopback: bool) -> None:
     assert is_loopback(host) is loopback
     admitted = admit(request(server_host=host), Settings())
-    assert admitted == ANONYMOUS if loopback else isinstance(admitted, Refusal) and admitted.status == 403
+    assert admitted == ANONYMOUS if loopback else isinstance(admitted, Problem) and admitted.status == 403
 
 
 OWN = [
@@ -120,7 +121,7 @@ def test_a_page_from_elsewhere_may_not(origin: str, host: str, scheme: str, allo
     came = request(origin=origin, host=host, scheme=scheme)
     assert not origin_allowed(came, allowed)
     admitted = admit(came, Settings(allowed_origins=allowed))
-    assert isinstance(admitted, Refusal)
+    assert isinstance(admitted, Problem)
     assert admitted.status == 403
 
 

@@ -22,7 +22,7 @@ from chatcore.services import Phase
 from chatcore.testing import Script, ScriptedServices
 from chatcore.testing.agents import Say, ScriptedAgent, Step, UseTool, Wait
 from chatcore.threads.service import ThreadService
-from chatcore.web.routes import ROUTES
+from chatcore.web.routes import EXPECTED, ROUTES
 from scenes import application
 
 
@@ -141,7 +141,8 @@ async def test_lists_come_in_pages(tmp_path: Path) -> None:
         after: str | None = "0"
         while after is not None:
             page = (await client.get(f"{path}/events", query={"limit": 2, "after": after})).json
-            seqs += [event["seq"] for event in page["events"]]
+            for event in page["events"]:
+                seqs += range(event.get("first_seq", event["seq"]), event["seq"] + 1)
             after = page["next"]
         assert seqs == list(range(1, len(seqs) + 1))
 
@@ -219,8 +220,9 @@ async def test_what_belongs_to_another_user_is_not_there(tmp_path: Path, method:
         (b"null", "body"),
         (b'{"content": "\xff"}', "body"),
         (b"[" * 100_000, "body"),
-        ({}, "body"),
+        ({}, "content"),
         ({"content": 7}, "content"),
+        ({"content": "x", "agent": 7}, "agent"),
         ({"content": " \n"}, "content"),
         ({"content": "\0"}, "content"),
         ({"content": "x", "agent": ""}, "agent"),
@@ -232,8 +234,21 @@ async def test_a_body_that_is_wrong_is_told_where(tmp_path: Path, body: Any, fie
         thread_id = (await client.post("/api/threads")).json["thread_id"]
         reply = await client.post(f"/api/threads/{thread_id}/messages", body)
         assert (reply.status, reply.code) == (400, "INVALID_MESSAGE")
-        assert f"{field} must be" in reply.json["detail"]
+        assert reply.json["detail"].endswith(f"{field} must be {EXPECTED[field]}")
         assert reply.json["retryable"] is False
+
+
+def test_every_field_of_a_body_can_be_told_what_is_right() -> None:
+    fields = {field for route in ROUTES if route.body is not None for field in route.body.__struct_fields__}
+    assert fields <= set(EXPECTED)
+
+
+async def test_markdown_is_rendered_text_by_text(tmp_path: Path) -> None:
+    async with shop(tmp_path) as client:
+        for inline, html in ((False, ["<p><em>x</em></p>\n", "<p>y</p>\n"]), (True, ["<em>x</em>", "y"])):
+            assert (await client.post("/render", {"texts": ["*x*", "y"], "inline": inline})).json == {"html": html}
+        much = await client.post("/render", {"texts": [""] * 100_002})
+        assert (much.status, much.code) == (400, "INVALID_MESSAGE")
 
 
 async def test_other_requests_that_are_wrong(tmp_path: Path) -> None:
@@ -245,6 +260,11 @@ async def test_other_requests_that_are_wrong(tmp_path: Path) -> None:
             (await client.post(f"{path}/messages", b"x" * 70_000), 413, "MESSAGE_TOO_LARGE"),
             (await client.post("/api/threads", {"title": "x" * 201}), 400, "INVALID_MESSAGE"),
             (await client.post("/api/threads", {"title": 1}), 400, "INVALID_MESSAGE"),
+            (await client.post("/render", {"texts": "x"}), 400, "INVALID_MESSAGE"),
+            (await client.post("/render", {"texts": ["x"], "inline": 1}), 400, "INVALID_MESSAGE"),
+            (await client.post("/render", {"texts": ["x"] * 50_001}), 413, "MESSAGE_TOO_LARGE"),
+            (await client.get("/api/threads", query={"user_id": ""}), 400, "INVALID_MESSAGE"),
+            (await client.post(f"/api/threads/{'x' * 129}/messages", {"content": "x"}), 404, "THREAD_NOT_FOUND"),
             (await client.get("/api/threads", query={"limit": "x"}), 400, "INVALID_MESSAGE"),
             (await client.get("/api/threads", query={"limit": "-1"}), 400, "INVALID_MESSAGE"),
             (await client.get("/api/threads", query={"cursor": "nonsense"}), 400, "INVALID_MESSAGE"),
@@ -255,6 +275,7 @@ async def test_other_requests_that_are_wrong(tmp_path: Path) -> None:
         ]
         for reply, status, code in cases:
             assert (reply.status, reply.code) == (status, code), reply.body
+            assert ("retryable" in reply.json) == (code != "None")
         many = await client.get("/api/threads", query={"limit": 100_000})
         assert many.status == 200
 
@@ -387,6 +408,9 @@ async def test_a_stream_whose_history_cannot_be_read_ends(tmp_path: Path, monkey
     assert client.site.server.bridge._watches == {}
 
 
+WHOLE = ("state", "progress", "attempt", "generation")
+"""What readiness and the status page say of the services as a whole."""
+
 # --- health, pages and documents ------------------------------------------------------------------------------------
 
 
@@ -429,6 +453,9 @@ async def test_health_tells_the_truth_in_every_state(tmp_path: Path) -> None:
         await client.site.server.drain()
         draining = await client.get("/health/ready", query={"start": "true"})
         assert (draining.status, draining.json["state"]) == (503, "draining")
+        assert draining.json["progress"] < 100, "only what is ready is all there"
+        status = (await client.get("/status.json")).json
+        assert [status[name] for name in WHOLE] == [draining.json[name] for name in WHOLE]
         assert (await client.get("/health/live")).status == 200
 
 
@@ -458,6 +485,8 @@ async def test_readiness_follows_the_storage(tmp_path: Path, monkeypatch: pytest
             wanted = status
             reply = await client.until("/health/ready", lambda reply: reply.status == wanted)  # noqa: B023  called here
             assert reply.json["state"] == ("unavailable" if full else "ready")
+            progress = (await client.get("/status.json")).json["progress"]
+            assert (reply.json["progress"] == 100, progress == 100) == (not full, not full)
 
 
 async def test_metrics_are_those_of_the_contract(tmp_path: Path) -> None:
@@ -512,6 +541,6 @@ async def test_every_route_answers(tmp_path: Path) -> None:
         await ended(client, posted["thread_id"])
         for route in sorted(ROUTES, key=lambda route: route.method == "DELETE"):
             path = route.path.replace("<thread_id>", posted["thread_id"]).replace("<run_id>", posted["run_id"])
-            body = {"content": "x", "text": "*x*"} if route.body is not None else b""
+            body = {"content": "x", "texts": ["*x*"]} if route.body is not None else b""
             reply = await client.call(route.method, path, body=body)
             assert reply.status in (route.status, 503 if "health" in path else route.status), path

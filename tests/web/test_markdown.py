@@ -40,7 +40,7 @@ def tags(markdown: str) -> list[str]:
 
 
 def assert_safe(markdown: str) -> None:
-    for tag, attributes in elements(markdown):
+    for tag, attributes in [*elements(markdown), *Elements(render_markdown(markdown, inline=True)).found]:
         assert tag in BLOCKS | TABLES | WORDS
         assert set(attributes) <= ATTRIBUTES.get(tag, set())
         href = attributes.get("href")
@@ -126,6 +126,11 @@ def test_any_other_address_is_no_link(address: str) -> None:
 def test_html_in_an_answer_is_text(markdown: str) -> None:
     assert_safe(markdown)
     assert "<script" not in render_markdown(markdown)
+
+
+def test_a_line_has_words_and_no_blocks() -> None:
+    assert render_markdown("`cost` in **May**", inline=True) == "<code>cost</code> in <strong>May</strong>"
+    assert render_markdown("# 1. - > | a |\n\nb", inline=True) == "# 1. - &gt; | a |\n\nb"
 
 
 def test_html_is_shown_as_it_was_written() -> None:

@@ -26,11 +26,12 @@ from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame, encode_utf8
 from chatcore.protocol.run import RunGrammar, first_seq
-from chatcore.threads.model import EndState, StoredEvent
+from chatcore.threads.deltas import merged
+from chatcore.threads.model import RESERVED_AHEAD, EndState, StoredEvent
 from chatcore.threads.service import ThreadService
 
-UNSTORED_DELTAS = 64
-"""Deltas that may wait for storage: one commit for many of them, and little to say again after a crash."""
+UNSTORED_BYTES = 65_536
+"""Of deltas that may wait for storage; their number is bounded by what is reserved."""
 
 
 @attrs.frozen
@@ -84,7 +85,9 @@ class LiveRun:
     _first_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq, takes_self=True), init=False)
     _seen_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq - 1, takes_self=True), init=False)
     _began_at: float = attrs.field(factory=trio.current_time)
+    _reserved_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq - 1, takes_self=True), init=False)
     _unstored: list[StoredEvent] = attrs.field(factory=list)
+    _unstored_bytes: int = 0
     _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock)
 
     def __attrs_post_init__(self) -> None:
@@ -153,23 +156,45 @@ class LiveRun:
                 self._add(m.AgentStarted, agent=agent, message_id=message_id)
             await self._store()
 
-    def take_up(self, events: Sequence[StoredEvent]) -> None:
-        """Go on where an earlier process stopped, after these events of the run."""
+    async def recall(self) -> bool:
+        """Go on where an earlier process stopped; whether the run had begun. May be tried again where that failed."""
+        thread = await self.store.thread(self.context.user_id, self.thread_id)
+        events = await self._kept()
         for stored in events:
-            event = decode_server_frame(stored.frame)
-            self.grammar.advance(cast("m.AnyRunEvent", event))
-            if isinstance(event, m.ToolExecuting):
-                self.tool_calls[event.tool_call_id] = ToolCall(event.tool_call_id, event.tool, event.arguments)
+            self._take_up(cast("m.AnyRunEvent", decode_server_frame(stored.frame)))
+        if events and thread.reserved_seq >= self.next_seq:
+            self._skip_to(thread.reserved_seq)
+        return bool(events)
 
-    async def skip_lost(self) -> None:
+    async def _kept(self) -> list[StoredEvent]:
+        events: list[StoredEvent] = []
+        after: int | None = 0
+        while after is not None:
+            page = await self.store.events(self.context.user_id, self.thread_id, after_seq=after, run_id=self.run_id)
+            events += page.items
+            after = int(page.next) if page.next is not None else None
+        return events
+
+    def _take_up(self, event: m.AnyRunEvent) -> None:
+        self.grammar.advance(event)
+        if isinstance(event, m.ToolExecuting):
+            self.tool_calls[event.tool_call_id] = ToolCall(event.tool_call_id, event.tool, event.arguments)
+
+    def _skip_to(self, reserved_seq: int) -> None:
         """Never use again the numbers of deltas that an earlier process may have sent and not stored.
 
         An empty delta stands for all of them, so that ranges stay contiguous (protocol.md, 1.3).
         """
+        first, self.next_seq = self.next_seq, reserved_seq
+        self._add(m.AgentDelta, text="", offset=len(self.grammar.text), first_seq=first)
+
+    async def restart(self, attempt: int) -> None:
+        """The first event of a run that is run again. May be tried again where it could not be stored."""
         async with self._turn():
-            first = self.next_seq
-            self.next_seq += UNSTORED_DELTAS - 1
-            self._add(m.AgentDelta, text="", offset=len(self.grammar.text), first_seq=first)
+            if self.grammar.attempt < attempt:
+                self._close_tools()
+                self._add(m.AgentRestarted, attempt=attempt)
+            await self._store()
 
     async def finish(self, answer: m.Answer) -> m.Answer:
         """Send what is left of what was said, and complete the answer with it; the agent is not heard any more.
@@ -198,14 +223,13 @@ class LiveRun:
         """
         async with self._turn():
             self._finished = True
-            for tool_call_id in self.grammar.open_tools:
-                self._add(m.ToolCompleted, **_completion(self.tool_calls[tool_call_id], "error", 0.0))
+            self._close_tools()
             if not self.grammar.ended:
                 self._add(ending.event, **ending.fields)
             answer = ending.fields.get("answer")
             await self.store.end_run(
                 self,
-                self._unstored,
+                merged(self._unstored),
                 state=ending.state,
                 answer=msgspec.json.encode(answer) if answer is not None else None,
                 text=answer.text if answer is not None else self.grammar.text,
@@ -262,9 +286,9 @@ class LiveRun:
     async def _happen(self, kind: type[m.RunEvent], **fields: Any) -> None:
         """The next event, in a turn: a delta goes out at once, unless one before it could not; others when stored."""
         event = self._add(kind, **fields)
-        if kind is m.AgentDelta and self._seen_seq == event.seq - 1:
+        if kind is m.AgentDelta and self._seen_seq == event.seq - 1 and event.seq <= self._reserved_seq:
             self._publish(event)
-        if kind is not m.AgentDelta or len(self._unstored) >= UNSTORED_DELTAS:
+        if kind is not m.AgentDelta or event.seq >= self._reserved_seq or self._unstored_bytes > UNSTORED_BYTES:
             await self._store()
 
     def _add(self, kind: type[m.RunEvent], **fields: Any) -> StoredEvent:
@@ -284,16 +308,22 @@ class LiveRun:
         first = first_seq(event)
         stored = StoredEvent(seq=event.seq, first_seq=first, run_id=event.run_id, type=tag, frame=frame)
         self._unstored.append(stored)
+        self._unstored_bytes += len(frame)
         return stored
+
+    def _close_tools(self) -> None:
+        for tool_call_id in self.grammar.open_tools:
+            self._add(m.ToolCompleted, **_completion(self.tool_calls[tool_call_id], "error", 0.0))
 
     async def _store(self) -> None:
         if self._unstored:
-            await self.store.append_events(self.thread_id, self._unstored)
+            await self.store.append_events(self.thread_id, merged(self._unstored))
             self._stored()
 
     def _stored(self) -> None:
         """What waited is durable: who watches may see what was not out yet."""
-        stored, self._unstored = self._unstored, []
+        stored, self._unstored, self._unstored_bytes = self._unstored, [], 0
+        self._reserved_seq = stored[-1].seq + RESERVED_AHEAD
         for event in stored:
             if event.seq > self._seen_seq:
                 self._publish(event)

@@ -1,18 +1,23 @@
 """What an earlier process left without an end is taken up when the next one starts: no run stays "running" for ever.
 
-A message that was accepted and not begun is answered. A run that was under way ends in ``agent_failed`` with
-``SERVICE_LOST``: the process that it ran in is gone.
+A message that was accepted and not begun is answered. A run that was under way is run again where its agent says that
+it may be (``restartable``), under the same ``run_id``; any other ends in ``agent_failed`` with ``SERVICE_LOST``: the
+process that it ran in is gone.
 """
 
 from __future__ import annotations
 
+from chatcore.agents.live_run import LiveRun
 from chatcore.agents.supervisor import AgentSupervisor, PendingRun, failure
 from chatcore.context import UserExecutionContext
 from chatcore.errors import ChatcoreError, ErrorCode, StorageUnavailable
 from chatcore.observability import describe_error
 from chatcore.protocol import messages as m
-from chatcore.threads.model import RunRecord, StoredEvent
+from chatcore.threads.model import RunRecord
 from chatcore.threads.service import ThreadService
+
+MOST_ATTEMPTS = 100
+"""A message that ends the process each time must not do so for ever; an honest run survives as many restarts."""
 
 
 async def take_up_unfinished(supervisor: AgentSupervisor, store: ThreadService) -> None:
@@ -37,11 +42,35 @@ async def take_up_unfinished(supervisor: AgentSupervisor, store: ThreadService) 
 
 async def _take_up(record: RunRecord, supervisor: AgentSupervisor, store: ThreadService) -> None:
     pending = await _pending(record, store)
-    if record.state == "waiting" and record.agent in supervisor.agents:
+    if record.state == "running":
+        pending.begun = await _begun(pending, supervisor, store)
+    if _may_run(record, supervisor):
         supervisor.enqueue(pending)
         supervisor.manager.request_start()
     else:
-        await _end_lost(record, pending, supervisor, store)
+        await _end_lost(pending, supervisor, store)
+
+
+async def _begun(pending: PendingRun, supervisor: AgentSupervisor, store: ThreadService) -> LiveRun | None:
+    """What there is of a run, None where it has no event yet; from here on every number that was sent is stored."""
+    thread = await store.thread(pending.context.user_id, str(pending.context.thread_id))
+    run = supervisor.live_run(pending, store, thread.last_seq + 1)
+    if not await run.recall():
+        return None
+    await run.flush()
+    return run
+
+
+def _may_run(record: RunRecord, supervisor: AgentSupervisor) -> bool:
+    """Whether a run without an end is to be run, for the first time or again."""
+    kind = supervisor.agents.get(record.agent)
+    begun = record.state == "running"
+    return kind is not None and (not begun or (_restartable(kind) and record.attempt < MOST_ATTEMPTS))
+
+
+def _restartable(kind: type[object]) -> bool:
+    """Whether agents of this type declare that their runs may be run again."""
+    return bool(getattr(kind, "restartable", False))
 
 
 async def _pending(record: RunRecord, store: ThreadService) -> PendingRun:
@@ -53,28 +82,14 @@ async def _pending(record: RunRecord, store: ThreadService) -> PendingRun:
         thread_id=record.thread_id,
         agent=record.agent,
     )
-    return PendingRun(context=context, epoch=thread.epoch, agent=record.agent, message=message)
+    return PendingRun(context=context, epoch=thread.epoch, agent=record.agent, message=message, attempts=record.attempt)
 
 
-async def _end_lost(record: RunRecord, pending: PendingRun, supervisor: AgentSupervisor, store: ThreadService) -> None:
-    events = await _events_of(record, store)
-    thread = await store.thread(record.user_id, record.thread_id)
-    run = supervisor.live_run(pending, store, thread.last_seq + 1)
-    run.take_up(events)
-    if events:
-        await run.skip_lost()
-    else:
+async def _end_lost(pending: PendingRun, supervisor: AgentSupervisor, store: ThreadService) -> None:
+    run = pending.begun
+    if run is None:
+        thread = await store.thread(pending.context.user_id, str(pending.context.thread_id))
+        run = supervisor.live_run(pending, store, thread.last_seq + 1)
         await run.start(pending.agent, pending.message.message_id)
     await run.end(failure(ErrorCode.SERVICE_LOST))
-    supervisor.recorder.log("run_ended_after_restart", run_id=record.run_id)
-
-
-async def _events_of(record: RunRecord, store: ThreadService) -> list[StoredEvent]:
-    events: list[StoredEvent] = []
-    after = 0
-    while True:
-        page = await store.events(record.user_id, record.thread_id, after_seq=after)
-        events += [event for event in page.items if event.run_id == record.run_id]
-        if page.next is None or not page.items:
-            return events
-        after = page.items[-1].seq
+    supervisor.recorder.log("run_ended_after_restart", run_id=pending.context.run_id)

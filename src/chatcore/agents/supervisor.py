@@ -11,7 +11,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ import trio
 
 from chatcore.agents.base import Agent
 from chatcore.agents.live_run import Ending, LiveRun
+from chatcore.agents.turns import Turns
 from chatcore.backoff import Backoff
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
@@ -50,21 +51,28 @@ class RunPolicy:
         timeout_seconds: of one run, from the start of its agent.
         max_pending_messages: a user's messages that wait or run at once, over all threads.
         max_pending_bytes: their contents, in UTF-8.
+        max_running: runs at once, of all users; the others wait for their turn, users in rotation.
     """
 
     timeout_seconds: float = 300.0
     max_pending_messages: int = 100
     max_pending_bytes: int = 4 * 1_048_576
+    max_running: int = 256
 
 
 @attrs.define(eq=False, kw_only=True)
 class PendingRun:
-    """A message that waits for its turn or is being answered."""
+    """A message that waits for its turn or is being answered.
+
+    ``attempts`` were begun by processes that are gone, and ``begun`` is what they left of its run.
+    """
 
     context: UserExecutionContext
     epoch: str
     agent: str
     message: m.UserMessage
+    attempts: int = 0
+    begun: LiveRun | None = None
     running: bool = False
     _cancelled: bool = False
     _scope: trio.CancelScope | None = None
@@ -112,9 +120,13 @@ class AgentSupervisor:
     policy: RunPolicy = attrs.field(factory=RunPolicy)
     _pending: dict[str, PendingRun] = attrs.field(factory=dict, init=False)
     _queues: dict[str, deque[PendingRun]] = attrs.field(factory=dict, init=False)
+    _turns: Turns = attrs.field(init=False)
     _draining: bool = attrs.field(default=False, init=False)
     _hurried: bool = attrs.field(default=False, init=False)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._turns = Turns(self.policy.max_running)
 
     @property
     def running(self) -> int:
@@ -263,22 +275,35 @@ class AgentSupervisor:
 
     async def _answer(self, pending: PendingRun) -> None:
         ready: ReadyServices | None = None
-        with pending.cancellable():
-            ready = await self._until_ready()
-        if self._draining:
-            return
+        async with AsyncExitStack() as turn:
+            with pending.cancellable():
+                await turn.enter_async_context(self._turns.turn(pending.context.user_id))
+                ready = await self._until_ready()
+            if not self._draining:
+                await self._run(pending, ready)
+
+    async def _run(self, pending: PendingRun, ready: ReadyServices | None) -> None:
+        """From the first event to the last; without services for a run that was cancelled before it had them."""
         store = await self._until_stored(self.store)
         pending.running = True
         begin = partial(store.start_run, str(pending.context.run_id), ready.generation if ready else 0)
-        run = self.live_run(pending, store, await self._until_stored(begin))
+        next_seq = await self._until_stored(begin)
+        run = pending.begun or self.live_run(pending, store, next_seq)
+        run.store = store
         with self.bridge.live(run.thread_id, run.flush):
-            await self._until_stored(partial(run.start, pending.agent, pending.message.message_id))
+            await self._begin(pending, run)
             ending = await self._respond(pending, run, ready) if ready is not None else _cancelled()
             if ending is not None:
                 await self._until_stored(partial(run.end, ending))
                 self._record(pending, run, ending)
             else:
                 await run.flush()
+
+    async def _begin(self, pending: PendingRun, run: LiveRun) -> None:
+        if pending.begun is not None:
+            await self._until_stored(partial(run.restart, pending.attempts + 1))
+        else:
+            await self._until_stored(partial(run.start, pending.agent, pending.message.message_id))
 
     async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """What ``write`` returns. While storage is away it is tried again: a run keeps its turn, and has one end."""

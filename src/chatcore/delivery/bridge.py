@@ -1,7 +1,8 @@
 """The AgentWebSocketBridge: hands the events of runs to everyone who watches their thread.
 
-A run belongs to its thread, not to a connection, so the bridge knows threads and watchers only. Watching never waits:
-a watcher takes a frame into a bounded queue of its own and is cut when that is full, at nobody else's cost.
+A run belongs to its thread, not to a connection, so the bridge knows threads and watchers only. Handing over never
+waits: a watcher that has much unread is given no more. A mark stands for what it misses, which it reads from the log at
+its own pace (:mod:`.replay`), and then it is live again; it costs nobody else anything.
 
 Replay meets live without a seam: a watcher is registered first and its live events are held, the run under way is made
 to store what it has sent, the history is replayed up to what was stored then, and the held events follow from there.
@@ -9,6 +10,7 @@ to store what it has sent, the history is replayed up to what was stored then, a
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -17,12 +19,22 @@ import attrs
 
 from chatcore.threads.model import StoredEvent
 
+HELD_BYTES = 65_536
+"""Of live events that wait for a replay to end; with more, the replay goes on instead: the log has them."""
+
 
 class Watcher(Protocol):
     """Someone who watches threads: a session, or a reader of server-sent events."""
 
+    @property
+    def behind(self) -> bool:
+        """Whether it is to be given no event now."""
+
     def deliver(self, event: StoredEvent) -> None:
         """Take an event; must not wait."""
+
+    def fall_behind(self, thread_id: str) -> None:
+        """Events of this thread are in the log from now on, for :meth:`~.replay.Replay.catch_up`; must not wait."""
 
 
 @attrs.define(eq=False)
@@ -30,21 +42,42 @@ class Watch:
     """One watcher's place in one thread.
 
     Args:
-        last_seq: the last event it was given, or is given by a replay.
-        held: live events that wait for the replay to end; None once live.
+        watcher: whose.
+        thread_id: which.
+        last_seq: the last event it was given; None before the first.
+        held: live events that wait for a replay to end; None while live.
+        missed: whether events after ``last_seq`` were passed over.
     """
 
     watcher: Watcher
-    last_seq: int = 0
+    thread_id: str
+    last_seq: int | None = None
     held: list[StoredEvent] | None = None
+    missed: bool = False
+    _held_bytes: int = 0
 
     def offer(self, event: StoredEvent) -> None:
-        """Give an event, once."""
+        """Give an event, once; or hold it, or pass it over."""
+        if self.last_seq is None:
+            self.last_seq = event.first_seq - 1
+        if self.missed or event.seq <= self.last_seq:
+            return
         if self.held is not None:
-            self.held.append(event)
-        elif event.seq > self.last_seq:
-            self.last_seq = event.seq
-            self.watcher.deliver(event)
+            self._hold(self.held, event)
+        elif self.watcher.behind:
+            self.missed = True
+            self.watcher.fall_behind(self.thread_id)
+        else:
+            self.give(event)
+
+    def give(self, event: StoredEvent) -> None:
+        """Give the next event."""
+        self.last_seq = event.seq
+        self.watcher.deliver(event)
+
+    def hold(self) -> None:
+        """A replay begins: what it does not reach is held."""
+        self.held, self._held_bytes, self.missed = [], 0, False
 
     def go_live(self) -> None:
         """The replay is over: what was held follows it."""
@@ -52,12 +85,20 @@ class Watch:
         for event in held:
             self.offer(event)
 
+    def _hold(self, held: list[StoredEvent], event: StoredEvent) -> None:
+        held.append(event)
+        self._held_bytes += len(event.frame)
+        if self._held_bytes > HELD_BYTES:
+            held.clear()
+            self.missed = True
+
 
 @attrs.define(eq=False)
 class AgentWebSocketBridge:
     """From runs to watchers, within this process."""
 
     _watches: dict[str, dict[Watcher, Watch]] = attrs.field(factory=dict)
+    _watched: defaultdict[Watcher, set[str]] = attrs.field(factory=lambda: defaultdict(set))
     _flushes: dict[str, Callable[[], Awaitable[None]]] = attrs.field(factory=dict)
 
     def publish(self, thread_id: str, event: StoredEvent) -> None:
@@ -67,28 +108,30 @@ class AgentWebSocketBridge:
 
     def watch(self, watcher: Watcher, thread_id: str) -> None:
         """Watch a thread from now on; changes nothing where it is watched already."""
-        self._watches.setdefault(thread_id, {}).setdefault(watcher, Watch(watcher))
+        if thread_id not in self._watched[watcher]:
+            self._register(Watch(watcher, thread_id))
 
     def leave(self, watcher: Watcher) -> None:
         """Watch nothing any more."""
-        for thread_id in [thread_id for thread_id, watches in self._watches.items() if watcher in watches]:
-            self._forget(watcher, thread_id)
+        for thread_id in self._watched.pop(watcher, ()):
+            self._remove(watcher, thread_id)
 
-    @contextmanager
-    def replaying(self, watcher: Watcher, thread_id: str) -> Iterator[Watch]:
-        """Watch a thread anew: within the block live events are held, so that a replay can come before them.
+    def forget(self, watcher: Watcher, thread_id: str) -> None:
+        """Watch a thread no more."""
+        if thread_id in self._watched.get(watcher, ()):
+            self._watched[watcher].remove(thread_id)
+            self._remove(watcher, thread_id)
 
-        The block sets ``last_seq`` to the last event that the replay gave. Where it fails, the thread is not watched
-        any more: what would follow has a gap before it.
-        """
-        watch = Watch(watcher, held=[])
-        self._watches.setdefault(thread_id, {})[watcher] = watch
-        try:
-            yield watch
-        except BaseException:
-            self._forget(watcher, thread_id)
-            raise
-        watch.go_live()
+    def missed(self, watcher: Watcher, thread_id: str) -> Watch | None:
+        """The place of a watcher that has missed events of a thread; None where it has not."""
+        watch = self._watches.get(thread_id, {}).get(watcher)
+        return watch if watch is not None and watch.missed else None
+
+    def watch_anew(self, watcher: Watcher, thread_id: str) -> Watch:
+        """Watch a thread from a place that is still to be found; live events are held until then."""
+        watch = Watch(watcher, thread_id, held=[])
+        self._register(watch)
+        return watch
 
     @contextmanager
     def live(self, thread_id: str, flush: Callable[[], Awaitable[None]]) -> Iterator[None]:
@@ -99,14 +142,18 @@ class AgentWebSocketBridge:
         finally:
             del self._flushes[thread_id]
 
-    def _forget(self, watcher: Watcher, thread_id: str) -> None:
-        watches = self._watches.get(thread_id, {})
-        watches.pop(watcher, None)
-        if not watches:
-            self._watches.pop(thread_id, None)
-
     async def settle(self, thread_id: str) -> None:
         """Have everything that was published on this thread stored."""
         flush = self._flushes.get(thread_id)
         if flush is not None:
             await flush()
+
+    def _register(self, watch: Watch) -> None:
+        self._watches.setdefault(watch.thread_id, {})[watch.watcher] = watch
+        self._watched[watch.watcher].add(watch.thread_id)
+
+    def _remove(self, watcher: Watcher, thread_id: str) -> None:
+        watches = self._watches[thread_id]
+        del watches[watcher]
+        if not watches:
+            del self._watches[thread_id]

@@ -19,16 +19,20 @@ class Outbox:
 
     max_bytes: int
     held_bytes: int = 0
-    overflowed: trio.Event = attrs.field(factory=trio.Event)
+    overflowed: bool = False
     _frames: deque[tuple[bytes, float]] = attrs.field(factory=deque)
     _filled: trio.Event = attrs.field(factory=trio.Event)
-    _emptied: trio.Event = attrs.field(factory=trio.Event)
+    _moved: trio.Event = attrs.field(factory=trio.Event)
     _writing: bool = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether more than half of what may wait does: who can put later does so, and is not cut for it."""
+        return 2 * self.held_bytes > self.max_bytes
 
     def put(self, frame: bytes, now: float) -> None:
         """Queue a frame at ``now``; never waits."""
-        if self.held_bytes > self.max_bytes:
-            self.overflowed.set()
+        self.overflowed = self.overflowed or self.held_bytes > self.max_bytes
         self._frames.append((frame, now))
         self.held_bytes += len(frame)
         self._filled.set()
@@ -41,9 +45,8 @@ class Outbox:
     async def take(self) -> tuple[bytes, float]:
         """The next frame to write, and when it was put; asking for it says that the one before has been written."""
         self._writing = False
+        self.wake()
         while not self._frames:
-            self._emptied.set()
-            self._emptied = trio.Event()
             self._filled = trio.Event()
             await self._filled.wait()
         self._writing = True
@@ -51,12 +54,21 @@ class Outbox:
         self.held_bytes -= len(frame)
         return frame, put_at
 
+    def wake(self) -> None:
+        """Have whoever waits for the writer look again."""
+        self._moved.set()
+        self._moved = trio.Event()
+
+    async def moved(self) -> None:
+        """Return when the writer has written a frame, or was woken."""
+        await self._moved.wait()
+
     async def room(self) -> None:
-        """Return when no more than half of what may wait does: who asks before putting much is not cut for it."""
-        while 2 * self.held_bytes > self.max_bytes:
-            await self._emptied.wait()
+        """Return when no more than half of what may wait does."""
+        while self.behind:
+            await self.moved()
 
     async def flushed(self) -> None:
         """Return when everything that was put has been written."""
         while self._frames or self._writing:
-            await self._emptied.wait()
+            await self.moved()

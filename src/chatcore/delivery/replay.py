@@ -1,4 +1,4 @@
-"""Resume: a thread's events after a position, then live; or its present state where that cannot be told honestly."""
+"""Replay: a thread's events after a position, then live; or its present state where that cannot be told honestly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from chatcore.delivery.bridge import AgentWebSocketBridge, Watcher
+from chatcore.delivery.bridge import AgentWebSocketBridge, Watch, Watcher
 from chatcore.protocol import messages as m
 from chatcore.threads.model import Thread
 from chatcore.threads.service import ThreadService
@@ -15,7 +15,7 @@ from chatcore.threads.service import ThreadService
 
 @attrs.frozen(kw_only=True)
 class Replay:
-    """Replays threads to one watcher.
+    """Replays threads to one watcher, one at a time.
 
     Args:
         store: where the events are.
@@ -33,27 +33,74 @@ class Replay:
     send: Callable[[m.AnyServerFrame], None]
     room: Callable[[], Awaitable[None]]
 
-    async def run(self, request: m.Resume) -> bool:
+    async def resume(self, request: m.Resume) -> bool:
         """Replay what the request asks for and watch the thread from there.
 
         Returns:
             whether the history was complete; else a snapshot was sent.
 
         Raises:
-            RequestRefused: the user has no such thread.
+            RequestRefused: the user has no such thread, or it cannot be read now; it is not watched any more.
         """
+        await self.room()
         await self.store.thread(self.user_id, request.thread_id)
-        with self.bridge.replaying(self.watcher, request.thread_id) as watch:
-            await self.bridge.settle(request.thread_id)
-            thread = await self.store.thread(self.user_id, request.thread_id)
-            complete = request.epoch in (None, thread.epoch) and request.after_seq <= thread.last_seq
-            self._announce(request, thread, complete=complete)
-            if complete:
-                await self._events(request, thread)
-            else:
-                await self._snapshot(thread)
-            watch.last_seq = thread.last_seq
+        watch = self.bridge.watch_anew(self.watcher, request.thread_id)
+        try:
+            return await self._resume(request, watch)
+        except BaseException:
+            self.bridge.forget(self.watcher, request.thread_id)
+            raise
+
+    async def _resume(self, request: m.Resume, watch: Watch) -> bool:
+        thread = await self._settled(watch)
+        complete = request.epoch in (None, thread.epoch) and request.after_seq <= thread.last_seq
+        await self.room()
+        self._announce(request, thread, complete=complete)
+        watch.last_seq = request.after_seq if complete else thread.last_seq
+        if not complete:
+            await self._snapshot(thread)
+        await self._replay(watch, thread)
         return complete
+
+    async def catch_up(self, thread_id: str) -> None:
+        """Give what the watcher missed of a thread while it was behind; nothing where it has missed nothing.
+
+        Raises:
+            RequestRefused: it cannot be read; the thread is not watched any more.
+        """
+        watch = self.bridge.missed(self.watcher, thread_id)
+        if watch is None:
+            return
+        try:
+            await self.room()
+            watch.hold()
+            await self._replay(watch, await self._settled(watch))
+        except BaseException:
+            self.bridge.forget(self.watcher, thread_id)
+            raise
+
+    async def _replay(self, watch: Watch, thread: Thread) -> None:
+        """Replay up to where the thread was, again and again until what came since could be held."""
+        await self._events(watch, thread)
+        while watch.missed:
+            watch.hold()
+            await self._events(watch, await self._settled(watch))
+        watch.go_live()
+
+    async def _settled(self, watch: Watch) -> Thread:
+        await self.bridge.settle(watch.thread_id)
+        return await self.store.thread(self.user_id, watch.thread_id)
+
+    async def _events(self, watch: Watch, thread: Thread) -> None:
+        """The events up to where the thread was when it was looked at; what came since is held."""
+        while (after := watch.last_seq or 0) < thread.last_seq:
+            page = await self.store.events(self.user_id, thread.thread_id, after_seq=after)
+            for event in page.items:
+                if event.seq <= thread.last_seq:
+                    await self.room()
+                    watch.give(event)
+            if not page.items:
+                break
 
     def _announce(self, request: m.Resume, thread: Thread, *, complete: bool) -> None:
         self.send(
@@ -68,19 +115,6 @@ class Replay:
             )
         )
 
-    async def _events(self, request: m.Resume, thread: Thread) -> None:
-        """The events up to where the thread was when the replay began; what came since follows live."""
-        after = request.after_seq
-        while after < thread.last_seq:
-            page = await self.store.events(self.user_id, thread.thread_id, after_seq=after)
-            for event in page.items:
-                if event.seq <= thread.last_seq:
-                    await self.room()
-                    self.watcher.deliver(event)
-            if not page.items:
-                break
-            after = page.items[-1].seq
-
     async def _snapshot(self, thread: Thread) -> None:
         messages: list[m.ThreadMessage] = []
         cursor: str | None = None
@@ -90,6 +124,7 @@ class Replay:
             cursor = page.next
             if cursor is None:
                 break
+        await self.room()
         self.send(
             m.ThreadSnapshot(
                 timestamp=time.time(),

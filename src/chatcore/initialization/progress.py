@@ -176,12 +176,12 @@ class Ledger:
 
     def stopping(self, name: str) -> None:
         """A service is being stopped; one that failed, or is yet to start in this attempt, stays known as that."""
-        if self._statuses[name].state not in _NOT_UP:
+        if self.state_of(name) not in _NOT_UP:
             self._change(name, state=ServiceState.STOPPING)
 
     def stopped(self, name: str) -> None:
         """A service has been stopped."""
-        if self._statuses[name].state not in _NOT_UP:
+        if self.state_of(name) not in _NOT_UP:
             self._change(name, state=ServiceState.STOPPED)
 
     def progress(self) -> int:

@@ -19,8 +19,8 @@ MAX_ID_CHARACTERS: Final = 128
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly, and one that every database column holds."""
 
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What msgspec raises for bytes that are no frame; ``ValueError`` covers bad UTF-8."""
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises for bytes that are not what was asked for; ``ValueError`` covers bad UTF-8."""
 
 _NOT_AN_OBJECT = "a JSON object in valid Unicode"
 
@@ -95,7 +95,7 @@ RULES: Mapping[str, _Rule] = MappingProxyType(
 """Every field that a client may send. ``tests/protocol/test_codec.py`` holds it against the messages."""
 
 _FIELD = re.compile(r"(?:at `\$\.|missing required field `)(?P<field>\w+)")
-"""Where msgspec says which field is wrong; the fields of client frames do not nest."""
+"""Where msgspec says which field is wrong; the fields that a client may send do not nest."""
 
 
 class _Named(msgspec.Struct):
@@ -130,7 +130,7 @@ class ClientFrameDecoder:
         raw = self._utf8(data)
         try:
             frame = _CLIENT_FRAME.decode(raw)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise _fault(raw, error) from None
         check(frame)
         return frame
@@ -158,20 +158,30 @@ def check(frame: AnyClientFrame) -> None:
             raise InvalidFrame(field, RULES[field].expected, _usable(getattr(frame, "message_id", None)))
 
 
+def faulty_field(error: Exception) -> str | None:
+    """The field that msgspec finds missing or of the wrong type, None where it is the whole.
+
+    Args:
+        error: one of :data:`UNREADABLE`; of its own words only the name of the field is used.
+    """
+    found = _FIELD.search(str(error)) if isinstance(error, msgspec.ValidationError) else None
+    return found["field"] if found is not None else None
+
+
 def _fault(raw: bytes, error: Exception) -> InvalidFrame:
-    """What is wrong with ``raw``; of msgspec's own words only the name of the field is used."""
+    """What is wrong with ``raw``."""
     if isinstance(error, RecursionError):
         return InvalidFrame("frame", "a JSON object that is not nested so deeply")
-    found = _FIELD.search(str(error)) if isinstance(error, msgspec.ValidationError) else None
-    if found is None or found["field"] not in RULES:
+    field = faulty_field(error)
+    if field is None or field not in RULES:
         return InvalidFrame("frame", _NOT_AN_OBJECT)
-    return InvalidFrame(found["field"], RULES[found["field"]].expected, _message_id(raw))
+    return InvalidFrame(field, RULES[field].expected, _message_id(raw))
 
 
 def _message_id(raw: bytes) -> str | None:
     try:
         return _usable(_NAMED.decode(raw).message_id)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -217,6 +227,5 @@ def decode_server_frame(data: str | bytes) -> AnyServerFrame:
         if _TYPED.decode(data).type == "system_message":
             return _SYSTEM_MESSAGE.decode(data)
         return _TYPED_FRAME.decode(data)
-    except _UNREADABLE as error:
-        found = _FIELD.search(str(error)) if isinstance(error, msgspec.ValidationError) else None
-        raise InvalidMessage(found["field"] if found else "frame", "as chatcore.v1 has it") from None
+    except UNREADABLE as error:
+        raise InvalidMessage(faulty_field(error) or "frame", "as chatcore.v1 has it") from None

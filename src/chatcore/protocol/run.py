@@ -75,10 +75,16 @@ class RunGrammar:
     _state: RunState = attrs.field(default=RunState.PENDING, init=False)
     _identity: tuple[str, str, str] | None = attrs.field(default=None, init=False)
     _seq: int = attrs.field(default=0, init=False)
+    _attempt: int = attrs.field(default=1, init=False)
     _parts: list[str] = attrs.field(factory=list, init=False)
     _length: int = attrs.field(default=0, init=False)
     _tools: dict[str, str] = attrs.field(factory=dict, init=False)
     _open: dict[str, None] = attrs.field(factory=dict, init=False)
+
+    @property
+    def attempt(self) -> int:
+        """The attempt that the last restart began, 1 before any."""
+        return self._attempt
 
     @property
     def ended(self) -> bool:
@@ -126,7 +132,8 @@ class RunGrammar:
         self._parts.append(event.text)
         self._length += len(event.text)
 
-    def _restart(self, _: AgentRestarted) -> None:
+    def _restart(self, event: AgentRestarted) -> None:
+        self._attempt = event.attempt
         self._parts.clear()
         self._length = 0
 

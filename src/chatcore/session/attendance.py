@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -59,13 +59,11 @@ class Attendance:
         voice: of the connection.
         manager: of the services.
         introduction: for ``ready``.
-        on_ready: called each time ``ready`` has been said.
     """
 
     voice: Voice
     manager: ServiceInitializationManager
     introduction: Introduction
-    on_ready: Callable[[], None]
     greeted: trio.Event = attrs.field(factory=trio.Event, init=False)
     """The first frame has been said."""
     _told: Snapshot | None = attrs.field(default=None, init=False)
@@ -157,8 +155,6 @@ class Attendance:
                 agents=list(self.introduction.agents),
                 limits=self.introduction.limits,
             )
-            self.voice.release()
-            self.on_ready()
 
     async def _until_lost(self, ready: ReadyServices) -> None:
         """Wait until this generation is over, and say so: also where the next one is up already."""

@@ -23,7 +23,6 @@ from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import ClientFrameDecoder
-from chatcore.protocol.connection import TRANSITIONS, What
 from chatcore.session.connections import Connections
 from chatcore.session.voice import Voice
 from chatcore.threads.service import ThreadService
@@ -73,8 +72,6 @@ class Reception:
         factory=lambda: trio.open_memory_channel["Work"](QUEUED_FRAMES), init=False
     )
     _queued_bytes: int = attrs.field(default=0, init=False)
-    _ready: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _waiting_resumes: list[m.Resume] = attrs.field(factory=list, init=False)
 
     async def hear(self) -> None:
         """Take what the client sends, for as long as the connection lasts."""
@@ -93,15 +90,17 @@ class Reception:
             await self._refusable(self._do, frame)
             self._queued_bytes -= size
 
-    async def serve_resumes(self) -> None:
-        """``resumed`` may be said once ``ready`` was: what was asked for before is done then."""
-        await self._ready.wait()
-        while self._waiting_resumes:
-            await self._refusable(self._resume, self._waiting_resumes.pop(0))
+    async def settle_arrears(self) -> None:
+        """Replay what was asked for and what was missed, one thread after another, each when there is room for it.
 
-    def on_ready(self) -> None:
-        """``ready`` has been said."""
-        self._ready.set()
+        ``resumed`` may be said once ``ready`` was: what was asked for before is done then.
+        """
+        while True:
+            arrear = await self.voice.arrears.next()
+            if isinstance(arrear, m.Resume):
+                await self._refusable(self._resume, arrear)
+            else:
+                await self._catch_up(arrear)
 
     async def _take(self, data: str | bytes) -> None:
         wait = self.frames.take(trio.current_time())
@@ -146,7 +145,7 @@ class Reception:
             case m.CancelRun():
                 await self.supervisor.cancel(self.voice.context.user_id, frame.run_id)
             case m.Resume():
-                await self._resume_when_ready(frame)
+                self._ask_for(frame)
 
     def _acknowledge(self, acknowledgement: m.MessageAccepted) -> None:
         """Say it, and watch the thread from here: the run's first event comes after the acknowledgement."""
@@ -154,16 +153,24 @@ class Reception:
         if self.voice.ending is None:
             self.bridge.watch(self.voice, acknowledgement.thread_id)
 
-    async def _resume_when_ready(self, frame: m.Resume) -> None:
-        if (self.voice.state, What.REPLAY) in TRANSITIONS:
-            await self._resume(frame)
-        elif len(self._waiting_resumes) < QUEUED_FRAMES:
-            self._waiting_resumes.append(frame)
-        else:
-            raise RequestRefused(ErrorCode.TOO_MANY_PENDING)
+    def _ask_for(self, frame: m.Resume) -> None:
+        if len(self.voice.arrears) >= QUEUED_FRAMES:
+            raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
+        self.voice.arrears.add(frame)
 
     async def _resume(self, frame: m.Resume) -> None:
-        replay = Replay(
+        complete = await (await self._replay()).resume(frame)
+        self.recorder.resumed("complete" if complete else "snapshot")
+
+    async def _catch_up(self, thread_id: str) -> None:
+        try:
+            await (await self._replay()).catch_up(thread_id)
+        except RequestRefused as error:
+            if error.error_code is not ErrorCode.THREAD_NOT_FOUND:  # it was deleted
+                self.voice.cut()  # it would miss what it was promised; it may come again and resume
+
+    async def _replay(self) -> Replay:
+        return Replay(
             store=await self.store(),
             bridge=self.bridge,
             watcher=self.voice,
@@ -171,8 +178,6 @@ class Reception:
             send=self.voice.say_frame,
             room=self.voice.room,
         )
-        complete = await replay.run(frame)
-        self.recorder.resumed("complete" if complete else "snapshot")
 
     def _strike(self, error: RequestRefused, message_id: str | None) -> None:
         """A frame was no use; a client that sends nothing else is abusive."""

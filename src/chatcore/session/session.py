@@ -96,7 +96,7 @@ class Session:
                 await self.attendance.greeted.wait()
                 nursery.start_soon(self.reception.hear)
                 nursery.start_soon(self.reception.work)
-                nursery.start_soon(self.reception.serve_resumes)
+                nursery.start_soon(self.reception.settle_arrears)
         except Exception as error:  # a defect of this server must end this connection only
             self.parts.recorder.log("session_failed", **describe_error(error))
             self.voice.end(CloseCode.SERVER_FAULT, "Internal error")
@@ -149,7 +149,5 @@ def open_session(context: UserExecutionContext, transport: Transport, parts: Ses
         decoder=ClientFrameDecoder(settings.max_message_bytes),
         frames=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
     )
-    attendance = Attendance(
-        voice=voice, manager=parts.manager, introduction=parts.introduction, on_ready=reception.on_ready
-    )
+    attendance = Attendance(voice=voice, manager=parts.manager, introduction=parts.introduction)
     return Session(voice, attendance, reception, parts)

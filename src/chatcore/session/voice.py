@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from chatcore.context import UserExecutionContext, require_context
+from chatcore.delivery.arrears import Arrears
 from chatcore.delivery.outbox import Outbox
 from chatcore.errors import CloseCode, ErrorCode, TransportError
 from chatcore.observability import Recorder
@@ -17,6 +18,10 @@ from chatcore.protocol.codec import encode_utf8
 from chatcore.protocol.connection import TRANSITIONS, Conversation, State, What
 from chatcore.threads.model import StoredEvent
 from chatcore.transports.base import Transport
+
+STALLED_SECONDS = 5.0
+"""A client that takes not a single frame in this time, with much unread, does not read. A transport's own deadline is
+longer, so that the client is told why."""
 
 
 @attrs.frozen
@@ -40,7 +45,8 @@ class Voice:
         context: whose connection it is.
         transport: where frames go.
         recorder: hears of states and deliveries.
-        max_bytes: what may wait unwritten; a client that leaves more unread is cut (4413).
+        max_bytes: what may wait unwritten; a client that leaves more unread is cut (4413). Events of runs take half of
+            it at most: what comes then is read from the log when there is room.
     """
 
     context: UserExecutionContext = attrs.field(
@@ -52,9 +58,9 @@ class Voice:
     ending: Ending | None = attrs.field(default=None, init=False)
     ended: trio.Event = attrs.field(factory=trio.Event, init=False)
     _conversation: Conversation = attrs.field(factory=Conversation, init=False)
+    arrears: Arrears = attrs.field(factory=Arrears, init=False)
+    """What it is still to be given from the log."""
     _outbox: Outbox = attrs.field(init=False)
-    _held: list[StoredEvent] = attrs.field(factory=list, init=False)
-    _held_bytes: int = attrs.field(default=0, init=False)
     _counted: State | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -83,6 +89,7 @@ class Voice:
         if self.ending is None:
             self._count(self._conversation.advance(frame))
             self._put(encode_utf8(frame))
+            self._outbox.wake()  # what could not be said before may be allowed now
 
     def say_error(
         self,
@@ -103,26 +110,19 @@ class Voice:
             message_id=message_id,
         )
 
+    @property
+    def behind(self) -> bool:
+        """Whether it may not say an event of a run now: ``ready`` has not been said, or much is unread."""
+        return self.ending is None and ((self.state, What.RUN_EVENT) not in TRANSITIONS or self._outbox.behind)
+
     def deliver(self, event: StoredEvent) -> None:
-        """Take an event of a run; it is held where ``ready`` has not been said yet."""
-        if self.ending is not None:
-            return
-        if (self.state, What.RUN_EVENT) in TRANSITIONS:
+        """Say an event of a run; only while not :attr:`behind`."""
+        if self.ending is None:
             self._put(event.frame)
-        else:
-            self._hold(event)
 
-    def _hold(self, event: StoredEvent) -> None:
-        self._held.append(event)
-        self._held_bytes += len(event.frame)
-        if self._held_bytes > self.max_bytes:
-            self._cut()
-
-    def release(self) -> None:
-        """Say the events that were held for ``ready``."""
-        held, self._held, self._held_bytes = self._held, [], 0
-        for event in held:
-            self.deliver(event)
+    def fall_behind(self, thread_id: str) -> None:
+        """Events of this thread were passed over."""
+        self.arrears.add(thread_id)
 
     def end(self, code: CloseCode | None, reason: str = "") -> None:
         """End the connection after what has been said is written. The first reason counts."""
@@ -149,8 +149,12 @@ class Voice:
         self._outbox.clear()
 
     async def room(self) -> None:
-        """Return when more can be said without being cut for it."""
-        await self._outbox.room()
+        """Return when it is not behind any more; a client that takes nothing meanwhile is cut."""
+        while self.behind:
+            with trio.move_on_after(STALLED_SECONDS) as wait:
+                await self._outbox.moved()
+            if wait.cancelled_caught and self._outbox.behind:
+                self.cut()
 
     def silence(self) -> None:
         """The connection is over; it is counted nowhere any more."""
@@ -158,10 +162,11 @@ class Voice:
 
     def _put(self, frame: bytes) -> None:
         self._outbox.put(frame, trio.current_time())
-        if self._outbox.overflowed.is_set():
-            self._cut()
+        if self._outbox.overflowed:
+            self.cut()
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End the connection of a client that is too far behind; it may come again and resume."""
         if self.ending is None:
             self.recorder.slow_consumer()
             self.end(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)

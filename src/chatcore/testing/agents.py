@@ -228,6 +228,15 @@ class RecordingRun:
     events: list[AnyRunEvent] = attrs.field(factory=list)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
 
+    @property
+    def behind(self) -> bool:
+        """Never: it takes everything."""
+        return False
+
+    def fall_behind(self, thread_id: str) -> None:
+        """See :class:`~chatcore.delivery.bridge.Watcher`."""
+        raise AssertionError(f"an event of {thread_id} was passed over")
+
     def deliver(self, event: StoredEvent) -> None:
         """See :class:`~chatcore.delivery.bridge.Watcher`."""
         if event.run_id == self.accepted.run_id:

@@ -27,7 +27,6 @@ from chatcore.client import Chat, ConnectionLost, Wire, connect
 from chatcore.context import UserExecutionContext
 from chatcore.errors import CloseCode
 from chatcore.ids import new_id
-from chatcore.initialization.lifecycle import State
 from chatcore.observability import Recorder
 from chatcore.protocol.codec import decode_server_frame, encode
 from chatcore.protocol.connection import Conversation
@@ -81,7 +80,8 @@ class LocalServer:
         Raises:
             ConnectionLost: with the HTTP status of a handshake that is not accepted.
         """
-        self._check_room()
+        if not self.server.has_room():
+            raise ConnectionLost("HTTP status 503", status=503, retry_after_seconds=self.server.retry_after_seconds)
         transport, client = memory_pair(unread=unread)
         context = UserExecutionContext(user_id=user_id, connection_id=new_id("conn"))
         self._sessions.start_soon(open_session(context, transport, self.server.session_parts).run)
@@ -102,15 +102,6 @@ class LocalServer:
     async def _dial(self, user_id: str) -> AsyncIterator[Wire]:
         async with self.open(user_id) as connection:
             yield _MemoryWire(connection)
-
-    def _check_room(self) -> None:
-        """Turn away whom the server's door would: it is draining, full, or not ready where that is the policy."""
-        server = self.server
-        unready = server.settings.admission == "refuse" and server.state is not State.READY
-        if unready and not server.draining:
-            server.manager.request_start()
-        if unready or server.draining or server.connections.full:
-            raise ConnectionLost("HTTP status 503", status=503, retry_after_seconds=server.retry_after_seconds)
 
 
 @attrs.define(eq=False)

@@ -30,10 +30,10 @@ from chatcore.testing.storage_samples import (
     answered,
     at_once,
     end,
-    event_of,
     events_of,
     initialization,
     kept_events,
+    merged_deltas,
     message,
     picture,
     reads,
@@ -41,7 +41,8 @@ from chatcore.testing.storage_samples import (
     started,
     walk,
 )
-from chatcore.threads.model import Accepted, Page, RunEnded, SequenceBroken, StoredEvent
+from chatcore.threads.deltas import cut
+from chatcore.threads.model import RESERVED_AHEAD, Accepted, Page, RunEnded, SequenceBroken, StoredEvent
 from chatcore.threads.service import ThreadService
 
 
@@ -167,17 +168,37 @@ class StorageConformance:
             assert await kept_events(threads, first) == [], "a refused event was kept"
 
     async def test_events_are_read_from_any_position(self) -> None:
-        """In order, in pages, byte by byte as they were; a merged event that the position lies inside is included."""
+        """In order, in pages, byte by byte as they were; merged deltas that the position lies inside are cut there."""
         async with self._storage() as threads:
             accepted = await started(threads, ANN, message("m1"))
-            events = [*events_of(accepted, 1, 2), event_of(accepted, 3, 5), *events_of(accepted, 6, 3)]
+            events = [*events_of(accepted, 1, 2), merged_deltas(accepted, 3, 3), *events_of(accepted, 6, 3)]
             await threads.append_events(accepted.thread_id, events)
             for after in range(9):
                 found = await walk(lambda at: _two_events(threads, accepted, at), str(after))
-                assert found == [event for event in events if event.seq > after], f"after {after}: {found}"
+                expected = [cut(event, after) for event in events if event.seq > after]
+                assert found == expected, f"after {after}: {found}"
             for limit in (0, 1001):
                 with refused(f"a limit of {limit}", InvalidMessage):
                     await threads.events(ANN, accepted.thread_id, limit=limit)
+
+    async def test_the_numbers_ahead_of_a_run_are_reserved(self) -> None:
+        """As far as a run may send before it stores, whatever else is written."""
+        async with self._storage() as threads:
+            accepted = await started(threads, ANN, message("m1"))
+            for last in (1, 3):
+                await threads.append_events(accepted.thread_id, events_of(accepted, last, 2 if last == 1 else 1))
+                kept = await threads.thread(ANN, accepted.thread_id)
+                assert kept.reserved_seq >= kept.last_seq + RESERVED_AHEAD, f"{kept.reserved_seq} are reserved"
+
+    async def test_the_events_of_one_run_can_be_asked_for(self) -> None:
+        """And those of the others of its thread do not come along."""
+        async with self._storage() as threads:
+            first = await answered(threads, ANN, message("m1"))
+            second = await started(threads, ANN, message("m2", thread_id=first.thread_id))
+            await threads.append_events(first.thread_id, events_of(second, 3, 2))
+            for run, seqs in ((first, [1, 2]), (second, [3, 4])):
+                page = await threads.events(ANN, first.thread_id, run_id=run.run_id)
+                assert [event.seq for event in page.items] == seqs, f"the events are {page.items}"
 
     # --- lists ------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import trio
 from chatcore.errors import ErrorCode
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode_utf8
+from chatcore.threads.deltas import merged
 from chatcore.threads.model import Accepted, InitializationRecord, Page, ServiceStart, StoredEvent, Thread
 from chatcore.threads.service import ThreadService
 
@@ -32,15 +33,33 @@ def message(message_id: str, content: str = WORDS, thread_id: str | None = None)
 
 def events_of(run: Accepted, first: int, count: int) -> list[StoredEvent]:
     """So many events of a run, numbered from ``first``."""
-    return [event_of(run, seq, seq) for seq in range(first, first + count)]
+    return [_stored(m.AgentThinking(text=WORDS, **_common(run, seq))) for seq in range(first, first + count)]
 
 
-def event_of(run: Accepted, first: int, last: int) -> StoredEvent:
-    """An event that was merged of those from ``first`` to ``last``."""
-    frame = m.AgentThinking(
-        timestamp=0.0, user_id=ANN, thread_id=run.thread_id, run_id=run.run_id, seq=last, epoch=run.epoch, text=WORDS
-    )
-    return StoredEvent(seq=last, first_seq=first, run_id=run.run_id, type="agent_thinking", frame=encode_utf8(frame))
+def merged_deltas(run: Accepted, first: int, count: int) -> StoredEvent:
+    """So many deltas of a run, numbered from ``first``, as the one that storage keeps of them."""
+    parts = [
+        _stored(m.AgentDelta(text=WORDS, offset=number * len(WORDS), **_common(run, first + number)))
+        for number in range(count)
+    ]
+    (one,) = merged(parts)
+    return one
+
+
+def _common(run: Accepted, seq: int) -> dict[str, Any]:
+    return {
+        "timestamp": 0.0,
+        "user_id": ANN,
+        "thread_id": run.thread_id,
+        "run_id": run.run_id,
+        "seq": seq,
+        "epoch": run.epoch,
+    }
+
+
+def _stored(event: m.AgentThinking | m.AgentDelta) -> StoredEvent:
+    kind = str(event.__struct_config__.tag)
+    return StoredEvent(seq=event.seq, first_seq=event.seq, run_id=event.run_id, type=kind, frame=encode_utf8(event))
 
 
 async def started(threads: ThreadService, user_id: str, sent: m.UserMessage) -> Accepted:

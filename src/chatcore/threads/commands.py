@@ -9,12 +9,14 @@ from typing import Any, Final
 from uuid import uuid4
 
 import attrs
+import msgspec
 
 from chatcore.errors import ChatcoreError, ErrorCode, RequestRefused
 from chatcore.protocol.messages import UserMessage
 from chatcore.threads import statements as sql
 from chatcore.threads.model import (
     ENDED_STATES,
+    RESERVED_AHEAD,
     Accepted,
     EndState,
     InitializationRecord,
@@ -200,9 +202,8 @@ class Commands:
 
     def _append_events(self, thread_id: str, run_id: str, events: Sequence[StoredEvent], now: float) -> None:
         before, last = events[0].first_seq - 1, events[-1].seq
-        if not self._transaction.run(
-            sql.ADVANCE, thread_id=thread_id, run_id=run_id, before=before, last=last, now=now
-        ):
+        place = {"before": before, "last": last, "reserved": last + RESERVED_AHEAD}
+        if not self._transaction.run(sql.ADVANCE, thread_id=thread_id, run_id=run_id, now=now, **place):
             raise self._why_not_advanced(thread_id, run_id, before)
         self._transaction.run_each(sql.ADD_EVENT, [_event_row(thread_id, event) for event in events])
 
@@ -240,4 +241,5 @@ def _event_row(thread_id: str, event: StoredEvent) -> dict[str, Any]:
         "run_id": event.run_id,
         "type": event.type,
         "frame": event.frame,
+        "parts": msgspec.json.encode(event.parts) if event.parts else None,
     }

@@ -22,6 +22,10 @@ ENDED_STATES: Final = ("completed", "failed", "cancelled")
 THREADS: Final = "threads"
 """The list of a user's threads, as :func:`encode_cursor` names it."""
 
+RESERVED_AHEAD: Final = 64
+"""Numbers after a thread's last event that its run may send before they are stored, and that are reserved with it: one
+commit for many deltas, and little to say again after a crash."""
+
 TITLE_CHARACTERS: Final = 60
 """How much of a first message makes the title of its thread: one line of a list."""
 
@@ -31,7 +35,12 @@ MAX_TITLE_CHARACTERS: Final = 200
 
 @attrs.frozen(kw_only=True)
 class Thread:
-    """A conversation of one user. Times are Unix seconds; ``last_seq`` is its newest event, 0 where it has none."""
+    """A conversation of one user. Times are Unix seconds.
+
+    Args:
+        last_seq: its newest event, 0 where it has none.
+        reserved_seq: up to where events may have been sent that are not stored; they are never given to others.
+    """
 
     thread_id: str
     title: str
@@ -39,6 +48,7 @@ class Thread:
     updated_at: float
     epoch: str
     last_seq: int
+    reserved_seq: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +103,8 @@ class RunIds(Protocol):
 class StoredEvent:
     """An event of a run: ``frame`` is the exact JSON that went on the wire, as UTF-8.
 
-    ``first_seq`` is below ``seq`` where deltas were merged, else equal to it.
+    ``first_seq`` is below ``seq`` where deltas were merged, else equal to it; ``parts`` are then the characters of
+    each.
     """
 
     seq: int
@@ -101,6 +112,7 @@ class StoredEvent:
     run_id: str
     type: str
     frame: bytes
+    parts: tuple[int, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.protocol.messages import Answer, ThreadMessage
+from chatcore.threads.deltas import cut
 from chatcore.threads.model import (
     OPEN_STATES,
     THREADS,
@@ -67,6 +68,7 @@ _STARTS = select(
 ).subquery()
 _LAST_STARTS = select(_STARTS.c.service, _STARTS.c.duration_seconds).where(_STARTS.c.age <= DURATIONS_KEPT)
 _ANSWER = msgspec.json.Decoder(Answer)
+_PARTS = msgspec.json.Decoder(tuple[int, ...])
 
 
 @attrs.frozen(eq=False)
@@ -109,16 +111,20 @@ class Queries:
         last = encode_cursor(messages_of(thread_id), taken[-1].id) if more else None
         return Page(items=tuple(map(_message, taken)), next=last)
 
-    def events(self, user_id: str, thread_id: str, *, after: int, limit: int) -> Page[StoredEvent]:
-        """The events of the user's thread in order, from after the ``seq`` ``after``.
+    def events(
+        self, user_id: str, thread_id: str, *, after: int, limit: int, run_id: str | None = None
+    ) -> Page[StoredEvent]:
+        """The events of the user's thread in order, from after the ``seq`` ``after``; of one run where it is given.
 
         Raises:
             RequestRefused: ``THREAD_NOT_FOUND``.
         """
         self.thread(user_id, thread_id)
-        rows = self._connection.execute(_EVENTS, {"thread": thread_id, "after": after, "most": limit + 1})
+        query = _EVENTS if run_id is None else _EVENTS.where(events.c.run_id == run_id)
+        rows = self._connection.execute(query, {"thread": thread_id, "after": after, "most": limit + 1})
         taken, more = _fill(rows, limit, lambda row: len(row.frame))
-        return Page(items=tuple(map(_event, taken)), next=str(taken[-1].seq) if more else None)
+        items = tuple(cut(_event(row), after) for row in taken)
+        return Page(items=items, next=str(taken[-1].seq) if more else None)
 
     def run(self, user_id: str, run_id: str) -> RunRecord:
         """One run of the user.
@@ -167,6 +173,7 @@ def _thread(row: Row[Any]) -> Thread:
         updated_at=row.updated_at,
         epoch=row.epoch,
         last_seq=row.last_seq,
+        reserved_seq=row.reserved_seq,
     )
 
 
@@ -199,4 +206,11 @@ def _message(row: Row[Any]) -> ThreadMessage:
 
 
 def _event(row: Row[Any]) -> StoredEvent:
-    return StoredEvent(seq=row.seq, first_seq=row.first_seq, run_id=row.run_id, type=row.type, frame=row.frame)
+    return StoredEvent(
+        seq=row.seq,
+        first_seq=row.first_seq,
+        run_id=row.run_id,
+        type=row.type,
+        frame=row.frame,
+        parts=() if row.parts is None else _PARTS.decode(row.parts),
+    )

@@ -108,6 +108,7 @@ events = Table(
     Column("run_id", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("frame", LargeBinary, nullable=False),
+    Column("parts", LargeBinary),
     Index("ix_events_tools", "run_id", "seq", sqlite_where=TOOL_EVENTS, postgresql_where=TOOL_EVENTS),
 )
 

@@ -211,14 +211,17 @@ class ThreadService:
         """The runs of every user that have not ended, the oldest first: what a start after a crash goes on with."""
         return await self._read(lambda queries: queries.unfinished_runs())
 
-    async def events(self, user_id: str, thread_id: str, *, after_seq: int = 0, limit: int = 500) -> Page[StoredEvent]:
+    async def events(
+        self, user_id: str, thread_id: str, *, after_seq: int = 0, limit: int = 500, run_id: str | None = None
+    ) -> Page[StoredEvent]:
         """A thread's events in order. ``next`` is the ``after_seq`` of the next page.
 
         Args:
             user_id: whose thread.
             thread_id: which.
-            after_seq: the last one that is not wanted. An event of merged deltas that it lies inside is included.
+            after_seq: the last one that is not wanted; merged deltas that it lies inside are cut there.
             limit: how many at most, 1 to 1000; fewer come where they are large.
+            run_id: whose alone; every run's where None.
 
         Raises:
             RequestRefused: ``THREAD_NOT_FOUND``.
@@ -227,7 +230,9 @@ class ThreadService:
         _check_limit(limit)
         if not 0 <= after_seq <= MAX_SAFE_INTEGER:
             raise InvalidMessage("after_seq", f"an integer from 0 to {MAX_SAFE_INTEGER}")
-        return await self._read(lambda queries: queries.events(user_id, thread_id, after=after_seq, limit=limit))
+        return await self._read(
+            lambda queries: queries.events(user_id, thread_id, after=after_seq, limit=limit, run_id=run_id)
+        )
 
     # --- the server's own record ------------------------------------------------------------------------------------
 

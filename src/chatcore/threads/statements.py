@@ -27,10 +27,10 @@ def _add(table: Table, columns: str) -> Insert:
 _THIS_THREAD = threads.c.thread_id == bindparam("thread_id")
 _THIS_RUN = runs.c.run_id == bindparam("run_id")
 
-ADD_THREAD = _add(threads, "thread_id user_id title epoch last_seq created_at updated_at")
+ADD_THREAD = _add(threads, "thread_id user_id title epoch last_seq reserved_seq created_at updated_at")
 ADD_RUN = _add(runs, "run_id thread_id user_id message_id agent state attempt created_at")
 ADD_MESSAGE = _add(messages, "message_id thread_id user_id run_id role content answer created_at")
-ADD_EVENT = _add(events, "thread_id seq first_seq run_id type frame")
+ADD_EVENT = _add(events, "thread_id seq first_seq run_id type frame parts")
 ADD_INITIALIZATION = _add(
     initializations,
     "instance_id attempt outcome generation error_code failed_service started_at duration_seconds",
@@ -59,7 +59,7 @@ ADVANCE = (
         threads.c.last_seq == bindparam("before"),
         exists().where(_THIS_RUN, runs.c.thread_id == bindparam("thread_id"), runs.c.ended_at.is_(None)),
     )
-    .values(last_seq=bindparam("last"), updated_at=bindparam("now"))
+    .values(last_seq=bindparam("last"), reserved_seq=bindparam("reserved"), updated_at=bindparam("now"))
 )
 """Makes room for events if they follow the thread's last one and their run is one of it that has not ended. It tests
 and sets in one statement, so that it holds on any database."""

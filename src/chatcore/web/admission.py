@@ -9,7 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
+from chatcore.errors import InvalidMessage
 from chatcore.settings import Settings
+from chatcore.web.problems import Problem
 
 USER_KEY = "chatcore.user_id"
 """Where ``scope["state"]`` of one HTTP request holds who asks, once it has been admitted."""
@@ -48,28 +50,15 @@ class Request:
         )
 
 
-@attrs.frozen
-class Refusal:
-    """Why a request is refused before anything else is looked at.
-
-    Args:
-        status: of HTTP.
-        detail: in words.
-    """
-
-    status: int
-    detail: str
-
-
-def admit(request: Request, settings: Settings) -> str | Refusal:
+def admit(request: Request, settings: Settings) -> str | Problem:
     """The user that a request comes from, or why it may not come in."""
     if settings.auth == "none" and not is_loopback(request.server_host):
-        return Refusal(403, "Without authentication this server answers on loopback addresses only")
+        return Problem(403, "Without authentication this server answers on loopback addresses only")
     if not origin_allowed(request, settings.allowed_origins):
-        return Refusal(403, "This origin is not allowed")
+        return Problem(403, "This origin is not allowed")
     users = _users(request.query)
     if len(users) != 1 or not users[0].isprintable() or not 0 < len(users[0]) <= MAX_USER_ID:
-        return Refusal(400, f"user_id must be one value of 1 to {MAX_USER_ID} printable characters")
+        return Problem.of(InvalidMessage("user_id", f"one value of 1 to {MAX_USER_ID} printable characters"))
     return users[0]
 
 

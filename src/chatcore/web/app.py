@@ -12,7 +12,6 @@ from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.observability import describe_error
 from chatcore.protocol.asyncapi import asyncapi
 from chatcore.server import Server
-from chatcore.web.markdown import render_markdown
 from chatcore.web.openapi import openapi
 from chatcore.web.problems import Problem
 from chatcore.web.routes import ROUTES, Api, Handler, Route, json_response
@@ -33,7 +32,7 @@ def build_app(server: Server) -> QuartTrio:
     """The application for a running server."""
     app = QuartTrio("chatcore.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = server.settings.max_message_bytes + BODY_SLACK
-    api = Api(server, render_markdown)
+    api = Api(server)
     for route in ROUTES:
         view = _view(getattr(api, route.handler), route)
         app.add_url_rule(route.path, f"{route.method} {route.path}", view, methods=[route.method])

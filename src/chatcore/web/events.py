@@ -10,6 +10,7 @@ import attrs
 import trio
 from quart.wrappers.response import ResponseBody
 
+from chatcore.delivery.arrears import Arrears
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.delivery.outbox import Outbox
 from chatcore.delivery.replay import Replay
@@ -43,6 +44,7 @@ class EventStream(ResponseBody):
     user_id: str
     resume: m.Resume
     outbox: Outbox
+    _arrears: Arrears = attrs.field(factory=Arrears, init=False)
     _ended: bool = attrs.field(default=False, init=False)
     _stack: AsyncExitStack = attrs.field(factory=AsyncExitStack, init=False)
 
@@ -50,7 +52,7 @@ class EventStream(ResponseBody):
         self._stack.callback(self.bridge.leave, self)
         nursery = await self._stack.enter_async_context(trio.open_nursery())
         self._stack.callback(nursery.cancel_scope.cancel)
-        nursery.start_soon(self._catch_up)
+        nursery.start_soon(self._follow)
         return self
 
     async def __aexit__(
@@ -62,12 +64,21 @@ class EventStream(ResponseBody):
         return self
 
     async def __anext__(self) -> bytes:
-        if self.outbox.overflowed.is_set() or (self._ended and not self.outbox.held_bytes):
+        if self.outbox.overflowed or (self._ended and not self.outbox.held_bytes):
             raise StopAsyncIteration
         with trio.move_on_after(KEEP_ALIVE_SECONDS):
             text, _ = await self.outbox.take()
             return text
         return b": still here\n\n"
+
+    @property
+    def behind(self) -> bool:
+        """Whether much is unread."""
+        return self.outbox.behind
+
+    def fall_behind(self, thread_id: str) -> None:
+        """Events were passed over; they are read from the log when there is room."""
+        self._arrears.add(thread_id)
 
     def deliver(self, event: StoredEvent) -> None:
         """Take an event of a run."""
@@ -77,7 +88,7 @@ class EventStream(ResponseBody):
         """Take a frame about the stream itself; it has no id, so that a reader resumes from the last event."""
         self._put(f"event: {frame.__struct_config__.tag}\ndata: {encode(frame)}\n\n".encode())
 
-    async def _catch_up(self) -> None:
+    async def _follow(self) -> None:
         replay = Replay(
             store=self.store,
             bridge=self.bridge,
@@ -87,7 +98,9 @@ class EventStream(ResponseBody):
             room=self.outbox.room,
         )
         try:
-            await replay.run(self.resume)
+            await replay.resume(self.resume)
+            while True:
+                await replay.catch_up(str(await self._arrears.next()))
         except RequestRefused:  # the response has begun: all that can be said is that it ends
             self._ended = True
             self._put(b": the history cannot be read now\n\n")

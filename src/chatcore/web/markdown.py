@@ -24,17 +24,19 @@ _HEADINGS_BELOW = 3
 _LOWEST_HEADING = 6
 
 
-def render_markdown(text: str) -> str:
-    """The HTML of an answer.
+def render_markdown(text: str, *, inline: bool = False) -> str:
+    """The HTML of an answer, or of one line of it.
 
     Args:
         text: CommonMark with tables and ``~~strikethrough~~``; may be the beginning of an unfinished answer.
+        inline: whether it becomes part of a line: marks of blocks, such as ``#`` and ``-``, are text then.
 
     Returns:
         HTML made of text-level and table elements alone. Links are absolute, ``http``, ``https`` or ``mailto``, open
         in a tab of their own and pass neither opener nor referrer on.
     """
-    return _cleaner().clean(_parser().render(text))
+    render = _parser().renderInline if inline else _parser().render
+    return _cleaner().clean(render(text))
 
 
 @functools.cache

@@ -146,7 +146,10 @@ def _responses(route: Route) -> dict[str, Any]:
     beside = BESIDES.get(route.handler, Beside())
     responses: dict[str, Any] = {str(route.status): _response(route.answer, stream=beside.stream)}
     if beside.unready is not None:
-        responses["503"] = _response(beside.unready) | {"headers": {"Retry-After": {"schema": {"type": "integer"}}}}
+        responses["503"] = _response(beside.unready) | {
+            "description": "Not yet, or not now: what it has come to, and when to ask again",
+            "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
+        }
     problem = {"description": "An error", "content": {CONTENT_TYPE: {"schema": reference(ProblemDetails)}}}
     return responses | {"default": problem}
 

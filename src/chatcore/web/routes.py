@@ -5,7 +5,8 @@ Who asks has been decided by :mod:`.admission` before a request comes here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import attrs
@@ -19,13 +20,16 @@ from chatcore.errors import ErrorCode, InvalidMessage, RequestRefused
 from chatcore.ids import new_id
 from chatcore.initialization.lifecycle import State
 from chatcore.protocol import messages as m
-from chatcore.protocol.codec import RULES
+from chatcore.protocol.codec import RULES, UNREADABLE, faulty_field
 from chatcore.server import Server
+from chatcore.threads.model import MAX_TITLE_CHARACTERS
 from chatcore.web import shapes
 from chatcore.web.admission import USER_KEY
 from chatcore.web.events import EventStream
-from chatcore.web.health import readiness, timeline
+from chatcore.web.health import readiness
+from chatcore.web.markdown import render_markdown
 from chatcore.web.problems import retry_after
+from chatcore.web.status import live_status
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -35,9 +39,19 @@ PAGE_ITEMS = 50
 MOST_ITEMS = 500
 """Items of a list at most: a page of a long thread stays under a megabyte."""
 
-
 MOST_RENDERED = 100_000
 """Characters of Markdown rendered at once: about a second of a worker thread, and more text than anyone reads."""
+
+EXPECTED: Mapping[str, str] = MappingProxyType(
+    {field: rule.expected for field, rule in RULES.items()}
+    | {
+        "body": "a JSON object in valid Unicode that is not deeply nested",
+        "title": f"a text of at most {MAX_TITLE_CHARACTERS} characters",
+        "texts": f"a list of texts, of at most {MOST_RENDERED} characters together",
+        "inline": "true or false",
+    }
+)
+"""What a body and its fields must be, in words: the wire's own where it has the field too."""
 
 
 @attrs.frozen(kw_only=True)
@@ -173,11 +187,9 @@ class Api:
 
     Args:
         server: that is running.
-        render_markdown: Markdown to safe HTML.
     """
 
     server: Server
-    render_markdown: Callable[[str], str]
 
     async def ready(self) -> Response:
         """Readiness; it can also be what wants the services started."""
@@ -194,16 +206,16 @@ class Api:
         """Prometheus' text format."""
         return Response(self.server.recorder.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def status(self) -> Response:
+    async def status(self) -> dict[str, Any]:
         """For the status page and ``chatcore status``."""
-        return json_response(200, self.server.status() | {"services": timeline(self.server.manager.snapshot())})
+        return live_status(self.server)
 
     async def render(self) -> shapes.Rendered:
         """Safe HTML."""
-        text = (await _body(shapes.Markdown)).text
-        if len(text) > MOST_RENDERED:
-            raise InvalidMessage("text", f"at most {MOST_RENDERED} characters")
-        return shapes.Rendered(html=await trio.to_thread.run_sync(self.render_markdown, text))
+        body = await _body(shapes.Markdown)
+        if len("\n".join(body.texts)) > MOST_RENDERED:
+            raise InvalidMessage("texts", EXPECTED["texts"])
+        return shapes.Rendered(html=await trio.to_thread.run_sync(_rendered, body))
 
     async def threads(self) -> shapes.ThreadList:
         """The user's threads."""
@@ -242,7 +254,7 @@ class Api:
         message = m.UserMessage(
             message_id=_valid("message_id", body.message_id or key or new_id("msg")),
             content=_valid("content", body.content),
-            thread_id=_valid("thread_id", thread_id),
+            thread_id=thread_id,
             agent=_valid("agent", body.agent),
         )
         if len(message.content.encode()) > self.server.settings.max_message_bytes:
@@ -296,6 +308,10 @@ def _user() -> str:
     return str(request.scope["state"][USER_KEY])
 
 
+def _rendered(body: shapes.Markdown) -> list[str]:
+    return [render_markdown(text, inline=body.inline) for text in body.texts]
+
+
 def _valid(field: str, value: Any) -> Any:
     """The value, if the wire would take it in this field."""
     if not RULES[field].holds(value):
@@ -314,10 +330,9 @@ async def _body(shape: type[S], *, empty: S | None = None) -> S:
         return empty
     try:
         return msgspec.json.decode(raw, type=shape)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        field = str(error).rpartition("$.")[2].rstrip("`") if "$." in str(error) else "body"
-        fields = ", ".join(shape.__struct_fields__)
-        raise InvalidMessage(field, f"as the fields {fields} of a JSON object have it") from None
+    except UNREADABLE as error:
+        field = faulty_field(error) or "body"
+        raise InvalidMessage(field, EXPECTED[field]) from None
 
 
 def _limit() -> int:

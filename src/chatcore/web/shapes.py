@@ -105,12 +105,13 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Markdown(msgspec.Struct, frozen=True, kw_only=True):
-    """Text to be rendered."""
+    """Texts to be rendered; ``inline``: as parts of a line, without paragraphs, lists and tables."""
 
-    text: str
+    texts: list[str]
+    inline: bool = False
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
-    """Safe HTML."""
+    """Safe HTML, text by text."""
 
-    html: str
+    html: list[str]

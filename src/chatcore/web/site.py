@@ -13,14 +13,13 @@ import attrs
 import trio
 
 from chatcore.context import UserExecutionContext
-from chatcore.errors import ErrorCode
+from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.ids import new_id
-from chatcore.initialization.lifecycle import State
 from chatcore.observability import describe_error
 from chatcore.server import Server
 from chatcore.session.session import open_session
 from chatcore.transports.asgi import LIVE, Message, Receive, Send, accept_websocket, respond
-from chatcore.web.admission import USER_KEY, Refusal, Request, admit
+from chatcore.web.admission import USER_KEY, Request, admit
 from chatcore.web.problems import Problem
 
 SUBPROTOCOL = "chatcore.v1"
@@ -62,9 +61,8 @@ class Site:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         user = admit(Request.of(scope), self.server.settings)
-        if isinstance(user, Refusal):
-            problem = Problem(user.status, user.detail)
-            return await respond(send, problem.status, problem.headers(), problem.body())
+        if isinstance(user, Problem):
+            return await respond(send, user.status, user.headers(), user.body())
         await self._loaded.wait()
         assert self._pages is not None  # noqa: S101  loaded
         scope["state"][USER_KEY] = user
@@ -87,20 +85,9 @@ class Site:
         if scope["path"] != "/ws":
             return Problem(404, "There is no WebSocket here; it is at /ws")
         user = admit(Request.of(scope), self.server.settings)
-        if isinstance(user, Refusal):
-            return Problem(user.status, user.detail)
-        return self._no_room() or user
-
-    def _no_room(self) -> Problem | None:
-        """503 with a time to come again: draining, full, or not ready where that is the policy."""
-        server = self.server
-        unready = server.settings.admission == "refuse" and server.state is not State.READY
-        if unready and not server.draining:
-            server.manager.request_start()
-        if not (unready or server.draining or server.connections.full):
-            return None
-        code = ErrorCode.SERVICES_UNAVAILABLE
-        return Problem(503, code.meaning.message, code, server.retry_after_seconds)
+        if isinstance(user, str) and not self.server.has_room():
+            return Problem.of(RequestRefused(ErrorCode.SERVICES_UNAVAILABLE, self.server.retry_after_seconds))
+        return user
 
 
 async def _reject(send: Send, problem: Problem) -> None:

@@ -114,6 +114,11 @@ class Table:
         return all(self.column(meaning) for meaning in meanings)
 
     @property
+    def only_counts(self) -> bool:
+        """Whether nothing can be said of its rows but how many there are: no column is a number or a time."""
+        return all(column.family not in (Family.NUMBER, Family.TIME) for column in self.columns)
+
+    @property
     def currency(self) -> str:
         """The sign of the currency of its costs, empty where the name of the column tells none."""
         cost = self.column(Meaning.COST)

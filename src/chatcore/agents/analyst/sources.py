@@ -16,13 +16,13 @@ from chatcore.agents.analyst import delimited, jsontext
 from chatcore.errors import ConfigurationError
 
 WHOLE_FILE_BYTES = 8 * 1024 * 1024
-"""Files up to this size are checked whole; reading and parsing that much takes under 0.2 s."""
+"""Files up to this size are checked whole, so that their faults are named before the port opens."""
 
 SAMPLE_BYTES = 1024 * 1024
 """How much of a larger file is checked; the rest is checked while it is loaded."""
 
 CHECK_BUDGET_BYTES = 24 * 1024 * 1024
-"""What is read before the port opens, over all files; past it only a head of each is checked."""
+"""What is checked over all files; past it only a head of each, because the port waits for it."""
 
 HEAD_BYTES = 64 * 1024
 """How much of a file is checked once the budget is spent."""

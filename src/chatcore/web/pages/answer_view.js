@@ -3,17 +3,25 @@
 import { el, factList } from "./dom.js";
 import { evidenceView } from "./evidence_view.js";
 import { quantity } from "./format.js";
+import { renderLines } from "./render.js";
 import { BASIS, REASONS } from "./words.js";
 
 /** @param {object} answer @param {(question: string) => void} ask @returns {HTMLElement[]} */
 export function answerParts(answer, ask) {
-  return [
+  const parts = [
     answer.answered ? null : refusal(answer, ask),
     list("Insights", answer.insights),
     recommendations(answer.recommendations ?? []),
     list("Action items", answer.action_items),
     section("Evidence", (answer.evidence ?? []).map(evidenceView)),
   ].filter((part) => part !== null);
+  renderLines(parts.flatMap((part) => [...part.querySelectorAll(".line")]));
+  return parts;
+}
+
+/** @param {string} text Markdown without blocks */
+function line(text) {
+  return el("span", { class: "line" }, text);
 }
 
 function section(title, children) {
@@ -21,7 +29,7 @@ function section(title, children) {
 }
 
 function list(title, items) {
-  return items?.length ? section(title, [el("ul", {}, ...items.map((item) => el("li", {}, item)))]) : null;
+  return items?.length ? section(title, [el("ul", {}, ...items.map((item) => el("li", {}, line(item))))]) : null;
 }
 
 function refusal(answer, ask) {
@@ -64,8 +72,8 @@ function recommendation(item) {
   return el(
     "div",
     { class: "recommendation" },
-    el("p", {}, item.text, " ", el("span", { class: "tag" }, BASIS[item.basis] ?? item.basis)),
+    el("p", {}, line(item.text), " ", el("span", { class: "tag" }, BASIS[item.basis] ?? item.basis)),
     el("dl", { class: "amounts" }, ...amounts),
-    item.assumptions?.length ? el("p", { class: "meta" }, "Assumes: ", item.assumptions.join("; ")) : null,
+    item.assumptions?.length ? el("p", { class: "meta" }, "Assumes: ", line(item.assumptions.join("; "))) : null,
   );
 }

@@ -17,9 +17,13 @@ export function socketUrl() {
   return url.href;
 }
 
-/** @param {string} text Markdown @returns {Promise<string>} HTML that the server has made safe */
-export async function renderMarkdown(text) {
-  const body = JSON.stringify({ text });
+/**
+ * @param {string[]} texts Markdown
+ * @param {boolean} inline whether they become parts of a line
+ * @returns {Promise<string[]>} HTML that the server has made safe
+ */
+export async function renderMarkdown(texts, inline = false) {
+  const body = JSON.stringify({ texts, inline });
   const headers = { "Content-Type": "application/json" };
   const response = await request(forUser("/render"), { method: "POST", headers, body });
   return (await response.json()).html;

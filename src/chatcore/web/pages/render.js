@@ -1,4 +1,4 @@
-/** The text of an answer on the page: Markdown that the server renders, plain text until it has. */
+/** What an agent says, on the page: Markdown that the server renders, plain text until it has. */
 
 import { renderMarkdown } from "./api.js";
 import { el } from "./dom.js";
@@ -67,10 +67,10 @@ export class MarkdownText {
   async #render() {
     const text = this.wanted;
     Object.assign(this, { timer: null, busy: true });
-    const html = await renderMarkdown(text).catch(() => null);
+    const html = await renderMarkdown([text]).catch(() => null);
     this.busy = false;
     if (html === null) this.#failed();
-    else if (this.wanted.startsWith(text)) this.#showHtml(text, html);
+    else if (this.wanted.startsWith(text)) this.#showHtml(text, html[0]);
     if (this.rendered !== this.wanted) this.#schedule(PAUSE_MS * 2 ** this.failures);
     this.#settleIfShown();
   }
@@ -85,9 +85,22 @@ export class MarkdownText {
     this.rendered = text;
     this.failures = 0;
     this.node.classList.remove("plain");
-    this.node.innerHTML = html; // the one place: /render has let only harmless elements through
+    setHtml(this.node, html);
     for (const wide of this.node.querySelectorAll("table, pre")) makeScrollable(wide);
   }
+}
+
+/** @param {HTMLElement[]} nodes that hold a line of Markdown each; as they are where the server does not render them */
+export async function renderLines(nodes) {
+  if (nodes.length === 0) return;
+  const lines = nodes.map((node) => node.textContent);
+  const html = await renderMarkdown(lines, true).catch(() => []);
+  html.forEach((line, index) => setHtml(nodes[index], line));
+}
+
+/** The one place where text becomes elements: /render has let only harmless ones through. */
+function setHtml(node, html) {
+  node.innerHTML = html;
 }
 
 /** What may be wider than the page scrolls inside itself, by keyboard too. */

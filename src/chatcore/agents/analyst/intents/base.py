@@ -95,6 +95,13 @@ def code(cell: Cell) -> str:
     return f"`{text}`" if text else "(empty)"
 
 
+def limits_of(table: Table) -> str:
+    """What a table that holds no number and no time is good for, as a sentence; empty for any other."""
+    if not table.only_counts:
+        return ""
+    return f"`{table.name}` has no column of numbers or times: its rows can be counted and grouped, and nothing else."
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first column is to the left, the others to the right."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]

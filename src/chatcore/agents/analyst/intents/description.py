@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatcore.agents.analyst.catalogue import Catalogue, Origin, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query, Sheet
-from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, listed, markdown_table, plural
+from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, limits_of, listed, markdown_table, plural
 from chatcore.agents.analyst.intents.scope import gap_query, gap_words
 from chatcore.agents.analyst.readings import identifier, literal
 from chatcore.agents.analyst.request import Intent
@@ -44,7 +44,7 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft:
     parts = [
         f"The data is {tables} with {plural(sheet.cell('all_rows'), 'row')}, {_ORIGINS[catalogue.origin]}.\n\n",
         _tables(sheet),
-        f"\n{_columns(table)}\n",
+        f"\n{_columns(table)} {limits_of(table)}".rstrip() + "\n",
     ]
     return Draft(tuple(parts), (*_insights(table), *gap_words(sheets)))
 
@@ -62,7 +62,7 @@ def _columns(table: Table) -> str:
     known = [f"`{c.name}` for the {c.meaning}" for c in table.columns if c.meaning is not Meaning.UNKNOWN]
     other = [f"`{c.name}`" for c in table.columns if c.meaning is Meaning.UNKNOWN]
     text = f"Of `{table.name}`, I take {listed(known)}." if known else f"Of `{table.name}`, no column is recognised."
-    return text + (f" Its other columns are {listed(other)}." if other and known else "")
+    return text + (f" Its {'other ' if known else ''}columns are {listed(other)}." if other else "")
 
 
 def _insights(table: Table) -> list[str]:

@@ -11,6 +11,7 @@ from chatcore.agents.analyst.intents.base import (
     Draft,
     IntentKind,
     Sheets,
+    limits_of,
     listed,
     markdown_table,
     noun_of,
@@ -88,8 +89,8 @@ class Findings:
         """The whole answer."""
         found, clean = self._found(), self._clean()
         rows = plural(self._totals.cell("calls"), "row")
-        verdict = "a few things to know" if found else "nothing wrong"
-        parts = [f"`{self.table.name}` has {rows}, and {verdict}.\n\n"]
+        verdict = "a few things to know" if found or len(self.sheets["missing"]) else "nothing wrong"
+        parts = [f"`{self.table.name}` has {rows}, and {verdict}. {limits_of(self.table)}".rstrip() + "\n\n"]
         parts += [f"- {line}\n" for line in found]
         odd = implausible_words(self.table, self.sheets.get("implausible"))
         parts += [f"\n{odd}"] if odd else []

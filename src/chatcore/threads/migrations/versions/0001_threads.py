@@ -1,6 +1,6 @@
 """Threads, runs, messages, events, and the server's own record.
 
-``runs.lease_*``, ``runs.fence`` and ``threads.reserved_seq`` are for several instances that share one database.
+``runs.lease_*`` and ``runs.fence`` are for several instances that share one database.
 """
 
 import sqlalchemy as sa
