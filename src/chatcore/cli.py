@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 from cyclopts import App, CycloptsError, Parameter
 
-from chatcore.errors import ChatcoreError, ConfigurationError, ServiceGraphInvalid
+from chatcore.errors import ChatcoreError, ConfigurationError, ServiceGraphInvalid, StorageUnavailable
 from chatcore.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ def run(argv: Sequence[str]) -> int:
     try:
         result = build_cli()(list(argv), exit_on_error=False, print_error=True)
     except CycloptsError:  # it has been printed
+        return EXIT_CODE_WRONG
+    except StorageUnavailable as error:
+        why = ", ".join(getattr(error, "__notes__", ()))
+        sys.stderr.write(f"chatcore: the database cannot be used now ({why})\n")
         return EXIT_CODE_WRONG
     except ChatcoreError as error:
         sys.stderr.write(f"chatcore: {error}\n")

@@ -69,7 +69,7 @@ class StoreKeeper:
                         await self._closing.wait()
 
     async def _hold(self) -> None:
-        async with open_threads(self.database_url) as store:
+        async with open_threads(self.database_url, alone=True) as store:
             await self.first(store)
             self._store, self._writable = store, True
             self._opened.set()

@@ -5,6 +5,7 @@ Imported only while storage is opened, because SQLAlchemy and Alembic take long 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
@@ -27,6 +28,7 @@ from chatcore.threads.sqlite import (
     opening,
     require_version,
     require_writable,
+    take_lock,
     unavailable,
 )
 from chatcore.threads.statements import Transaction
@@ -41,10 +43,15 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 @attrs.frozen(eq=False)
 class Database:
-    """An open database; made by :func:`open_database`."""
+    """An open database; made by :func:`open_database`.
+
+    Args:
+        lock: the descriptor of the lock that one server has, None where none is held.
+    """
 
     _writer: Engine
     _readers: Engine
+    _lock: int | None = None
 
     def read(self, query: Callable[[Queries], T]) -> T:
         """What ``query`` finds in one consistent state of the database.
@@ -73,9 +80,11 @@ class Database:
             return [Outcome(error=unavailable(error)) for _ in commands]
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and let another server have the file."""
         self._readers.dispose()
         self._writer.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def _attempt(transaction: Transaction, command: Command, driver: DBAPIModule) -> Outcome:
@@ -95,12 +104,13 @@ def _attempt(transaction: Transaction, command: Command, driver: DBAPIModule) ->
     return outcome
 
 
-def open_database(database_url: str, *, readers: int) -> Database:
+def open_database(database_url: str, *, readers: int, alone: bool = False) -> Database:
     """Open the database and bring its schema up to date.
 
     Args:
         database_url: ``sqlite:///PATH``.
         readers: how many threads may read at once.
+        alone: whether no other may have it open so at the same time.
 
     Raises:
         ConfigurationError: the URL or the file is wrong.
@@ -109,23 +119,27 @@ def open_database(database_url: str, *, readers: int) -> Database:
     path = database_path(database_url)
     require_version()
     require_writable(path)
-    writer = create_sqlite_engine(path, connections=1, writes=True)
+    database = Database(
+        create_sqlite_engine(path, connections=1, writes=True),
+        create_sqlite_engine(path, connections=readers, writes=False),
+        take_lock(path) if alone else None,
+    )
     try:
-        _migrate(writer, path)
+        _migrate(database._writer, path)
     except BaseException:
-        writer.dispose()
+        database.close()
         raise
-    return Database(writer, create_sqlite_engine(path, connections=readers, writes=False))
+    return database
 
 
 def upgrade_database(database_url: str) -> str | None:
-    """Bring the schema up to date, as every start does; the revision it then has.
+    """Bring the schema up to date, as every start does; the revision it then has. Not beneath a server that runs.
 
     Raises:
         ConfigurationError: the URL or the file is wrong.
         StorageUnavailable: the file cannot be used now.
     """
-    open_database(database_url, readers=1).close()
+    open_database(database_url, readers=1, alone=True).close()
     return current_revision(database_url)
 
 

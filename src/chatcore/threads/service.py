@@ -270,18 +270,22 @@ class ThreadService:
 
 
 @asynccontextmanager
-async def open_threads(database_url: str, *, clock: Callable[[], float] = time.time) -> AsyncIterator[ThreadService]:
+async def open_threads(
+    database_url: str, *, clock: Callable[[], float] = time.time, alone: bool = False
+) -> AsyncIterator[ThreadService]:
     """Open storage, bring its schema up to date, and write what is queued when the block ends.
 
     Args:
         database_url: ``sqlite:///PATH``; the file is made unless it is there.
         clock: tells Unix seconds.
+        alone: whether no other may have it open so at the same time, as a server must not: it ends the runs that it
+            finds under way.
 
     Raises:
         ConfigurationError: the URL or the file is wrong, and trying again would not help.
         StorageUnavailable: the file cannot be used now.
     """
-    database = await trio.to_thread.run_sync(_open_database, database_url)
+    database = await trio.to_thread.run_sync(_open_database, database_url, alone)
     try:
         async with open_writer(database.commit) as writer:
             yield ThreadService(database, writer, trio.CapacityLimiter(READERS), clock)
@@ -290,10 +294,10 @@ async def open_threads(database_url: str, *, clock: Callable[[], float] = time.t
             await trio.to_thread.run_sync(database.close, abandon_on_cancel=True)
 
 
-def _open_database(database_url: str) -> Database:
+def _open_database(database_url: str, alone: bool) -> Database:
     from chatcore.threads.database import open_database
 
-    return open_database(database_url, readers=READERS)
+    return open_database(database_url, readers=READERS, alone=alone)
 
 
 def _check_limit(limit: int) -> None:

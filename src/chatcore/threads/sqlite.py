@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ PRAGMAS: Final = (
 
 _PASSING_ERRNO: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 """Why a file may fail to open today and not tomorrow."""
+
+ANOTHER_SERVER: Final = "another server has the database file"
+"""What the operator is told of a lock that is taken. It passes: that one may be draining while this one starts."""
 
 _LASTING: Final = {  # SQLite's result codes, https://www.sqlite.org/rescode.html
     1: "holds tables that are not chatcore's",  # SQLITE_ERROR: a migration met them
@@ -80,8 +84,34 @@ def require_writable(path: Path) -> None:
         ConfigurationError: it cannot be written, and trying again would not help.
         StorageUnavailable: it cannot be written now.
     """
+    os.close(_open_file(path))
+
+
+def take_lock(path: Path) -> int:
+    """Take the lock that one server at a time has on the file; the descriptor that holds it until it is closed.
+
+    It is on a file of its own beside it, as closing any descriptor of the database would drop SQLite's locks. The
+    kernel lets go of it with the process, however that ends.
+
+    Raises:
+        ConfigurationError: the file of the lock cannot be written, and trying again would not help.
+        StorageUnavailable: another server has it, or it cannot be had now.
+    """
+    path = path.resolve()  # links to one database lead to one lock
+    descriptor = _open_file(path.with_name(f"{path.name}.lock"))
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        refusal = StorageUnavailable()
+        refusal.add_note(ANOTHER_SERVER if error.errno == errno.EWOULDBLOCK else type(error).__name__)
+        raise refusal from None
+    return descriptor
+
+
+def _open_file(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno in _PASSING_ERRNO:
             raise StorageUnavailable() from None
