@@ -71,6 +71,7 @@ def build_cli() -> App:
     database = App(name="db", help="The storage.")
     database.command(db_upgrade, name="upgrade")
     database.command(db_current, name="current")
+    database.command(db_compact, name="compact")
     cli.command(database)
     return cli
 
@@ -177,6 +178,14 @@ def db_upgrade(*, config: Config = None) -> int:
     settings = _settings(config=config)
     upgrade_database(settings.database_url)
     sys.stdout.write(f"{current_revision(settings.database_url)}\n")
+    return 0
+
+
+def db_compact(*, config: Config = None) -> int:
+    """Write the storage anew, without any trace of what was deleted; while no server runs on it."""
+    from chatcore.threads.database import compact_database
+
+    compact_database(_settings(config=config).database_url)
     return 0
 
 

@@ -5,8 +5,10 @@ Imported only while storage is opened, because SQLAlchemy and Alembic take long 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -19,12 +21,14 @@ from sqlalchemy import Engine
 from sqlalchemy.engine.interfaces import DBAPIModule
 from sqlalchemy.exc import DBAPIError
 
-from chatcore.errors import ConfigurationError
+from chatcore.errors import ConfigurationError, StorageUnavailable
 from chatcore.threads.commands import Commands
 from chatcore.threads.queries import Queries
 from chatcore.threads.sqlite import (
+    COMPACT_BYTES,
     create_sqlite_engine,
     database_path,
+    erase_deleted,
     opening,
     require_version,
     require_writable,
@@ -79,6 +83,21 @@ class Database:
         except (DBAPIError, dialect.loaded_dbapi.Error) as error:
             return [Outcome(error=unavailable(error)) for _ in commands]
 
+    def erase(self, compact_bytes: float = COMPACT_BYTES) -> bool:
+        """Erase from the files what was deleted; not while :meth:`commit` is under way.
+
+        Args:
+            compact_bytes: the largest database that is written anew, which takes its time.
+
+        Returns:
+            whether all of it is gone.
+        """
+        try:
+            with closing(self._writer.raw_connection()) as connection:
+                return erase_deleted(connection, compact_bytes=compact_bytes)
+        except (DBAPIError, self._writer.dialect.loaded_dbapi.Error):  # a full disk; it is tried again
+            return False
+
     def close(self) -> None:
         """Close every connection, and let another server have the file."""
         self._readers.dispose()
@@ -126,6 +145,7 @@ def open_database(database_url: str, *, readers: int, alone: bool = False) -> Da
     )
     try:
         _migrate(database._writer, path)
+        database.erase(compact_bytes=0)  # what a process deleted that was killed then
     except BaseException:
         database.close()
         raise
@@ -141,6 +161,21 @@ def upgrade_database(database_url: str) -> str | None:
     """
     open_database(database_url, readers=1, alone=True).close()
     return current_revision(database_url)
+
+
+def compact_database(database_url: str) -> None:
+    """Write the database anew, without any trace of what was deleted; not beneath a server that runs.
+
+    Raises:
+        ConfigurationError: the URL or the file is wrong.
+        StorageUnavailable: the file cannot be used now, or there is no room for a second one.
+    """
+    database = open_database(database_url, readers=1, alone=True)
+    try:
+        if not database.erase(compact_bytes=math.inf):
+            raise StorageUnavailable()
+    finally:
+        database.close()
 
 
 def current_revision(database_url: str) -> str | None:
