@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 from cyclopts import App, CycloptsError, Parameter
 
-from chatcore.errors import ChatcoreError, ConfigurationError, ServiceGraphInvalid
+from chatcore.errors import ChatcoreError, ConfigurationError, ServiceGraphInvalid, StorageUnavailable
 from chatcore.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ def run(argv: Sequence[str]) -> int:
         result = build_cli()(list(argv), exit_on_error=False, print_error=True)
     except CycloptsError:  # it has been printed
         return EXIT_CODE_WRONG
+    except StorageUnavailable as error:
+        why = ", ".join(getattr(error, "__notes__", ()))
+        sys.stderr.write(f"chatcore: the database cannot be used now ({why})\n")
+        return EXIT_CODE_WRONG
     except ChatcoreError as error:
         sys.stderr.write(f"chatcore: {error}\n")
         return EXIT_CODE_WRONG
@@ -67,6 +71,7 @@ def build_cli() -> App:
     database = App(name="db", help="The storage.")
     database.command(db_upgrade, name="upgrade")
     database.command(db_current, name="current")
+    database.command(db_compact, name="compact")
     cli.command(database)
     return cli
 
@@ -173,6 +178,14 @@ def db_upgrade(*, config: Config = None) -> int:
     settings = _settings(config=config)
     upgrade_database(settings.database_url)
     sys.stdout.write(f"{current_revision(settings.database_url)}\n")
+    return 0
+
+
+def db_compact(*, config: Config = None) -> int:
+    """Write the storage anew, without any trace of what was deleted; while no server runs on it."""
+    from chatcore.threads.database import compact_database
+
+    compact_database(_settings(config=config).database_url)
     return 0
 
 

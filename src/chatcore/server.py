@@ -47,6 +47,8 @@ HURRIED_SECONDS = 2.0
 EXIT_SHARE = 0.1
 """Of the drain budget, what is kept for an exit that has to be abandoned and for the end of the process itself."""
 
+DAY_SECONDS = 86_400.0
+
 LAG_SECONDS = 0.1
 """How often the event loop's lag is measured."""
 
@@ -161,7 +163,12 @@ async def running(
         recorder: hears what happens.
     """
     async with trio.open_nursery() as root:
-        keeper = StoreKeeper(settings.database_url, recorder, random.random)
+        keeper = StoreKeeper(
+            settings.database_url,
+            recorder,
+            random.random,
+            retention_seconds=settings.retention_days * DAY_SECONDS,
+        )
         root.start_soon(_measure_lag, recorder)
         try:
             async with _manager(services, settings, recorder, keeper) as manager:

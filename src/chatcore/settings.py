@@ -72,6 +72,9 @@ class Settings:
     init_timeout_seconds: float = _key(
         30.0, "The limit of one start of the services; notices come at a third and two thirds of it.", least=0.001
     )
+    retention_days: float = _key(
+        0.0, "Threads in which nothing has happened for so long are deleted; 0: kept for ever.", least=0
+    )
     drain_seconds: float = _key(10.0, "From SIGTERM to the end of the process.", least=0.001)
     log_format: Literal["auto", "json", "console"] = _key(
         "auto", "`console` for people, `json` for machines; `auto` looks at whether standard error is a terminal."

@@ -4,6 +4,7 @@ answers first.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -24,6 +25,10 @@ PROBE_SECONDS = 5.0
 """How often it is asked whether a message could be kept: readiness follows a full disk within this time."""
 
 
+EXPIRY_SECONDS = 3600.0
+"""How often threads are looked for whose time is over: days count, so an hour more or less does not."""
+
+
 async def _nothing_first(_: ThreadService) -> None:
     """What has to be done first where nothing has."""
 
@@ -37,12 +42,16 @@ class StoreKeeper:
         recorder: hears of failures.
         random: gives numbers in [0, 1), for the back-off.
         first: what is done with the database before anyone else has it.
+        retention_seconds: threads in which nothing has happened for so long are deleted; 0: none is.
+        clock: tells Unix seconds.
     """
 
     database_url: str
     recorder: Recorder
     random: Callable[[], float]
     first: Callable[[ThreadService], Awaitable[None]] = _nothing_first
+    retention_seconds: float = 0.0
+    clock: Callable[[], float] = time.time
     wrong: ConfigurationError | None = attrs.field(default=None, init=False)
     """Why the database can never be opened; None while it can, as far as is known."""
     _writable: bool = attrs.field(default=False, init=False)
@@ -69,12 +78,16 @@ class StoreKeeper:
                         await self._closing.wait()
 
     async def _hold(self) -> None:
-        async with open_threads(self.database_url) as store:
+        async with open_threads(self.database_url, clock=self.clock, alone=True) as store:
             await self.first(store)
             self._store, self._writable = store, True
             self._opened.set()
             try:
-                await self._probe(store)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(store.keep_erasing)
+                    nursery.start_soon(self._expire, store)
+                    await self._probe(store)
+                    nursery.cancel_scope.cancel()
             finally:
                 self._store = None
 
@@ -90,6 +103,16 @@ class StoreKeeper:
             except StorageUnavailable as error:
                 self._writable = False
                 self.recorder.log("storage_unavailable", **describe_error(error))
+
+    async def _expire(self, store: ThreadService) -> None:
+        """Delete threads whose time is over, now and then."""
+        while self.retention_seconds > 0:
+            try:
+                if deleted := await store.delete_inactive(self.retention_seconds):
+                    self.recorder.log("threads_expired", threads=deleted)
+            except StorageUnavailable as error:
+                self.recorder.log("storage_unavailable", **describe_error(error))
+            await trio.sleep(EXPIRY_SECONDS)
 
     async def opened(self) -> ThreadService:
         """The ThreadService, once it is open.

@@ -78,7 +78,8 @@ class Process:
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """The environment of a server: the test's own, its settings, and where its application is."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATCORE_", "E2E_"))}
-    return {**kept, "PYTHONPATH": str(HERE), "E2E_STAGE": str(folder / "stage"), **settings}
+    path = os.pathsep.join([str(HERE), *filter(None, [kept.get("PYTHONPATH")])])
+    return {**kept, "PYTHONPATH": path, "E2E_STAGE": str(folder / "stage"), **settings}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from chatcore.services import Phase
 from chatcore.store import OPEN_SECONDS, StoreKeeper
 from chatcore.testing import Script, ScriptedServices, in_virtual_time
 from chatcore.testing.agents import Say, ScriptedAgent, Wait
+from chatcore.testing.clock import run_in_virtual_time
 from chatcore.testing.servers import serving
 from chatcore.threads.service import ThreadService
 from scenes import application, staged, two_services
@@ -250,6 +251,32 @@ async def test_a_full_disk_is_known_and_so_is_its_end(tmp_path: Path, monkeypatc
             assert store.available is not full
 
     await held(store, check)
+
+
+def test_threads_whose_time_is_over_are_deleted_while_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, url, day = Log(), f"sqlite:///{tmp_path}/x.db", 86_400
+
+    async def check(store: StoreKeeper) -> None:
+        threads = await store.opened()
+        await threads.create_thread("ann")
+        await trio.sleep(29 * day)
+        kept = await threads.create_thread("ann")
+        assert len((await threads.threads("ann")).items) == 2
+        await trio.sleep(1.1 * day)
+        assert [thread.thread_id for thread in (await threads.threads("ann")).items] == [kept.thread_id]
+
+    async def main() -> None:
+        store = keeper(url, log, retention_seconds=30 * day, clock=trio.current_time)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.keep)
+            await check(store)
+            store.close()
+
+    monkeypatch.setattr("chatcore.store.PROBE_SECONDS", day)  # else most of a month is probes
+    run_in_virtual_time(main, limit_seconds=40 * day)
+    assert [line for line in log.lines if line[0] == "threads_expired"] == [("threads_expired", {"threads": 1})]
 
 
 @in_virtual_time

@@ -59,6 +59,10 @@ class Commands:
         if self._transaction.run(sql.DELETE_THREAD, thread_id=thread_id, user_id=user_id) == 0:
             raise RequestRefused(ErrorCode.THREAD_NOT_FOUND)
 
+    def delete_inactive(self, thread_id: str, before: float) -> bool:
+        """Delete a thread unless it was active since ``before`` or a run of it is under way; whether it was deleted."""
+        return self._transaction.run(sql.DELETE_INACTIVE, thread_id=thread_id, before=before) > 0
+
     def accept_message(self, user_id: str, message: UserMessage, agent: str, now: float) -> Accepted:
         """Keep a message and a run that waits; a message that is known already changes nothing.
 

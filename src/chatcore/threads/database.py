@@ -5,7 +5,10 @@ Imported only while storage is opened, because SQLAlchemy and Alembic take long 
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -18,15 +21,18 @@ from sqlalchemy import Engine
 from sqlalchemy.engine.interfaces import DBAPIModule
 from sqlalchemy.exc import DBAPIError
 
-from chatcore.errors import ConfigurationError
+from chatcore.errors import ConfigurationError, StorageUnavailable
 from chatcore.threads.commands import Commands
 from chatcore.threads.queries import Queries
 from chatcore.threads.sqlite import (
+    COMPACT_BYTES,
     create_sqlite_engine,
     database_path,
+    erase_deleted,
     opening,
     require_version,
     require_writable,
+    take_lock,
     unavailable,
 )
 from chatcore.threads.statements import Transaction
@@ -41,10 +47,15 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 @attrs.frozen(eq=False)
 class Database:
-    """An open database; made by :func:`open_database`."""
+    """An open database; made by :func:`open_database`.
+
+    Args:
+        lock: the descriptor of the lock that one server has, None where none is held.
+    """
 
     _writer: Engine
     _readers: Engine
+    _lock: int | None = None
 
     def read(self, query: Callable[[Queries], T]) -> T:
         """What ``query`` finds in one consistent state of the database.
@@ -72,10 +83,27 @@ class Database:
         except (DBAPIError, dialect.loaded_dbapi.Error) as error:
             return [Outcome(error=unavailable(error)) for _ in commands]
 
+    def erase(self, compact_bytes: float = COMPACT_BYTES) -> bool:
+        """Erase from the files what was deleted; not while :meth:`commit` is under way.
+
+        Args:
+            compact_bytes: the largest database that is written anew, which takes its time.
+
+        Returns:
+            whether all of it is gone.
+        """
+        try:
+            with closing(self._writer.raw_connection()) as connection:
+                return erase_deleted(connection, compact_bytes=compact_bytes)
+        except (DBAPIError, self._writer.dialect.loaded_dbapi.Error):  # a full disk; it is tried again
+            return False
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and let another server have the file."""
         self._readers.dispose()
         self._writer.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def _attempt(transaction: Transaction, command: Command, driver: DBAPIModule) -> Outcome:
@@ -95,12 +123,13 @@ def _attempt(transaction: Transaction, command: Command, driver: DBAPIModule) ->
     return outcome
 
 
-def open_database(database_url: str, *, readers: int) -> Database:
+def open_database(database_url: str, *, readers: int, alone: bool = False) -> Database:
     """Open the database and bring its schema up to date.
 
     Args:
         database_url: ``sqlite:///PATH``.
         readers: how many threads may read at once.
+        alone: whether no other may have it open so at the same time.
 
     Raises:
         ConfigurationError: the URL or the file is wrong.
@@ -109,24 +138,44 @@ def open_database(database_url: str, *, readers: int) -> Database:
     path = database_path(database_url)
     require_version()
     require_writable(path)
-    writer = create_sqlite_engine(path, connections=1, writes=True)
+    database = Database(
+        create_sqlite_engine(path, connections=1, writes=True),
+        create_sqlite_engine(path, connections=readers, writes=False),
+        take_lock(path) if alone else None,
+    )
     try:
-        _migrate(writer, path)
+        _migrate(database._writer, path)
+        database.erase(compact_bytes=0)  # what a process deleted that was killed then
     except BaseException:
-        writer.dispose()
+        database.close()
         raise
-    return Database(writer, create_sqlite_engine(path, connections=readers, writes=False))
+    return database
 
 
 def upgrade_database(database_url: str) -> str | None:
-    """Bring the schema up to date, as every start does; the revision it then has.
+    """Bring the schema up to date, as every start does; the revision it then has. Not beneath a server that runs.
 
     Raises:
         ConfigurationError: the URL or the file is wrong.
         StorageUnavailable: the file cannot be used now.
     """
-    open_database(database_url, readers=1).close()
+    open_database(database_url, readers=1, alone=True).close()
     return current_revision(database_url)
+
+
+def compact_database(database_url: str) -> None:
+    """Write the database anew, without any trace of what was deleted; not beneath a server that runs.
+
+    Raises:
+        ConfigurationError: the URL or the file is wrong.
+        StorageUnavailable: the file cannot be used now, or there is no room for a second one.
+    """
+    database = open_database(database_url, readers=1, alone=True)
+    try:
+        if not database.erase(compact_bytes=math.inf):
+            raise StorageUnavailable()
+    finally:
+        database.close()
 
 
 def current_revision(database_url: str) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -30,7 +30,7 @@ from chatcore.threads.model import (
     messages_of,
 )
 from chatcore.threads.records import read_records
-from chatcore.threads.schema import events, messages, runs, service_starts, threads
+from chatcore.threads.schema import events, inactive, messages, runs, service_starts, threads
 
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 """What a page may hold in memory, unless a single item is larger: answers with evidence are long, and many read."""
@@ -42,6 +42,12 @@ _THREADS = select(threads).where(threads.c.user_id == bindparam("user"))
 _THREAD = _THREADS.where(threads.c.thread_id == bindparam("thread"))
 _THREADS_BEFORE = (
     _THREADS.where(threads.c.id < bindparam("before")).order_by(threads.c.id.desc()).limit(bindparam("most"))
+)
+_INACTIVE = (
+    select(threads.c.id, threads.c.thread_id)
+    .where(threads.c.id > bindparam("after"), inactive(bindparam("before")))
+    .order_by(threads.c.id)
+    .limit(bindparam("most"))
 )
 _RUNS = select(runs, messages.c.content).join_from(
     runs, messages, (messages.c.run_id == runs.c.run_id) & (messages.c.role == "user")
@@ -98,6 +104,20 @@ class Queries:
         taken, more = _fill(rows, limit, lambda row: len(row.title))
         last = encode_cursor(THREADS, taken[-1].id) if more else None
         return Page(items=tuple(map(_thread, taken)), next=last)
+
+    def inactive_threads(self, before: float, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
+        """Threads of every user in which nothing has happened since ``before`` and no run is under way.
+
+        Args:
+            before: Unix seconds.
+            after: the position that they begin after.
+            limit: how many at most.
+
+        Returns:
+            position and id of each, in the order of their positions.
+        """
+        rows = self._connection.execute(_INACTIVE, {"before": before, "after": after, "most": limit})
+        return [(row.id, row.thread_id) for row in rows]
 
     def messages(self, user_id: str, thread_id: str, *, after: int, limit: int) -> Page[ThreadMessage]:
         """The messages of the user's thread, the oldest first, from after the position ``after``.

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -19,6 +21,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    exists,
     text,
 )
 
@@ -79,6 +83,13 @@ runs = Table(
     Index("ix_runs_user", "user_id", "id"),
     Index("ix_runs_state", "state", "id"),
 )
+
+
+def inactive(before: BindParameter[float]) -> ColumnElement[bool]:
+    """Whether nothing has happened in a thread since ``before``, and no run of it is under way."""
+    under_way = exists().where(runs.c.thread_id == threads.c.thread_id, runs.c.ended_at.is_(None))
+    return and_(threads.c.updated_at < before, ~under_way)
+
 
 messages = Table(
     "messages",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -17,6 +18,7 @@ import trio
 from chatcore.errors import InvalidMessage, StorageUnavailable
 from chatcore.protocol.codec import MAX_SAFE_INTEGER
 from chatcore.protocol.messages import ThreadMessage, UserMessage
+from chatcore.threads.eraser import Eraser
 from chatcore.threads.model import (
     ENDED_STATES,
     MAX_TITLE_CHARACTERS,
@@ -50,6 +52,10 @@ READERS: Final = 4
 """Threads that read at once: a read takes less than a millisecond of a core, so more would only wait for one."""
 
 
+INACTIVE_AT_ONCE: Final = 100
+"""Threads that are looked up at once to be deleted one by one: little memory, and few queries."""
+
+
 @attrs.frozen(eq=False)
 class ThreadService:
     """Threads, messages, runs and events; made by :func:`open_threads`. Times are Unix seconds.
@@ -62,6 +68,7 @@ class ThreadService:
     _writer: GroupCommitWriter[Command]
     _readers: trio.CapacityLimiter
     _clock: Callable[[], float]
+    _eraser: Eraser
 
     # --- threads ----------------------------------------------------------------------------------------------------
 
@@ -102,10 +109,30 @@ class ThreadService:
     async def delete_thread(self, user_id: str, thread_id: str) -> None:
         """Delete a thread with its messages, runs and events. A run under way finds its thread gone.
 
+        What it said is overwritten; :meth:`keep_erasing` sees that no copy is left in the files.
+
         Raises:
             RequestRefused: ``THREAD_NOT_FOUND``.
         """
-        await self._write(lambda commands: commands.delete_thread(user_id, thread_id))
+        try:
+            await self._write(lambda commands: commands.delete_thread(user_id, thread_id))
+        finally:  # whoever is cancelled now may have deleted it all the same
+            self._eraser.request()
+
+    async def delete_inactive(self, inactive_seconds: float) -> int:
+        """Delete every thread in which nothing has happened for so long and no run is under way; how many they were.
+
+        One is deleted at a time, so that whoever else writes waits for no more than one.
+        """
+        before, after, deleted = self._clock() - inactive_seconds, 0, 0
+        while found := await self._inactive(before, after):
+            for after, thread_id in found:  # noqa: B007  the last is where the next page begins
+                deleted += await self._delete_if_inactive(thread_id, before)
+        return deleted
+
+    async def keep_erasing(self) -> None:
+        """Erase the last copies of what was deleted from the files, a second later; runs until it is cancelled."""
+        await self._eraser.run()
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
@@ -264,6 +291,15 @@ class ThreadService:
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
+    async def _inactive(self, before: float, after: int) -> Sequence[tuple[int, str]]:
+        return await self._read(lambda queries: queries.inactive_threads(before, after=after, limit=INACTIVE_AT_ONCE))
+
+    async def _delete_if_inactive(self, thread_id: str, before: float) -> bool:
+        try:
+            return await self._write(lambda commands: commands.delete_inactive(thread_id, before))
+        finally:
+            self._eraser.request()
+
     async def _read(self, query: Callable[[Queries], T]) -> T:
         if self._writer.closed:
             raise StorageUnavailable()
@@ -275,30 +311,35 @@ class ThreadService:
 
 
 @asynccontextmanager
-async def open_threads(database_url: str, *, clock: Callable[[], float] = time.time) -> AsyncIterator[ThreadService]:
+async def open_threads(
+    database_url: str, *, clock: Callable[[], float] = time.time, alone: bool = False
+) -> AsyncIterator[ThreadService]:
     """Open storage, bring its schema up to date, and write what is queued when the block ends.
 
     Args:
         database_url: ``sqlite:///PATH``; the file is made unless it is there.
         clock: tells Unix seconds.
+        alone: whether no other may have it open so at the same time, as a server must not: it ends the runs that it
+            finds under way.
 
     Raises:
         ConfigurationError: the URL or the file is wrong, and trying again would not help.
         StorageUnavailable: the file cannot be used now.
     """
-    database = await trio.to_thread.run_sync(_open_database, database_url)
+    database = await trio.to_thread.run_sync(_open_database, database_url, alone)
     try:
         async with open_writer(database.commit) as writer:
-            yield ThreadService(database, writer, trio.CapacityLimiter(READERS), clock)
+            eraser = Eraser(partial(writer.between_commits, database.erase))
+            yield ThreadService(database, writer, trio.CapacityLimiter(READERS), clock, eraser)
     finally:
         with trio.move_on_after(FLUSH_SECONDS, shield=True):
             await trio.to_thread.run_sync(database.close, abandon_on_cancel=True)
 
 
-def _open_database(database_url: str) -> Database:
+def _open_database(database_url: str, alone: bool) -> Database:
     from chatcore.threads.database import open_database
 
-    return open_database(database_url, readers=READERS)
+    return open_database(database_url, readers=READERS, alone=alone)
 
 
 def _check_limit(limit: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -30,8 +32,17 @@ PRAGMAS: Final = (
     "secure_delete = ON",  # what is deleted is overwritten, not only unlinked
 )
 
+COMPACT_BYTES: Final = 32 * 1024 * 1024
+"""The largest database that is written anew while it is served: measured, 12 ms a megabyte, while all writes wait."""
+
+PATIENCE_MS: Final = 100
+"""How long erasing waits for readers, while everything that writes waits for it."""
+
 _PASSING_ERRNO: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 """Why a file may fail to open today and not tomorrow."""
+
+ANOTHER_SERVER: Final = "another server has the database file"
+"""What the operator is told of a lock that is taken. It passes: that one may be draining while this one starts."""
 
 _LASTING: Final = {  # SQLite's result codes, https://www.sqlite.org/rescode.html
     1: "holds tables that are not chatcore's",  # SQLITE_ERROR: a migration met them
@@ -80,8 +91,34 @@ def require_writable(path: Path) -> None:
         ConfigurationError: it cannot be written, and trying again would not help.
         StorageUnavailable: it cannot be written now.
     """
+    os.close(_open_file(path))
+
+
+def take_lock(path: Path) -> int:
+    """Take the lock that one server at a time has on the file; the descriptor that holds it until it is closed.
+
+    It is on a file of its own beside it, as closing any descriptor of the database would drop SQLite's locks. The
+    kernel lets go of it with the process, however that ends.
+
+    Raises:
+        ConfigurationError: the file of the lock cannot be written, and trying again would not help.
+        StorageUnavailable: another server has it, or it cannot be had now.
+    """
+    path = path.resolve()  # links to one database lead to one lock
+    descriptor = _open_file(path.with_name(f"{path.name}.lock"))
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        refusal = StorageUnavailable()
+        refusal.add_note(ANOTHER_SERVER if error.errno == errno.EWOULDBLOCK else type(error).__name__)
+        raise refusal from None
+    return descriptor
+
+
+def _open_file(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno in _PASSING_ERRNO:
             raise StorageUnavailable() from None
@@ -138,6 +175,33 @@ def create_sqlite_engine(path: Path, *, connections: int, writes: bool) -> Engin
     event.listen(engine, "connect", partial(_configure, writes=writes))
     event.listen(engine, "begin", _begin_immediate if writes else _begin)
     return engine
+
+
+def erase_deleted(connection: Any, *, compact_bytes: float) -> bool:
+    """Erase from the files what was deleted; false where a reader was in the way of it.
+
+    ``secure_delete`` has overwritten it in its place. Two others are left: old pages in the write-ahead log, until it
+    is emptied, and copies in pages that rows were once moved out of, which only a database written anew is free of.
+
+    Args:
+        connection: the driver's (PEP 249), that writes, outside any transaction.
+        compact_bytes: the largest database that is written anew.
+    """
+    cursor = connection.cursor()
+    if _number(cursor, "page_count") * _number(cursor, "page_size") <= compact_bytes:
+        cursor.execute("VACUUM")
+    patience = _number(cursor, "busy_timeout")
+    cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+    try:
+        return _number(cursor, "wal_checkpoint(TRUNCATE)") == 0
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+def _number(cursor: DBAPICursor, pragma: str) -> int:
+    cursor.execute(f"PRAGMA {pragma}")
+    row = cursor.fetchone()
+    return int(row[0]) if row is not None else 0
 
 
 def _configure(connection: Any, _record: Any, *, writes: bool) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Dialect, Insert, Table, bindparam, delete, exists, func, 
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql import ClauseElement
 
-from chatcore.threads.schema import events, initializations, messages, probes, runs, service_starts, threads
+from chatcore.threads.schema import events, inactive, initializations, messages, probes, runs, service_starts, threads
 
 
 def _add(table: Table, columns: str) -> Insert:
@@ -50,6 +50,7 @@ FIND_RUN = select(runs.c.thread_id, runs.c.user_id, runs.c.state).where(_THIS_RU
 
 TOUCH_THREAD = update(threads).where(_THIS_THREAD).values(updated_at=bindparam("now"))
 DELETE_THREAD = delete(threads).where(_THIS_THREAD, threads.c.user_id == bindparam("user_id"))
+DELETE_INACTIVE = delete(threads).where(_THIS_THREAD, inactive(bindparam("before")))
 CLEAR_PROBES = delete(probes).where(probes.c.id != bindparam("newest"))
 
 ADVANCE = (

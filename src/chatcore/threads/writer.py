@@ -15,6 +15,7 @@ import trio
 
 from chatcore.errors import StorageUnavailable
 
+T = TypeVar("T")
 W = TypeVar("W")
 
 MAX_WRITES: Final = 10_000
@@ -95,6 +96,10 @@ class GroupCommitWriter(Generic[W]):
         if write.outcome.error is not None:
             raise write.outcome.error
         return write.outcome.value
+
+    async def between_commits(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns, done in a worker thread while nothing is being committed."""
+        return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
     async def run(self) -> None:
         """Commit group after group until closed and empty. What is left at the end of the flush is refused."""
