@@ -113,21 +113,30 @@ class AnswerGuard:
         return self._pass(len(self.text))
 
     def _pass(self, end: int) -> str | Alarm:
-        alarm = self.judge(self.text[:end], known=self._passed)
+        alarm = self.judge_words(self.text, known=self._passed, end=end)
+        if alarm is None and self.evidence is not None:
+            alarm = self._judge_numbers(self.text[:end])
         if alarm is not None:
             return alarm
         passed, self._passed = self.text[self._passed : end], max(end, self._passed)
         return passed
 
-    def judge(self, text: str, *, known: int = 0) -> Alarm | None:
-        """Whether a text may leave, of which the first ``known`` characters were judged before."""
-        return self.judge_words(text, known=known) or self._judge_numbers(text)
+    def judge(self, text: str) -> Alarm | None:
+        """Whether a text may leave."""
+        return self.judge_words(text) or self._judge_numbers(text)
 
-    def judge_words(self, text: str, *, known: int = 0) -> Alarm | None:
-        """Whether a text is free of placeholder content; its numbers are not looked at."""
-        if not _PLACEHOLDER.search(text, max(0, known - _LONGEST)):
+    def judge_words(self, text: str, *, known: int = 0, end: int | None = None) -> Alarm | None:
+        """Whether a text is free of placeholder content; its numbers are not looked at.
+
+        Args:
+            text: to be judged up to ``end``.
+            known: how many characters were judged before.
+            end: where it ends; the end of the text unless given.
+        """
+        end = len(text) if end is None else end
+        if not _PLACEHOLDER.search(text, max(0, known - _LONGEST), end):
             return None
-        words = tuple(match.group() for match in placeholders_in(text, self.question))
+        words = tuple(match.group() for match in placeholders_in(text[:end], self.question))
         return Alarm("placeholder", words) if words else None
 
     def _judge_numbers(self, text: str) -> Alarm | None:

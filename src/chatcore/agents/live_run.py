@@ -51,7 +51,7 @@ class Ending:
     outcome: str
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class LiveRun:
     """Implements :class:`~chatcore.agents.base.Run`.
 
@@ -114,8 +114,13 @@ class LiveRun:
     async def say(self, text: str) -> None:
         """See :class:`~chatcore.agents.base.Run`."""
         await self._permit()
-        async with self._turn():
-            await self._pass_on(self._guard.feed(text))
+        if not self._one_at_a_time.locked():  # no turn to wait for, and without a checkpoint none is needed
+            if self._pass_on(self._guard.feed(text)):
+                await self.flush()
+        else:
+            async with self._turn():
+                if self._pass_on(self._guard.feed(text)):
+                    await self._store()
 
     @asynccontextmanager
     async def tool(self, name: str, /, **arguments: Any) -> AsyncIterator[ToolCall]:
@@ -186,7 +191,7 @@ class LiveRun:
         An empty delta stands for all of them, so that ranges stay contiguous (protocol.md, 1.3).
         """
         first, self.next_seq = self.next_seq, reserved_seq
-        self._add(m.AgentDelta, text="", offset=len(self.grammar.text), first_seq=first)
+        self._add(m.AgentDelta, text="", offset=self.grammar.characters, first_seq=first)
 
     async def restart(self, attempt: int) -> None:
         """The first event of a run that is run again. May be tried again where it could not be stored."""
@@ -206,7 +211,8 @@ class LiveRun:
         async with self._turn():
             self._refuse(None)
             self._finished = True
-            await self._pass_on(self._guard.finish())
+            if self._pass_on(self._guard.finish()):
+                await self._store()
         said = self.grammar.text
         found = answer.evidence or (list(self.evidence) if self.proves_numbers else [])
         answer = msgspec.structs.replace(answer, text=answer.text or said, evidence=found)
@@ -264,11 +270,16 @@ class LiveRun:
         if self.alarm is not None:
             raise AgentFailure(ErrorCode.INAUTHENTIC_RESPONSE)
 
-    async def _pass_on(self, passed: str | Alarm) -> None:
+    def _pass_on(self, passed: str | Alarm) -> bool:
+        """Send what may be sent; whether what waits for storage is to be stored now."""
         if isinstance(passed, Alarm):
             self._refuse(passed)
         elif passed:
-            await self._happen(m.AgentDelta, text=passed, offset=len(self.grammar.text))
+            event = self._add(m.AgentDelta, text=passed, offset=self.grammar.characters)
+            if self._seen_seq == event.seq - 1 and event.seq <= self._reserved_seq:
+                self._publish(event)
+            return event.seq >= self._reserved_seq or self._unstored_bytes > UNSTORED_BYTES
+        return False
 
     # --- events -----------------------------------------------------------------------------------------------------
 
@@ -284,12 +295,9 @@ class LiveRun:
             await self._happen(kind, **fields)
 
     async def _happen(self, kind: type[m.RunEvent], **fields: Any) -> None:
-        """The next event, in a turn: a delta goes out at once, unless one before it could not; others when stored."""
-        event = self._add(kind, **fields)
-        if kind is m.AgentDelta and self._seen_seq == event.seq - 1 and event.seq <= self._reserved_seq:
-            self._publish(event)
-        if kind is not m.AgentDelta or event.seq >= self._reserved_seq or self._unstored_bytes > UNSTORED_BYTES:
-            await self._store()
+        """The next event that is no delta, in a turn: it goes out when it is stored."""
+        self._add(kind, **fields)
+        await self._store()
 
     def _add(self, kind: type[m.RunEvent], **fields: Any) -> StoredEvent:
         """Give the next event its number; where it is not legal, or nothing that can be sent, it has not happened."""

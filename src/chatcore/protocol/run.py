@@ -97,6 +97,11 @@ class RunGrammar:
         return "".join(self._parts)
 
     @property
+    def characters(self) -> int:
+        """How many characters the text has."""
+        return self._length
+
+    @property
     def open_tools(self) -> tuple[str, ...]:
         """The ids of the tool calls that have not been completed, in the order they began."""
         return tuple(self._open)
