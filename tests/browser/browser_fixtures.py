@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
-from browser_server import EVERYTHING_UP, Serve, Served
+from browser_server import EVERYTHING_UP, Addressed, Serve, Served
 from page_objects import Visit
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
@@ -67,14 +67,17 @@ class Visitor:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Visit]:
-    """Opens a page, as a browser of its own; at the end none has come to harm, nor complained of anything.
+    """Opens a page, as a browser of its own or as a tab ``beside`` another; none has come to harm, nor complained.
 
     A page ``expects`` complaints that match a pattern; the other options are Playwright's for a context.
     """
     visitors: list[Visitor] = []
 
-    def open_page(served: Served, path: str = "/", *, expects: str | None = None, **context: Any) -> Page:
-        page = chromium.new_context(base_url=served.address, **context).new_page()
+    def open_page(
+        served: Addressed, path: str = "/", *, beside: Page | None = None, expects: str | None = None, **context: Any
+    ) -> Page:
+        of = beside.context if beside else chromium.new_context(base_url=served.address, **context)
+        page = of.new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(BEFORE_THE_PAGE)
         visitor = Visitor(page, expects)

@@ -52,7 +52,8 @@ class Served:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATCORE_", "SHOP_"))}
-        return kept | {"PYTHONPATH": str(HERE), "SHOP_STAGE": str(self.stage)}
+        path = os.pathsep.join(filter(None, (str(HERE), kept.get("PYTHONPATH"))))
+        return kept | {"PYTHONPATH": path, "SHOP_STAGE": str(self.stage)}
 
     def _announcement(self) -> str:
         assert self._process is not None
@@ -98,6 +99,14 @@ class Served:
         """Take them back."""
         for word in words:
             (self.stage / word).unlink()
+
+
+class Addressed(Protocol):
+    """Something that a browser can be sent to."""
+
+    @property
+    def address(self) -> str:
+        """As a URL, without a path."""
 
 
 class Serve(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from browser_server import Served
+from browser_server import Addressed
 from playwright.sync_api import Locator, Page, expect
 
 AWAY = r"net::ERR_|WebSocket connection to|status of 503"
@@ -15,7 +15,15 @@ AWAY = r"net::ERR_|WebSocket connection to|status of 503"
 class Visit(Protocol):
     """Opens a page of a server; see the fixture ``visit``."""
 
-    def __call__(self, served: Served, path: str = "/", *, expects: str | None = None, **context: Any) -> Page: ...
+    def __call__(
+        self,
+        served: Addressed,
+        path: str = "/",
+        *,
+        beside: Page | None = None,
+        expects: str | None = None,
+        **context: Any,
+    ) -> Page: ...
 
 
 def ask(page: Page, question: str) -> Locator:
@@ -39,9 +47,10 @@ def fact(page: Page, name: str) -> Locator:
 
 
 def focused(page: Page) -> str:
-    """What has the focus, by its label or its words."""
+    """What has the focus, by its label or its words; a thread by its title."""
     name: str = page.evaluate(
-        "(({activeElement: at}) => at.labels?.[0]?.textContent || at.ariaLabel || at.textContent.trim())(document)"
+        "(({activeElement: at}) => at.labels?.[0]?.textContent || at.ariaLabel || at.title || at.textContent.trim())"
+        "(document)"
     )
     return name
 

@@ -18,7 +18,8 @@ pytest_plugins = ("browser_fixtures",)
 HAS_ANALYST = importlib.util.find_spec("chatcore.agents.analyst.agent") is not None
 
 DANGERS = """
-    #log :is(img, script, style, svg, iframe, object, form, [onerror], [onload], [style], [href]:not([href^='https://']))
+    #log :is(.words, .reply)
+    :is(img, script, style, svg, iframe, object, form, [onerror], [onload], [style], [href]:not([href^='https://']))
 """
 """What no answer may bring into the page."""
 
@@ -146,8 +147,19 @@ def test_the_keyboard_is_enough(shop: Served, visit: Visit) -> None:
     expect(page.get_by_role("status")).to_have_text("orders was cancelled.")
 
     page.locator(".skip").focus()
-    order = ["Skip to the message field", "Status", "Theme: auto", "New conversation", "Conversation", "2 steps"]
-    for name in [*order, "late", "Ask again", "Message", "Send"]:
+    thread = "Which orders slowly"
+    sidebar = ["New conversation", "Search conversations", thread, f"Rename “{thread}”", f"Delete “{thread}”", "Server"]
+    turn = ["Copy link", "2 steps", "late", "Ask again"]
+    for name in [
+        "Skip to the message field",
+        "Status",
+        "Theme: auto",
+        *sidebar,
+        "Conversation",
+        *turn,
+        "Message",
+        "Send",
+    ]:
         assert focused(page) == name
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         page.keyboard.press("Tab")

@@ -150,6 +150,34 @@ class HasOnePageOfThreads(Faulty):
         return attrs.evolve(await self.real.threads(user_id, **options), next=None)
 
 
+class KnowsOneOrder(Faulty):
+    async def threads(self, user_id: str, **options: Any) -> Page[Thread]:
+        return await self.real.threads(user_id, **options | {"order": "created"})
+
+
+class SearchesWithPatterns(Faulty):
+    """Takes a percent sign for any text."""
+
+    async def threads(self, user_id: str, query: str = "", **options: Any) -> Page[Thread]:
+        return await self.real.threads(user_id, query="" if query == "%" else query, **options)
+
+
+class SearchesEveryone(Faulty):
+    async def threads(self, user_id: str, **options: Any) -> Page[Thread]:
+        pages = [await self.real.threads(each, **options) for each in ("ann", "bob")]
+        return attrs.evolve(pages[0], items=pages[0].items + pages[1].items)
+
+
+class RenamesForAnyone(Faulty):
+    async def rename_thread(self, user_id: str, thread_id: str, title: str) -> None:
+        await self.real.rename_thread("ann", thread_id, title)
+
+
+class RenamesNothing(Faulty):
+    async def rename_thread(self, user_id: str, thread_id: str, title: str) -> None:
+        await self.real.thread(user_id, thread_id)
+
+
 class RepeatsMessages(Faulty):
     async def messages(self, user_id: str, thread_id: str, **options: Any) -> Page[m.ThreadMessage]:
         page = await self.real.messages(user_id, thread_id, **options)
@@ -223,6 +251,11 @@ FAULTS: list[tuple[type[Faulty], str]] = [
     (ReservesNothing, "the_numbers_ahead_of_a_run_are_reserved"),
     (MixesRuns, "the_events_of_one_run_can_be_asked_for"),
     (HasOnePageOfThreads, "threads_come_newest_first_in_pages"),
+    (KnowsOneOrder, "threads_come_with_the_newest_message_first"),
+    (SearchesWithPatterns, "threads_are_found_by_their_title_or_what_is_said_in_them"),
+    (SearchesEveryone, "threads_are_found_by_their_title_or_what_is_said_in_them"),
+    (RenamesForAnyone, "a_renamed_thread_has_its_new_title"),
+    (RenamesNothing, "a_renamed_thread_has_its_new_title"),
     (RepeatsMessages, "messages_come_oldest_first_in_pages"),
     (DeletesNothing, "a_deleted_thread_is_gone"),
     (ListsOthersThreads, "strangers_find_nothing"),

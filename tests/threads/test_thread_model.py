@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from chatcore.errors import ErrorCode, InvalidMessage
 from chatcore.protocol.codec import MAX_SAFE_INTEGER
 from chatcore.threads.model import (
-    THREADS,
     TITLE_CHARACTERS,
     SequenceBroken,
     StoredEvent,
@@ -20,9 +19,11 @@ from chatcore.threads.model import (
     decode_cursor,
     encode_cursor,
     messages_of,
+    threads_by,
     title_of,
 )
 
+THREADS = threads_by("created", "")
 POSITIONS = st.integers(1, MAX_SAFE_INTEGER)
 LISTINGS = st.one_of(st.just(THREADS), st.text(max_size=40).map(messages_of))
 
@@ -62,9 +63,9 @@ def unspelled(cursor: str) -> str:
         return ""
 
 
-@given(st.text() | st.from_regex(r"threads:[0-9]{1,18}", fullmatch=True).map(spelled))
+@given(st.text() | st.from_regex(rf"{THREADS}:[0-9]{{1,18}}", fullmatch=True).map(spelled))
 def test_any_text_is_a_cursor_that_was_given_or_is_refused(text: str) -> None:
-    given = re.fullmatch(r"threads:([1-9][0-9]{0,15})", unspelled(text), re.ASCII)
+    given = re.fullmatch(rf"{THREADS}:([1-9][0-9]{{0,15}})", unspelled(text), re.ASCII)
     if given and spelled(given[0]) == text and int(given[1]) <= MAX_SAFE_INTEGER:
         assert decode_cursor(THREADS, text) == int(given[1])
     else:
@@ -74,9 +75,7 @@ def test_any_text_is_a_cursor_that_was_given_or_is_refused(text: str) -> None:
         assert refused.value.error_code is ErrorCode.INVALID_MESSAGE
 
 
-@pytest.mark.parametrize(
-    "inside", ["threads:0", "threads:-1", "threads:01", "threads: 1", "threads:1e3", "threads:٣", f"threads:{2**53}"]
-)
+@pytest.mark.parametrize("inside", [f"{THREADS}:{position}" for position in ("0", "-1", "01", " 1", "1e3", "٣", 2**53)])
 def test_a_cursor_that_no_page_gave_is_refused(inside: str) -> None:
     with pytest.raises(InvalidMessage):
         decode_cursor(THREADS, spelled(inside))

@@ -14,8 +14,12 @@ import trio
 
 from chatcore.application import Application
 from chatcore.lifespan import site_running
+from chatcore.services import Phase
 from chatcore.settings import Settings
+from chatcore.testing import Script, ScriptedServices
+from chatcore.testing.agents import Say, ScriptedAgent, Step, UseTool
 from chatcore.web.site import Site
+from scenes import application
 
 
 @attrs.define
@@ -159,3 +163,43 @@ async def site_of(app: Application, folder: Path, **settings: Any) -> AsyncItera
     with trio.fail_after(60):
         async with site_running(app, made) as site:
             yield HttpClient(site)
+
+
+def quick(*scripts: Script) -> ScriptedServices:
+    services = ScriptedServices()
+    services.add("database", *(scripts or (Script(seconds=0),)), phase=Phase.DATABASE, label="order history")
+    return services
+
+
+@asynccontextmanager
+async def shop(
+    folder: Path, *steps: Step, services: ScriptedServices | None = None, **settings: Any
+) -> AsyncIterator[HttpClient]:
+    agent = ScriptedAgent(list(steps) or [UseTool("find", summary="1"), Say("You have "), Say("one order.")])
+    app = application(services or quick(), agent)
+    async with site_of(app, folder, **{"drain_seconds": 1.0} | settings) as client:
+        yield client
+
+
+async def ended(client: HttpClient, thread_id: str, runs: int = 1) -> list[dict[str, Any]]:
+    """A thread's messages once as many runs of it are over."""
+
+    def over(reply: Reply) -> bool:
+        return [message["role"] for message in reply.json["messages"]].count("agent") >= runs
+
+    messages: list[dict[str, Any]] = (await client.until(f"/api/threads/{thread_id}/messages", over)).json["messages"]
+    return messages
+
+
+async def ask(client: HttpClient, content: str = "hello", **fields: Any) -> dict[str, Any]:
+    """Open a thread, send it a message; the answer to that."""
+    thread = (await client.post("/api/threads")).json
+    reply = await client.post(f"/api/threads/{thread['thread_id']}/messages", {"content": content, **fields})
+    assert reply.status == 202, reply.body
+    posted: dict[str, Any] = reply.json
+    return posted
+
+
+def parsed(event: str) -> dict[str, str]:
+    """The fields of a server-sent event."""
+    return {name: value for name, _, value in (line.partition(": ") for line in event.splitlines())}

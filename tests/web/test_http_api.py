@@ -3,63 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 import trio
-from asgi_client import HttpClient, Reply, site_of
+from asgi_client import Reply, ask, ended, parsed, quick, shop
 
 from chatcore import store
 from chatcore.errors import ErrorCode, StorageUnavailable
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame
 from chatcore.protocol.run import ENDS, RunGrammar
-from chatcore.services import Phase
-from chatcore.testing import Script, ScriptedServices
-from chatcore.testing.agents import Say, ScriptedAgent, Step, UseTool, Wait
+from chatcore.testing import Script
+from chatcore.testing.agents import Say, UseTool, Wait
 from chatcore.threads.service import ThreadService
 from chatcore.web.routes import EXPECTED, ROUTES
-from scenes import application
-
-
-def quick(*scripts: Script) -> ScriptedServices:
-    services = ScriptedServices()
-    services.add("database", *(scripts or (Script(seconds=0),)), phase=Phase.DATABASE, label="order history")
-    return services
-
-
-@asynccontextmanager
-async def shop(
-    folder: Path, *steps: Step, services: ScriptedServices | None = None, **settings: Any
-) -> AsyncIterator[HttpClient]:
-    agent = ScriptedAgent(list(steps) or [UseTool("find", summary="1"), Say("You have "), Say("one order.")])
-    app = application(services or quick(), agent)
-    async with site_of(app, folder, **{"drain_seconds": 1.0} | settings) as client:
-        yield client
-
-
-async def ended(client: HttpClient, thread_id: str, runs: int = 1) -> list[dict[str, Any]]:
-    """A thread's messages once as many runs of it are over."""
-
-    def over(reply: Reply) -> bool:
-        return [message["role"] for message in reply.json["messages"]].count("agent") >= runs
-
-    messages: list[dict[str, Any]] = (await client.until(f"/api/threads/{thread_id}/messages", over)).json["messages"]
-    return messages
-
-
-async def ask(client: HttpClient, content: str = "hello", **fields: Any) -> dict[str, Any]:
-    """Open a thread, send it a message; the answer to that."""
-    thread = (await client.post("/api/threads")).json
-    reply = await client.post(f"/api/threads/{thread['thread_id']}/messages", {"content": content, **fields})
-    assert reply.status == 202, reply.body
-    posted: dict[str, Any] = reply.json
-    return posted
-
 
 # --- threads and messages -------------------------------------------------------------------------------------------
 
@@ -186,6 +146,7 @@ async def test_a_run_is_cancelled(tmp_path: Path) -> None:
     ("method", "path"),
     [
         ("GET", "/api/threads/{thread}"),
+        ("PATCH", "/api/threads/{thread}"),
         ("DELETE", "/api/threads/{thread}"),
         ("GET", "/api/threads/{thread}/messages"),
         ("POST", "/api/threads/{thread}/messages"),
@@ -200,9 +161,10 @@ async def test_what_belongs_to_another_user_is_not_there(tmp_path: Path, method:
         bob = attrs.evolve(client, user_id="bob")
         where = path.format(thread=posted["thread_id"], run=posted["run_id"])
         nowhere = path.format(thread="unknown", run="unknown")
+        body = {"content": "x", "title": "x"}
         for accept in ("application/json", "text/event-stream"):
-            theirs = await bob.call(method, where, body={"content": "x"}, headers={"Accept": accept})
-            absent = await bob.call(method, nowhere, body={"content": "x"}, headers={"Accept": accept})
+            theirs = await bob.call(method, where, body=body, headers={"Accept": accept})
+            absent = await bob.call(method, nowhere, body=body, headers={"Accept": accept})
             assert theirs.status == 404
             assert theirs.body == absent.body, "not even that it exists"
         assert (await client.get(f"/api/threads/{posted['thread_id']}")).status == 200
@@ -265,6 +227,11 @@ async def test_other_requests_that_are_wrong(tmp_path: Path) -> None:
             (await client.post("/render", {"texts": ["x"] * 50_001}), 413, "MESSAGE_TOO_LARGE"),
             (await client.get("/api/threads", query={"user_id": ""}), 400, "INVALID_MESSAGE"),
             (await client.post(f"/api/threads/{'x' * 129}/messages", {"content": "x"}), 404, "THREAD_NOT_FOUND"),
+            (await client.call("PATCH", path, body={"title": "x" * 201}), 400, "INVALID_MESSAGE"),
+            (await client.call("PATCH", path, body={"title": " "}), 400, "INVALID_MESSAGE"),
+            (await client.call("PATCH", path, body={}), 400, "INVALID_MESSAGE"),
+            (await client.get("/api/threads", query={"order": "title"}), 400, "INVALID_MESSAGE"),
+            (await client.get("/api/threads", query={"query": "x" * 201}), 400, "INVALID_MESSAGE"),
             (await client.get("/api/threads", query={"limit": "x"}), 400, "INVALID_MESSAGE"),
             (await client.get("/api/threads", query={"limit": "-1"}), 400, "INVALID_MESSAGE"),
             (await client.get("/api/threads", query={"cursor": "nonsense"}), 400, "INVALID_MESSAGE"),
@@ -332,11 +299,6 @@ async def test_errors_have_the_status_of_the_catalogue(tmp_path: Path) -> None:
 
 
 # --- server-sent events ---------------------------------------------------------------------------------------------
-
-
-def parsed(event: str) -> dict[str, str]:
-    """The fields of a server-sent event."""
-    return {name: value for name, _, value in (line.partition(": ") for line in event.splitlines())}
 
 
 async def test_events_are_streamed_and_go_on_after_last_event_id(tmp_path: Path) -> None:
@@ -541,6 +503,6 @@ async def test_every_route_answers(tmp_path: Path) -> None:
         await ended(client, posted["thread_id"])
         for route in sorted(ROUTES, key=lambda route: route.method == "DELETE"):
             path = route.path.replace("<thread_id>", posted["thread_id"]).replace("<run_id>", posted["run_id"])
-            body = {"content": "x", "texts": ["*x*"]} if route.body is not None else b""
+            body = {"content": "x", "texts": ["*x*"], "title": "x"} if route.body is not None else b""
             reply = await client.call(route.method, path, body=body)
             assert reply.status in (route.status, 503 if "health" in path else route.status), path

@@ -175,10 +175,16 @@ class AgentSupervisor:
         if pending is not None:
             pending.cancel()
 
-    def give_up_thread(self, thread_id: str) -> None:
-        """Cancel everything that runs or waits on a thread, which is about to be deleted."""
+    async def give_up_thread(self, thread_id: str) -> None:
+        """Cancel everything that runs or waits on a thread, which is about to be deleted.
+
+        It returns when that has ended, so that who watches hears of it, or when it takes its agent too long.
+        """
         for pending in tuple(self._queues.get(thread_id, ())):
             pending.cancel()
+        with trio.move_on_after(LET_GO_SECONDS):
+            while thread_id in self._queues:
+                await self._changed.wait()
 
     def _agent_name(self, wanted: str | None) -> str:
         name = wanted if wanted is not None else next(iter(self.agents), None)

@@ -50,6 +50,15 @@ class Commands:
         self._transaction.run(sql.ADD_THREAD, user_id=user_id, **attrs.asdict(thread))
         return thread
 
+    def rename_thread(self, user_id: str, thread_id: str, title: str) -> None:
+        """Give a thread another title; when it was last active stays as it is.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+        """
+        if self._transaction.run(sql.RENAME_THREAD, thread_id=thread_id, user_id=user_id, to=title) == 0:
+            raise RequestRefused(ErrorCode.THREAD_NOT_FOUND)
+
     def delete_thread(self, user_id: str, thread_id: str) -> None:
         """Delete a thread and all that belongs to it.
 

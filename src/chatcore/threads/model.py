@@ -19,8 +19,11 @@ EndState: TypeAlias = Literal["completed", "failed", "cancelled"]
 OPEN_STATES: Final = ("waiting", "running")
 ENDED_STATES: Final = ("completed", "failed", "cancelled")
 
-THREADS: Final = "threads"
-"""The list of a user's threads, as :func:`encode_cursor` names it."""
+ThreadOrder: TypeAlias = Literal["created", "active"]
+"""Of a list of threads: the newest first, or the one with the newest message first."""
+
+MAX_QUERY_CHARACTERS: Final = 200
+"""The longest text that threads are searched for: as long as a title can be."""
 
 RESERVED_AHEAD: Final = 64
 """Numbers after a thread's last event that its run may send before they are stored, and that are reserved with it: one
@@ -203,6 +206,11 @@ def title_of(content: str) -> str:
     """The beginning of a message on one line, as the title of the thread it opens."""
     line = " ".join(content.split())
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rstrip() + "…"
+
+
+def threads_by(order: ThreadOrder, query: str) -> str:
+    """A list of a user's threads, as :func:`encode_cursor` names it."""
+    return f"threads by {order} with {query}"
 
 
 def messages_of(thread_id: str) -> str:

@@ -13,21 +13,22 @@ from typing import Any, Final
 import attrs
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, bindparam, exists, func, select
 
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.protocol.messages import Answer, ThreadMessage
 from chatcore.threads.deltas import cut
 from chatcore.threads.model import (
     OPEN_STATES,
-    THREADS,
     Page,
     RecordTable,
     RunRecord,
     StoredEvent,
     Thread,
+    ThreadOrder,
     encode_cursor,
     messages_of,
+    threads_by,
 )
 from chatcore.threads.records import read_records
 from chatcore.threads.schema import events, inactive, messages, runs, service_starts, threads
@@ -35,13 +36,36 @@ from chatcore.threads.schema import events, inactive, messages, runs, service_st
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 """What a page may hold in memory, unless a single item is larger: answers with evidence are long, and many read."""
 
+MESSAGES_FROM: Final = 2**52
+"""Where the positions of threads with messages begin in the order of activity: threads without one come after them."""
+
 DURATIONS_KEPT: Final = 10
 """Starts that tell how long a service takes: enough for a median, few enough to follow a change."""
 
 _THREADS = select(threads).where(threads.c.user_id == bindparam("user"))
 _THREAD = _THREADS.where(threads.c.thread_id == bindparam("thread"))
-_THREADS_BEFORE = (
-    _THREADS.where(threads.c.id < bindparam("before")).order_by(threads.c.id.desc()).limit(bindparam("most"))
+_NEWEST_MESSAGE = select(func.max(messages.c.id)).where(messages.c.thread_id == threads.c.thread_id).scalar_subquery()
+_POSITIONS: Final[Mapping[ThreadOrder, ColumnElement[int]]] = {
+    "created": threads.c.id,
+    "active": func.coalesce(MESSAGES_FROM + _NEWEST_MESSAGE, threads.c.id),
+}
+
+
+def _threads_by(position: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[Any]:
+    return (
+        _THREADS.add_columns(position.label("position"))
+        .where(position < bindparam("before"), *conditions)
+        .order_by(position.desc())
+        .limit(bindparam("most"))
+    )
+
+
+def _has_words(text: Column[str]) -> ColumnElement[bool]:
+    return func.lower(text).like(func.lower(bindparam("pattern")), escape="\\")
+
+
+_FOUND = _has_words(threads.c.title) | exists().where(
+    messages.c.thread_id == threads.c.thread_id, _has_words(messages.c.content)
 )
 _INACTIVE = (
     select(threads.c.id, threads.c.thread_id)
@@ -49,6 +73,8 @@ _INACTIVE = (
     .order_by(threads.c.id)
     .limit(bindparam("most"))
 )
+_THREADS_BY = {order: _threads_by(position) for order, position in _POSITIONS.items()}
+_THREADS_FOUND_BY = {order: _threads_by(position, _FOUND) for order, position in _POSITIONS.items()}
 _RUNS = select(runs, messages.c.content).join_from(
     runs, messages, (messages.c.run_id == runs.c.run_id) & (messages.c.role == "user")
 )
@@ -98,11 +124,12 @@ class Queries:
             raise RequestRefused(ErrorCode.THREAD_NOT_FOUND)
         return _thread(row)
 
-    def threads(self, user_id: str, *, before: int, limit: int) -> Page[Thread]:
-        """The user's threads, the newest first, from before the position ``before``."""
-        rows = self._connection.execute(_THREADS_BEFORE, {"user": user_id, "before": before, "most": limit + 1})
-        taken, more = _fill(rows, limit, lambda row: len(row.title))
-        last = encode_cursor(THREADS, taken[-1].id) if more else None
+    def threads(self, user_id: str, *, query: str, order: ThreadOrder, before: int, limit: int) -> Page[Thread]:
+        """The user's threads in an order, from before the position ``before``; where ``query``, those that hold it."""
+        statement = (_THREADS_FOUND_BY if query else _THREADS_BY)[order]
+        given = {"user": user_id, "before": before, "most": limit + 1} | ({"pattern": _pattern(query)} if query else {})
+        taken, more = _fill(self._connection.execute(statement, given), limit, lambda row: len(row.title))
+        last = encode_cursor(threads_by(order, query), taken[-1].position) if more else None
         return Page(items=tuple(map(_thread, taken)), next=last)
 
     def inactive_threads(self, before: float, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
@@ -183,6 +210,11 @@ def _fill(rows: Iterable[Row[Any]], limit: int, size: Callable[[Row[Any]], int])
             return taken, True
         taken.append(row)
     return taken, False
+
+
+def _pattern(query: str) -> str:
+    """The ``LIKE`` pattern of a text that holds ``query``, none of whose characters stands for another."""
+    return "%" + "".join("\\" + one if one in "\\%_" else one for one in query) + "%"
 
 
 def _thread(row: Row[Any]) -> Thread:

@@ -7,6 +7,7 @@ commits in groups. SQLAlchemy and Alembic are imported while storage is opened, 
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,8 +22,8 @@ from chatcore.protocol.messages import ThreadMessage, UserMessage
 from chatcore.threads.eraser import Eraser
 from chatcore.threads.model import (
     ENDED_STATES,
+    MAX_QUERY_CHARACTERS,
     MAX_TITLE_CHARACTERS,
-    THREADS,
     Accepted,
     EndState,
     InitializationRecord,
@@ -32,9 +33,11 @@ from chatcore.threads.model import (
     RunRecord,
     StoredEvent,
     Thread,
+    ThreadOrder,
     check_contiguous,
     decode_cursor,
     messages_of,
+    threads_by,
 )
 from chatcore.threads.writer import FLUSH_SECONDS, GroupCommitWriter, open_writer
 
@@ -91,20 +94,46 @@ class ThreadService:
         """
         return await self._read(lambda queries: queries.thread(user_id, thread_id))
 
-    async def threads(self, user_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Thread]:
-        """The user's threads, the newest first.
+    async def threads(
+        self,
+        user_id: str,
+        *,
+        query: str = "",
+        order: ThreadOrder = "created",
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Thread]:
+        """The user's threads, or those of them in which a text occurs.
 
         Args:
             user_id: whose.
+            query: occurs in the title or in a message, in whatever case; empty for every thread.
+            order: ``created``: the newest first, each exactly once over all pages. ``active``: the one with the newest
+                message first; one that gets a message while the pages are read moves to the front of them.
             limit: how many at most, 1 to 1000.
-            cursor: ``next`` of the page before, None for the first.
+            cursor: ``next`` of the page before, of the same query and order; None for the first.
 
         Raises:
-            InvalidMessage: ``limit`` or ``cursor`` is none.
+            InvalidMessage: ``query``, ``limit`` or ``cursor`` is none.
         """
         _check_limit(limit)
-        before = MAX_SAFE_INTEGER if cursor is None else decode_cursor(THREADS, cursor)
-        return await self._read(lambda queries: queries.threads(user_id, before=before, limit=limit))
+        _check_line("query", query, MAX_QUERY_CHARACTERS)
+        before = MAX_SAFE_INTEGER if cursor is None else decode_cursor(threads_by(order, query), cursor)
+        return await self._read(
+            lambda queries: queries.threads(user_id, query=query, order=order, before=before, limit=limit)
+        )
+
+    async def rename_thread(self, user_id: str, thread_id: str, title: str) -> None:
+        """Give a thread another title.
+
+        Raises:
+            InvalidMessage: the title is empty, too long or no line of text.
+            RequestRefused: ``THREAD_NOT_FOUND``.
+        """
+        if not title.strip():
+            raise InvalidMessage("title", "not empty")
+        _check_line("title", title, MAX_TITLE_CHARACTERS)
+        await self._write(lambda commands: commands.rename_thread(user_id, thread_id, title), len(title))
 
     async def delete_thread(self, user_id: str, thread_id: str) -> None:
         """Delete a thread with its messages, runs and events. A run under way finds its thread gone.
@@ -345,6 +374,11 @@ def _open_database(database_url: str, alone: bool) -> Database:
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_PAGE_ITEMS:
         raise InvalidMessage("limit", f"an integer from 1 to {MAX_PAGE_ITEMS}")
+
+
+def _check_line(field: str, text: str, most: int) -> None:
+    if len(text) > most or any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
+        raise InvalidMessage(field, f"at most {most} characters on one line")
 
 
 def _size_bytes(events: Sequence[StoredEvent]) -> int:

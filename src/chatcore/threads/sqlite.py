@@ -207,6 +207,7 @@ def _number(cursor: DBAPICursor, pragma: str) -> int:
 def _configure(connection: Any, _record: Any, *, writes: bool) -> None:
     for pragma in PRAGMAS if writes else (*PRAGMAS, "query_only = ON"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("lower", 1, str.casefold, deterministic=True)  # SQLite's own knows ASCII only
 
 
 def _begin(connection: Connection) -> None:

@@ -49,6 +49,9 @@ FIND_OWN_THREAD = FIND_THREAD.where(threads.c.user_id == bindparam("user_id"))
 FIND_RUN = select(runs.c.thread_id, runs.c.user_id, runs.c.state).where(_THIS_RUN)
 
 TOUCH_THREAD = update(threads).where(_THIS_THREAD).values(updated_at=bindparam("now"))
+RENAME_THREAD = (
+    update(threads).where(_THIS_THREAD, threads.c.user_id == bindparam("user_id")).values(title=bindparam("to"))
+)
 DELETE_THREAD = delete(threads).where(_THIS_THREAD, threads.c.user_id == bindparam("user_id"))
 DELETE_INACTIVE = delete(threads).where(_THIS_THREAD, inactive(bindparam("before")))
 CLEAR_PROBES = delete(probes).where(probes.c.id != bindparam("newest"))

@@ -12,6 +12,7 @@ from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.observability import describe_error
 from chatcore.protocol.asyncapi import asyncapi
 from chatcore.server import Server
+from chatcore.web.idempotency import REUSED, KeyReused
 from chatcore.web.openapi import openapi
 from chatcore.web.problems import Problem
 from chatcore.web.routes import ROUTES, Api, Handler, Route, json_response
@@ -85,6 +86,9 @@ def _add_errors(app: QuartTrio, server: Server) -> None:
     async def refused(error: RequestRefused) -> Response:
         return problem_response(Problem.of(error))
 
+    async def key_reused(error: KeyReused) -> Response:
+        return problem_response(Problem(REUSED, error.public_message, error.error_code))
+
     async def http_error(error: HTTPException) -> Response:
         if error.code == 413:
             code = ErrorCode.MESSAGE_TOO_LARGE
@@ -96,6 +100,7 @@ def _add_errors(app: QuartTrio, server: Server) -> None:
         return problem_response(Problem(500, "The server failed to answer"))
 
     app.register_error_handler(RequestRefused, refused)
+    app.register_error_handler(KeyReused, key_reused)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, defect)
 

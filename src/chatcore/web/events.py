@@ -14,7 +14,7 @@ from chatcore.delivery.arrears import Arrears
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.delivery.outbox import Outbox
 from chatcore.delivery.replay import Replay
-from chatcore.errors import RequestRefused
+from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode
 from chatcore.threads.model import StoredEvent
@@ -28,8 +28,8 @@ KEEP_ALIVE_SECONDS = 15.0
 class EventStream(ResponseBody):
     """One reader of a thread's events, as the body of a response; a :class:`~chatcore.delivery.bridge.Watcher`.
 
-    It ends when its reader is gone, has left too much unread, or when the history cannot be read any further; a reader
-    comes again with ``Last-Event-ID``.
+    It ends when its reader is gone, has left too much unread, when the history cannot be read any further, or when the
+    thread has been deleted; a reader comes again with ``Last-Event-ID``.
 
     Args:
         store: where the events are.
@@ -69,6 +69,8 @@ class EventStream(ResponseBody):
         with trio.move_on_after(KEEP_ALIVE_SECONDS):
             text, _ = await self.outbox.take()
             return text
+        if await self._is_deleted():
+            raise StopAsyncIteration
         return b": still here\n\n"
 
     @property
@@ -85,8 +87,9 @@ class EventStream(ResponseBody):
         self._put(b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.frame))
 
     def say(self, frame: m.AnyServerFrame) -> None:
-        """Take a frame about the stream itself; it has no id, so that a reader resumes from the last event."""
-        self._put(f"event: {frame.__struct_config__.tag}\ndata: {encode(frame)}\n\n".encode())
+        """Take a frame about the stream itself. Only a snapshot has an id: a reader resumes from what it has seen."""
+        position = f"id: {frame.seq}\n" if isinstance(frame, m.ThreadSnapshot) else ""
+        self._put(f"{position}event: {frame.__struct_config__.tag}\ndata: {encode(frame)}\n\n".encode())
 
     async def _follow(self) -> None:
         replay = Replay(
@@ -104,6 +107,14 @@ class EventStream(ResponseBody):
         except RequestRefused:  # the response has begun: all that can be said is that it ends
             self._ended = True
             self._put(b": the history cannot be read now\n\n")
+
+    async def _is_deleted(self) -> bool:
+        """Whether the thread is gone; one that can't be read now is not."""
+        try:
+            await self.store.thread(self.user_id, self.resume.thread_id)
+        except RequestRefused as error:
+            return error.error_code is ErrorCode.THREAD_NOT_FOUND
+        return False
 
     def _put(self, text: bytes) -> None:
         self.outbox.put(text, trio.current_time())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 
 import attrs
 import msgspec
@@ -22,8 +22,8 @@ from chatcore.initialization.lifecycle import State
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import RULES, UNREADABLE, faulty_field
 from chatcore.server import Server
-from chatcore.threads.model import MAX_TITLE_CHARACTERS
-from chatcore.web import shapes
+from chatcore.threads.model import MAX_TITLE_CHARACTERS, ThreadOrder
+from chatcore.web import idempotency, shapes
 from chatcore.web.admission import USER_KEY
 from chatcore.web.events import EventStream
 from chatcore.web.health import readiness
@@ -118,9 +118,13 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/api/threads",
         handler="threads",
-        summary="The user's threads, the newest first.",
+        summary="The user's threads, all or those in which a text occurs.",
         answer=shapes.ThreadList,
-        query=_PAGED,
+        query=(
+            ("query", "a text that the title or a message holds, in whatever case"),
+            ("order", "`created`, the newest first, unless `active`: the one with the newest message first"),
+            *_PAGED,
+        ),
     ),
     Route(
         method="POST",
@@ -139,10 +143,18 @@ ROUTES: tuple[Route, ...] = (
         answer=shapes.ThreadShape,
     ),
     Route(
+        method="PATCH",
+        path="/api/threads/<thread_id>",
+        handler="rename_thread",
+        summary="Give a thread another title.",
+        body=shapes.NewTitle,
+        answer=shapes.ThreadShape,
+    ),
+    Route(
         method="DELETE",
         path="/api/threads/<thread_id>",
         handler="delete_thread",
-        summary="Delete a thread and everything in it.",
+        summary="Cancel what runs or waits on a thread, and delete it with everything in it.",
         status=204,
     ),
     Route(
@@ -219,8 +231,11 @@ class Api:
 
     async def threads(self) -> shapes.ThreadList:
         """The user's threads."""
+        order = _valid_order(request.args.get("order", "created"))
+        query = request.args.get("query", "").strip()
         store = await self.server.keeper.opened()
-        page = await store.threads(_user(), limit=_limit(), cursor=request.args.get("cursor"))
+        cursor = request.args.get("cursor")
+        page = await store.threads(_user(), query=query, order=order, limit=_limit(), cursor=cursor)
         return shapes.ThreadList(threads=[shapes.ThreadShape.of(thread) for thread in page.items], next=page.next)
 
     async def open_thread(self) -> shapes.ThreadShape:
@@ -234,11 +249,18 @@ class Api:
         store = await self.server.keeper.opened()
         return shapes.ThreadShape.of(await store.thread(_user(), thread_id))
 
+    async def rename_thread(self, thread_id: str) -> shapes.ThreadShape:
+        """Another title."""
+        title = (await _body(shapes.NewTitle)).title
+        store = await self.server.keeper.opened()
+        await store.rename_thread(_user(), thread_id, title)
+        return shapes.ThreadShape.of(await store.thread(_user(), thread_id))
+
     async def delete_thread(self, thread_id: str) -> None:
-        """Delete a thread."""
+        """Delete a thread; who watches it sees its runs end first."""
         store = await self.server.keeper.opened()
         await store.thread(_user(), thread_id)
-        self.server.supervisor.give_up_thread(thread_id)
+        await self.server.supervisor.give_up_thread(thread_id)
         await store.delete_thread(_user(), thread_id)
 
     async def messages(self, thread_id: str) -> shapes.MessageList:
@@ -250,7 +272,7 @@ class Api:
     async def post_message(self, thread_id: str) -> shapes.PostedMessage:
         """Send a message."""
         body = await _body(shapes.NewMessage)
-        key = request.headers.get("Idempotency-Key")
+        key = idempotency.key_of(request.headers.get("Idempotency-Key"))
         message = m.UserMessage(
             message_id=_valid("message_id", body.message_id or key or new_id("msg")),
             content=_valid("content", body.content),
@@ -262,12 +284,22 @@ class Api:
         self.server.take_message(_user())
         accepted: list[m.MessageAccepted] = []
         await self.server.supervisor.submit(UserExecutionContext(user_id=_user()), message, accepted.append)
+        if accepted[0].duplicate and body.message_id is None:
+            await self._check_same_request(message, accepted[0].run_id)
         return shapes.PostedMessage(
             run_id=accepted[0].run_id,
             thread_id=accepted[0].thread_id,
             message_id=accepted[0].message_id,
             duplicate=accepted[0].duplicate,
         )
+
+    async def _check_same_request(self, message: m.UserMessage, run_id: str) -> None:
+        """Refuse a key that came with another request before."""
+        store = await self.server.keeper.opened()
+        first = await store.run(_user(), run_id)
+        agent = message.agent or next(iter(self.server.supervisor.agents))
+        if (first.thread_id, first.content, first.agent) != (message.thread_id, message.content, agent):
+            raise idempotency.KeyReused()
 
     async def events(self, thread_id: str) -> shapes.EventList | Response:
         """The events of a thread, as JSON or as a stream."""
@@ -317,6 +349,12 @@ def _valid(field: str, value: Any) -> Any:
     if not RULES[field].holds(value):
         raise InvalidMessage(field, RULES[field].expected)
     return value
+
+
+def _valid_order(order: str) -> ThreadOrder:
+    if order not in get_args(ThreadOrder):
+        raise InvalidMessage("order", " or ".join(get_args(ThreadOrder)))
+    return cast("ThreadOrder", order)
 
 
 async def _body(shape: type[S], *, empty: S | None = None) -> S:

@@ -34,7 +34,7 @@ class ThreadShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ThreadList(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's threads, the newest first. ``next`` is the cursor of the rest, null at the end."""
+    """A user's threads. ``next`` is the cursor of the rest, of the same order and query; null at the end."""
 
     threads: list[ThreadShape]
     next: str | None
@@ -61,8 +61,17 @@ class NewThread(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
 
 
+class NewTitle(msgspec.Struct, frozen=True, kw_only=True):
+    """Another title for a thread: one line of at most 200 characters."""
+
+    title: str
+
+
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message for an agent. The same ``message_id``, or ``Idempotency-Key``, again starts nothing."""
+    """A message for an agent. The same ``message_id``, or ``Idempotency-Key``, again starts nothing.
+
+    An ``Idempotency-Key`` names one request: with another thread, content or agent it is refused, 422.
+    """
 
     content: str
     agent: str | None = None

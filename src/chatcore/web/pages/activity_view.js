@@ -18,11 +18,18 @@ export class ActivityView {
   /** @param {object} turn */
   update(turn) {
     const { activity, state } = turn;
+    this.steps = activity;
     this.node.hidden = activity.length === 0;
     activity.forEach((step, index) => this.#show(step, index));
     while (this.list.children.length > activity.length) this.list.lastChild.remove();
     setText(this.summary, state === "running" ? "Working" : summaryOf(activity));
     if (ENDED.includes(state) && !this.chosen) this.node.open = false;
+  }
+
+  /** @param {object} step @returns {HTMLElement} its line, brought out of what is folded */
+  unfold(step) {
+    this.node.open = this.chosen = true;
+    return this.list.children[this.steps.indexOf(step)];
   }
 
   #show(step, index) {

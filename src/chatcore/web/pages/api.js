@@ -29,13 +29,16 @@ export async function renderMarkdown(texts, inline = false) {
   return (await response.json()).html;
 }
 
+const MOST_ITEMS = 500;
+
 /** @param {string} threadId @returns {Promise<object[]>} its messages, oldest first */
 export async function threadMessages(threadId) {
-  const path = `/api/threads/${encodeURIComponent(threadId)}/messages`;
+  const path = `${threadPath(threadId)}/messages`;
   const all = [];
   let next = null;
   do {
-    const page = await (await request(forUser(path, next === null ? {} : { cursor: next }))).json();
+    const query = next === null ? { limit: MOST_ITEMS } : { limit: MOST_ITEMS, cursor: next };
+    const page = await (await request(forUser(path, query))).json();
     all.push(...page.messages);
     next = page.next;
   } while (next !== null);
@@ -57,8 +60,35 @@ export async function serverStands() {
   }
 }
 
+/**
+ * @param {{limit: number, cursor?: string, query?: string}} page
+ * @returns {Promise<{threads: object[], next: string | null}>} the most recently active first
+ */
+export async function listThreads(page) {
+  return (await request(forUser("/api/threads", { order: "active", ...page }))).json();
+}
+
+/** @param {string} threadId @param {string} title */
+export async function renameThread(threadId, title) {
+  const body = JSON.stringify({ title });
+  await request(forUser(threadPath(threadId)), { method: "PATCH", headers: JSON_BODY, body });
+}
+
+/** @param {string} threadId one that is gone already is deleted, too */
+export async function deleteThread(threadId) {
+  await request(forUser(threadPath(threadId)), { method: "DELETE" }).catch((error) => {
+    if (error.status !== 404) throw error;
+  });
+}
+
+const JSON_BODY = { "Content-Type": "application/json" };
+
+function threadPath(threadId) {
+  return `/api/threads/${encodeURIComponent(threadId)}`;
+}
+
 async function request(path, options = {}) {
   const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  if (!response.ok) throw Object.assign(new Error(`${path}: ${response.status}`), { status: response.status });
   return response;
 }

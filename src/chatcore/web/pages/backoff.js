@@ -23,6 +23,11 @@ const PASSING = new Map([
   [4413, "This page was not reading fast enough and was disconnected. Nothing is lost."],
 ]);
 
+/** A server goes on counting a connection that was lost until its own ping went unanswered. */
+const COUNTED_SECONDS = 60;
+const COUNTED = "The server still counts the connection that was lost.";
+const COUNTED_PAUSE_SECONDS = 3;
+
 /**
  * What follows a closed connection.
  *
@@ -30,9 +35,12 @@ const PASSING = new Map([
  * @param {{message: string, retryable: boolean, retry_after_seconds: number | null} | null} error the last error frame
  *   that can have been about the connection
  * @param {{message: string, reconnect_after_seconds: number} | null} draining
+ * @param {number} lostSeconds since a connection of this page was lost without a close
  * @returns {{reconnect: boolean, why: string, afterSeconds: number | null}} `afterSeconds` is what the server asked for
  */
-export function afterClose(code, error, draining) {
+export function afterClose(code, error, draining, lostSeconds = Infinity) {
+  if (error?.error_code === "CONNECTION_LIMIT" && lostSeconds < COUNTED_SECONDS)
+    return { reconnect: true, why: COUNTED, afterSeconds: COUNTED_PAUSE_SECONDS };
   const known = FINAL.get(code) ?? PASSING.get(code) ?? "The connection was lost.";
   const told = error ?? draining;
   const why = told ? `${told.message}.` : known;

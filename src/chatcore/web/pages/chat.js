@@ -1,15 +1,23 @@
 /** The chat page: makes its parts, and shows in them what the session knows. */
 
+import { inAddress, linkTo, pageItself } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { forUser, socketUrl, userId } from "./api.js";
 import { Composer } from "./composer.js";
+import { Confirmation } from "./confirmation.js";
 import { Connection } from "./connection.js";
 import { ConversationView, welcome } from "./conversation_view.js";
 import { el, setText, show } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { LinkedEvent } from "./linked_event.js";
 import { Outbox } from "./outbox.js";
 import { Session } from "./session.js";
+import { Sidebar } from "./sidebar.js";
 import { SituationView } from "./situation_view.js";
 import { Startup } from "./startup.js";
+import { Tabs } from "./tabs.js";
+import { ThreadList } from "./thread_list.js";
+import { onWaking } from "./waking.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -28,6 +36,17 @@ const conversation = new ConversationView(byId("log"), byId("latest"), {
   },
   edit: (turn) => composer.edit(session.withdraw(turn)),
   cancel: (turn) => session.cancel(turn),
+  copy: (turn, event) => copyLink(event),
+});
+const linked = new LinkedEvent(conversation, (words) => notice(words));
+const drawer = new Drawer(byId("rail"), byId("rail-open"), byId("scrim"), [byId("top"), byId("column")]);
+const tabs = new Tabs(userId ?? "");
+const list = new ThreadList();
+const sidebar = new Sidebar(byId("rail"), list, session, new Confirmation(byId("confirmation")), {
+  opened: () => drawer.close(false),
+  renamed: (threadId) => tabs.tell("renamed", threadId),
+  deleted: (threadId) => tabs.tell("deleted", threadId),
+  failed: (words) => notice(words),
 });
 
 function tabStorage() {
@@ -74,6 +93,7 @@ function updateEmpty(thread) {
   const empty = thread.turns.length === 0;
   document.body.classList.toggle("empty", empty);
   show(byId("missing"), thread.missing);
+  show(byId("restored"), thread.restored);
   show(byId("welcome"), empty && !thread.missing && thread.id === null && startup.state === "ready");
   if (welcomed !== startup.agents) byId("welcome").replaceChildren(...welcome(startup));
   welcomed = startup.agents;
@@ -89,6 +109,8 @@ function update() {
   situation.update();
   composer.offer(startup.agents);
   conversation.update(session.current, connection.isOpen);
+  linked.update(session.current);
+  sidebar.update();
   announcer.situation(connection.status, startup);
 }
 
@@ -102,16 +124,32 @@ function schedule() {
 
 // --- what happens ----------------------------------------------------------------------------------------------------
 
-const threadInAddress = () => new URLSearchParams(location.hash.slice(1)).get("thread");
-
 function rememberThread() {
   const { id } = session.current;
-  if (id === threadInAddress()) return;
-  history.replaceState(
-    null,
-    "",
-    id === null ? location.pathname + location.search : `#${new URLSearchParams({ thread: id })}`,
-  );
+  if (id === inAddress().threadId) return;
+  history.replaceState(null, "", id === null ? pageItself() : linkTo(id));
+}
+
+function followAddress() {
+  const address = inAddress();
+  session.open(address.threadId);
+  linked.follow(address);
+  schedule();
+}
+
+/** Where the browser lets nothing be copied, the link is followed instead, and stands in the address to be copied. */
+async function copyLink(event) {
+  if (!navigator.clipboard) return;
+  event.preventDefault();
+  const link = event.currentTarget;
+  try {
+    await navigator.clipboard.writeText(link.href);
+    announcer.say("The link is copied.");
+    link.classList.add("done");
+    setTimeout(() => link.classList.remove("done"), 2_000);
+  } catch {
+    location.hash = link.hash;
+  }
 }
 
 function notice(words) {
@@ -129,27 +167,38 @@ async function announceEnd(turn) {
 }
 
 function newConversation() {
-  if (threadInAddress() !== null) history.pushState(null, "", location.pathname + location.search);
+  if (inAddress().threadId !== null) history.pushState(null, "", pageItself());
   session.open(null);
+  drawer.close(false);
   byId("message").focus();
 }
 
 function cancelOnEscape(event) {
   const { running } = session.current;
-  if (event.key === "Escape" && running && !event.isComposing && event.target.tagName !== "SELECT")
-    session.cancel(running);
+  const own = event.defaultPrevented || event.isComposing || event.target.closest("select, .rail");
+  if (event.key === "Escape" && running && !own) session.cancel(running);
 }
 
 session.addEventListener("change", schedule);
 session.addEventListener("thread", rememberThread);
 session.addEventListener("ended", (event) => announceEnd(event.detail));
 session.addEventListener("notice", (event) => notice(event.detail));
-window.addEventListener("hashchange", () => session.open(threadInAddress()));
+session.addEventListener("asked", (event) => tabs.tell("asked", event.detail));
+for (const type of ["asked", "answered"]) session.addEventListener(type, () => list.refreshSoon());
+for (const type of ["asked", "renamed", "deleted"]) tabs.addEventListener(type, () => list.refreshSoon());
+tabs.addEventListener("asked", (event) => session.lookAgain(event.detail));
+tabs.addEventListener("deleted", (event) => session.lose(event.detail));
+connection.addEventListener("open", () => list.refreshSoon());
+window.addEventListener("hashchange", followAddress);
+onWaking(() => {
+  connection.wake();
+  list.refreshSoon();
+});
 document.addEventListener("keydown", cancelOnEscape);
 for (const button of document.querySelectorAll(".new-conversation")) button.addEventListener("click", newConversation);
 byId("status-link").href = forUser("/status");
 setInterval(() => situation.update(), 250);
 
-if (threadInAddress() !== null) session.open(threadInAddress());
+if (inAddress().threadId !== null) followAddress();
 connection.connect();
 byId("message").focus();

@@ -8,12 +8,15 @@ import { SERVER_STATES } from "./words.js";
 const SUBPROTOCOL = "chatcore.v1";
 /** While the services start, the server speaks every 2 s; once ready it may be silent, and is asked. */
 const ASK_AFTER_SILENCE_MS = 20_000;
-const GONE_AFTER_SILENCE_MS = 35_000;
+/** A server that is there answers a ping at once, whatever else it does; this allows for a bad network. */
+const ANSWER_WITHIN_MS = 4_000;
+const OPEN_WITHIN_MS = 10_000;
+const WATCH_EVERY_MS = 500;
 const LOST = 1006;
 
 /** @param {string | null} state of the server, null where it does not answer */
 function whyRefused(state) {
-  if (state === null) return "The server cannot be reached.";
+  if (state === null) return navigator.onLine ? "The server cannot be reached." : "This device is offline.";
   const unready = state === "ready" ? null : SERVER_STATES[state]?.[1];
   return ["The server did not take this connection.", unready].filter(Boolean).join(" ");
 }
@@ -32,8 +35,16 @@ export class Connection extends EventTarget {
     /** Counts the connections, so that others can tell what was sent on which. */
     this.serial = 0;
     this.failures = 0;
-    window.addEventListener("online", () => this.status.name === "waiting" && !this.status.asked && this.connect());
-    setInterval(() => this.#watchSilence(), 5_000);
+    this.lostAt = -Infinity;
+    setInterval(() => this.#watch(), WATCH_EVERY_MS);
+  }
+
+  /** The page may have slept, or its network have changed: find out now instead of being told late. */
+  wake() {
+    const { name, asked } = this.status;
+    if (name === "open") this.#ask();
+    else if (name === "waiting" && (!asked || Date.now() >= this.dueAt)) this.connect();
+    else if (name === "connecting" && !this.socket) this.connect(); // it was asking the server why over HTTP
   }
 
   connect() {
@@ -41,7 +52,7 @@ export class Connection extends EventTarget {
     this.#abandon();
     this.serial += 1;
     Object.assign(this, { opened: false, ready: false, error: null, draining: null });
-    Object.assign(this, { heardAt: performance.now(), askedAt: null });
+    Object.assign(this, { heardAt: performance.now(), askedAt: null, begunAt: performance.now() });
     this.socket = new WebSocket(this.url, [SUBPROTOCOL]);
     this.socket.onopen = () => this.#onOpen();
     this.socket.onmessage = (event) => this.#onMessage(event.data);
@@ -84,7 +95,9 @@ export class Connection extends EventTarget {
   async #onClose(code) {
     const { serial, opened, error, draining } = this;
     this.#abandon();
-    const next = opened ? afterClose(code, error, draining) : await this.#afterRefusedHandshake();
+    if (opened && code === LOST) this.lostAt = performance.now();
+    const lostSeconds = (performance.now() - this.lostAt) / 1000;
+    const next = opened ? afterClose(code, error, draining, lostSeconds) : await this.#afterRefusedHandshake();
     if (serial !== this.serial) return;
     if (next.reconnect) this.#wait(next.why, next.afterSeconds);
     else this.#become({ name: "stopped", why: next.why, code });
@@ -101,21 +114,25 @@ export class Connection extends EventTarget {
     const seconds = delaySeconds(this.failures, afterSeconds);
     this.failures += 1;
     this.timer = setTimeout(() => this.connect(), seconds * 1000);
+    this.dueAt = Date.now() + seconds * 1000; // of a clock that goes on while the machine sleeps
     const until = performance.now() + seconds * 1000;
     this.#become({ name: "waiting", why, until, asked: afterSeconds !== null });
   }
 
   /** A peer that vanished says nothing: ask it, and take silence for its end. */
-  #watchSilence() {
-    if (this.status.name !== "open") return;
-    const silence = performance.now() - this.heardAt;
-    if (silence < ASK_AFTER_SILENCE_MS) return;
-    if (this.askedAt === null && this.ready) {
-      this.askedAt = performance.now();
-      this.send({ type: "ping", nonce: this.serial });
-    } else if (silence > GONE_AFTER_SILENCE_MS) {
-      this.#onClose(LOST);
-    }
+  #watch() {
+    const now = performance.now();
+    const { name } = this.status;
+    if (name === "connecting" && this.socket && now - this.begunAt > OPEN_WITHIN_MS) this.#onClose(LOST);
+    if (name !== "open") return;
+    if (this.askedAt !== null && now - this.askedAt > ANSWER_WITHIN_MS) this.#onClose(LOST);
+    else if (now - this.heardAt > ASK_AFTER_SILENCE_MS) this.#ask();
+  }
+
+  #ask() {
+    if (this.askedAt !== null || this.draining !== null) return;
+    this.askedAt = performance.now();
+    this.send({ type: "ping", nonce: this.serial });
   }
 
   /** Let go of the socket without waiting for a closing handshake that may never come. */

@@ -5,6 +5,8 @@ import { TurnView } from "./turn_view.js";
 
 /** How near to the end counts as being there, in pixels. */
 const NEAR_END = 80;
+/** Left above what a link leads to, in pixels. */
+const MARGIN = 72;
 /** How long the view stays with a question that has just appeared, so that a fast answer or a replay can settle. */
 const SETTLE_MS = 1_500;
 
@@ -14,7 +16,7 @@ export class ConversationView {
     Object.assign(this, { log, latest, actions });
     /** @type {Map<object, TurnView>} */
     this.views = new Map();
-    Object.assign(this, { atEnd: true, active: false, settlesAt: 0 });
+    Object.assign(this, { atEnd: true, active: false, settlesAt: 0, marked: null });
     this.sizes = new ResizeObserver(() => this.#follow());
     this.sizes.observe(log);
     log.addEventListener("scroll", () => this.#onScroll());
@@ -27,7 +29,7 @@ export class ConversationView {
   update(thread, live) {
     const turns = new Set(thread.turns);
     for (const turn of [...this.views.keys()]) if (!turns.has(turn)) this.#remove(turn);
-    thread.turns.forEach((turn, index) => this.#place(turn, index, live));
+    thread.turns.forEach((turn, index) => this.#place(turn, index, live, thread));
     this.active = thread.active;
     this.#follow();
     this.#onScroll();
@@ -40,10 +42,27 @@ export class ConversationView {
     return markdown.node.innerText;
   }
 
-  #place(turn, index, live) {
+  /** Bring what shows an event into view, and keep it there while what stands above it takes its size. */
+  mark(turn, seq) {
+    this.unmark();
+    this.marked = this.views.get(turn).nodeOf(seq);
+    this.marked.classList.add("linked");
+    this.marked.tabIndex = -1;
+    this.marked.focus({ preventScroll: true });
+    this.settlesAt = performance.now() + SETTLE_MS;
+    this.atEnd = false;
+    this.#follow();
+  }
+
+  unmark() {
+    this.marked?.classList.remove("linked");
+    this.marked = null;
+  }
+
+  #place(turn, index, live, thread) {
     if (!this.views.has(turn)) this.#add(turn);
     const view = this.views.get(turn);
-    view.update(live);
+    view.update(live, thread);
     const standing = this.log.children[index];
     if (standing !== view.node) this.log.insertBefore(view.node, standing ?? null);
   }
@@ -69,8 +88,14 @@ export class ConversationView {
 
   /** While an answer arrives the end is kept in view; one that is there already is shown from its question on. */
   #follow() {
-    if (this.active && this.atEnd) this.#toEnd();
+    if (this.marked?.isConnected && this.#settling && !this.atEnd) this.#toMarked();
+    else if (this.active && this.atEnd) this.#toEnd();
     else if (this.#settling && this.log.lastElementChild) this.log.scrollTop = this.log.lastElementChild.offsetTop;
+  }
+
+  #toMarked() {
+    const above = this.marked.getBoundingClientRect().top - this.log.getBoundingClientRect().top;
+    this.log.scrollTop += above - MARGIN;
   }
 
   #toEnd() {

@@ -47,3 +47,21 @@ export function clockTime(unixSeconds) {
 export function spaced(identifier) {
   return identifier.replaceAll("_", " ");
 }
+
+const DAY = 86_400;
+
+/** How long ago, as a person says it; a clock that is ahead of ours says "just now". @param {number} unixSeconds */
+export function ago(unixSeconds, now = Date.now() / 1000) {
+  const seconds = now - unixSeconds;
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < DAY) return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds < 7 * DAY) return `${Math.floor(seconds / DAY)} d ago`;
+  return new Date(unixSeconds * 1000).toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" });
+}
+
+/** @param {number} number @returns {string} `1st`, `2nd`, `11th` */
+export function ordinal(number) {
+  const teens = number % 100 > 10 && number % 100 < 14;
+  return `${number}${teens ? "th" : (["th", "st", "nd", "rd"][number % 10] ?? "th")}`;
+}

@@ -2,7 +2,7 @@
 
 import { threadMessages } from "./api.js";
 import { frameBytes, newId } from "./frames.js";
-import { RUN_EVENTS, Thread } from "./thread.js";
+import { ENDED, RUN_EVENTS, Thread } from "./thread.js";
 
 /** Errors that can be about a message although they do not name it; the server answers in order. */
 const ABOUT_A_MESSAGE = new Set(["INVALID_MESSAGE", "TOO_MANY_PENDING", "RATE_LIMITED", "STORAGE_UNAVAILABLE"]);
@@ -19,8 +19,8 @@ const TOO_LARGE = 1009;
 
 /**
  * Dispatches `change` after anything happened, `thread` when another thread is shown or the shown one got its id,
- * `ended` (detail: the turn) when a run of the shown thread ended, and `notice` (detail: words) for an error that
- * belongs to no message.
+ * `asked` and `answered` (detail: the thread's id) when a message was accepted and a run has ended, `ended` (detail: the
+ * turn) when that was on the shown thread, and `notice` (detail: words) for an error that belongs to no message.
  */
 export class Session extends EventTarget {
   constructor(connection, startup, outbox) {
@@ -29,6 +29,8 @@ export class Session extends EventTarget {
     /** @type {Map<string, Thread>} by thread id, and by draft until it has one */
     this.threads = new Map();
     this.current = this.#newDraft();
+    /** Threads whose resume has no answer yet, in the order of asking, which is that of the answers. */
+    this.resumes = [];
     connection.addEventListener("open", () => this.#onOpen());
     connection.addEventListener("frame", (event) => this.#onFrame(event.detail));
     connection.addEventListener("change", () => this.#onConnection());
@@ -81,15 +83,41 @@ export class Session extends EventTarget {
   }
 
   cancel(turn) {
-    turn.cancelling = this.connection.send({ type: "cancel_run", run_id: turn.runId });
+    turn.cancelling = this.#sendCancel(turn);
     this.#tell("change");
+  }
+
+  /** Another tab has asked something on this thread. */
+  lookAgain(threadId) {
+    const thread = this.threads.get(threadId);
+    if (thread) this.#askForWords(thread);
+  }
+
+  /** The thread is deleted; what was not sent to it goes with it. */
+  forget(threadId) {
+    const thread = this.threads.get(threadId);
+    for (const item of this.outbox.items) if (item.threadId === threadId) this.outbox.remove(item.messageId);
+    this.threads.delete(threadId);
+    if (thread && thread === this.current) this.open(null);
+  }
+
+  /** Another tab has deleted the thread. */
+  lose(threadId) {
+    const thread = this.threads.get(threadId);
+    if (thread) Object.assign(thread, { missing: true, turns: [] });
+    this.#tell("change");
+  }
+
+  #sendCancel(turn) {
+    return this.connection.send({ type: "cancel_run", run_id: turn.runId });
   }
 
   // --- sending -----------------------------------------------------------------------------------------------------
 
   #onOpen() {
     this.startup.connected();
-    for (const thread of this.threads.values()) thread.resuming = false;
+    for (const thread of this.resumes) thread.resuming = false;
+    this.resumes = [];
     this.#flush();
   }
 
@@ -108,6 +136,12 @@ export class Session extends EventTarget {
     const frame = { type: "resume", thread_id: thread.id, after_seq: thread.lastSeq };
     if (thread.epoch !== null) frame.epoch = thread.epoch;
     thread.resuming = this.connection.send(frame);
+    if (thread.resuming) this.resumes.push(thread);
+  }
+
+  #resumed(thread) {
+    thread.resuming = false;
+    this.resumes = this.resumes.filter((other) => other !== thread);
   }
 
   #onConnection() {
@@ -149,6 +183,7 @@ export class Session extends EventTarget {
     for (const thread of this.threads.values()) {
       thread.release();
       if (thread === this.current || thread.active) this.#resume(thread);
+      for (const turn of thread.turns) if (turn.cancelling && !ENDED.includes(turn.state)) this.#sendCancel(turn);
     }
   }
 
@@ -158,6 +193,7 @@ export class Session extends EventTarget {
     thread.accepted(frame);
     this.outbox.remove(frame.message_id);
     if (frame.duplicate) this.#resume(thread);
+    this.#tell("asked", frame.thread_id);
     this.#flush();
   }
 
@@ -170,19 +206,23 @@ export class Session extends EventTarget {
     const turn = thread.turnOfRun(event.run_id);
     if (event.type === "agent_started" && turn.content === null) this.#askForWords(thread);
     const ended = ["agent_completed", "agent_failed", "agent_cancelled"].includes(event.type);
-    if (ended && thread === this.current && event.seq > thread.replayedTo) this.#tell("ended", turn);
+    if (!ended || event.seq <= thread.replayedTo) return;
+    this.#tell("answered", thread.id);
+    if (thread === this.current) this.#tell("ended", turn);
   }
 
   #onResumed(frame) {
     const thread = this.threads.get(frame.thread_id);
-    if (thread?.resumed(frame)) thread.resuming = false;
+    if (!thread?.resumed(frame)) return;
+    this.#resumed(thread);
+    if (!thread.described) this.#askForWords(thread);
   }
 
   #onSnapshot(frame) {
     const thread = this.threads.get(frame.thread_id);
     if (!thread) return;
     thread.restore(frame);
-    thread.resuming = false;
+    this.#resumed(thread);
   }
 
   #onError(frame) {
@@ -209,18 +249,21 @@ export class Session extends EventTarget {
   }
 
   #missing() {
-    const thread = [...this.threads.values()].find((other) => other.resuming);
+    const thread = this.resumes.shift();
     if (thread) Object.assign(thread, { missing: true, resuming: false });
   }
 
   /** Events name a question by its id only; its words come over HTTP when this page did not ask it itself. */
   async #askForWords(thread) {
+    Object.assign(thread, { described: true, wanting: true });
     if (thread.fetching) return;
     thread.fetching = true;
-    const messages = await threadMessages(thread.id).catch(() => []);
+    while (thread.wanting) {
+      thread.wanting = false;
+      thread.describe(await threadMessages(thread.id).catch(() => []));
+      this.#tell("change");
+    }
     thread.fetching = false;
-    thread.describe(messages);
-    this.#tell("change");
   }
 
   // --- threads -----------------------------------------------------------------------------------------------------

@@ -7,15 +7,17 @@ const APPLY = {
     turn.messageId ??= event.message_id;
   },
   agent_thinking(turn, event) {
-    turn.activity.push({ kind: "thinking", text: event.text });
+    turn.activity.push({ kind: "thinking", text: event.text, seq: event.seq });
   },
   tool_executing(turn, event) {
     const { tool_call_id: id, tool, arguments: given } = event;
-    turn.activity.push({ kind: "tool", id, tool, given, status: "running", summary: "", seconds: null });
+    const { seq } = event;
+    turn.activity.push({ kind: "tool", id, tool, given, status: "running", summary: "", seconds: null, seq, endSeq: seq });
   },
   tool_completed(turn, event) {
     const step = turn.activity.find((item) => item.id === event.tool_call_id);
-    if (step) Object.assign(step, { status: event.status, summary: event.summary, seconds: event.duration_seconds });
+    const { status, summary, duration_seconds: seconds, seq: endSeq } = event;
+    if (step) Object.assign(step, { status, summary, seconds, endSeq });
   },
   agent_delta(turn, event) {
     writeText(turn, event.offset, event.text);
@@ -23,7 +25,7 @@ const APPLY = {
   agent_restarted(turn, event) {
     Object.assign(turn, { text: "", base: 0, length: 0 });
     for (const step of turn.activity) if (step.status === "running") step.status = "interrupted";
-    turn.activity.push({ kind: "restarted", attempt: event.attempt });
+    turn.activity.push({ kind: "restarted", attempt: event.attempt, seq: event.seq });
   },
   agent_completed(turn, event) {
     const { answer, provenance, duration_seconds: seconds } = event;
@@ -46,14 +48,16 @@ const ACCEPTED = { waiting_for_services: "held", queued: "queued", running: "que
 const LISTED = { waiting: "queued" };
 
 const NOT_ACCEPTED = ["unsent", "sending", "refused"];
-const ACTIVE = ["held", "queued", "running"];
+const WAITING = ["held", "queued"];
+const ACTIVE = [...WAITING, "running"];
 export const ENDED = ["completed", "failed", "cancelled"];
 
 /**
  * A question and what became of it.
  *
  * `state`: `unsent` and `sending` before the server has it, `refused` if it did not take it, then `held`, `queued`,
- * `running`, and at last `completed`, `failed` or `cancelled`. `text` is the answer so far from character `base` on,
+ * `running`, and at last `completed`, `failed` or `cancelled`; `listed` where the server has begun it and its events are
+ * on their way. `text` is the answer so far from character `base` on,
  * `length` its characters (code points, as the wire counts them). `firstSeq` is null until the run has begun.
  */
 function newTurn(fields) {
@@ -97,7 +101,26 @@ export class Thread {
     /** What the running replay reaches to; inside it the server may leave numbers out that a crash has lost. */
     this.replayedTo = 0;
     this.missing = false;
+    /** Whether a snapshot stands for events that could not be replayed. */
+    this.restored = false;
+    this.resuming = false;
     this.turns = [];
+  }
+
+  /** Whether everything is here that the server had when it was last asked. */
+  get caughtUp() {
+    return this.epoch !== null && !this.resuming && this.lastSeq >= this.replayedTo;
+  }
+
+  /** Those that wait for their turn, in their order; who was cancelled stands in nobody's way. */
+  get waiting() {
+    return this.turns.filter((turn) => WAITING.includes(turn.state) && !turn.cancelling);
+  }
+
+  /** The turn of the run that an event belongs to; a snapshot has no events, so nothing is found in what it shows. */
+  turnOfEvent(seq) {
+    if (seq > this.lastSeq) return null;
+    return this.turns.findLast((turn) => turn.firstSeq !== null && turn.firstSeq <= seq && turn.firstSeq > 0) ?? null;
   }
 
   get running() {
@@ -165,7 +188,8 @@ export class Thread {
   restore(snapshot) {
     const unsent = this.turns.filter((turn) => NOT_ACCEPTED.includes(turn.state));
     Object.assign(this, { epoch: snapshot.epoch, lastSeq: snapshot.seq, replayedTo: snapshot.seq, turns: [] });
-    this.describe(snapshot.messages);
+    this.restored = true;
+    for (const message of snapshot.messages) if (message.role === "user") this.#listed(message);
     for (const message of snapshot.messages) if (message.role === "agent") this.#conclude(message);
     for (const turn of this.turns) if (turn.state !== "queued") turn.firstSeq = 0;
     const known = new Set(this.turns.map((turn) => turn.messageId));
@@ -176,8 +200,11 @@ export class Thread {
   describe(messages) {
     for (const message of messages) {
       if (message.role !== "user") continue;
-      const turn = this.turnOfMessage(message.message_id) ?? this.turnOfRun(message.run_id) ?? this.#listed(message);
+      const status = message.status === "waiting" ? "waiting" : "listed";
+      const known = this.turnOfMessage(message.message_id) ?? this.turnOfRun(message.run_id);
+      const turn = known ?? this.#listed({ ...message, status });
       turn.content ??= message.content;
+      turn.runId ??= message.run_id;
     }
   }
 

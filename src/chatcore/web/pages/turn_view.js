@@ -1,16 +1,18 @@
 /** One question and its answer on the page. */
 
 import { ActivityView } from "./activity_view.js";
+import { linkTo } from "./address.js";
 import { answerParts } from "./answer_view.js";
 import { el, retryButton, setText, show } from "./dom.js";
 import { provenanceView } from "./evidence_view.js";
+import { icon } from "./icons.js";
 import { MarkdownText } from "./render.js";
 import { ENDED } from "./thread.js";
-import { TURN_NOTES, WORKING } from "./words.js";
+import { TURN_NOTES, WITHDRAWN, WORKING } from "./words.js";
 
 const WORDS_UNKNOWN = "The words of this question could not be loaded.";
 
-/** @typedef {{ask: Function, retry: Function, edit: Function, cancel: Function}} Actions what the buttons do */
+/** @typedef {{ask: Function, retry: Function, edit: Function, cancel: Function, copy: Function}} Actions what the buttons do */
 
 export class TurnView {
   /** @param {object} turn of a Thread @param {Actions} actions */
@@ -33,13 +35,22 @@ export class TurnView {
     this.working = el("div", { class: "working" }, this.progress, this.cancelButton);
     this.parts = el("div", { class: "parts" });
     this.reply = this.#replyNode();
-    const said = el(
-      "section",
-      { class: "said" },
-      el("h3", { class: "who" }, "You"),
-      el("div", { class: "body" }, this.words, this.note),
+    this.withdrawButton = el(
+      "button",
+      { type: "button", class: "button", onclick: () => actions.cancel(turn), hidden: true },
+      "Cancel",
     );
-    this.node = el("article", { class: "turn" }, said, this.reply);
+    this.waiting = el("div", { class: "waiting" }, this.note, this.withdrawButton);
+    this.node = el("article", { class: "turn", tabindex: -1 }, this.#saidNode(), this.reply);
+  }
+
+  #saidNode() {
+    const { turn, actions } = this;
+    this.link = el("a", { class: "button plain tool-button turn-link", hidden: true }, icon("link"));
+    this.link.setAttribute("aria-label", "Copy link");
+    this.link.addEventListener("click", (event) => actions.copy(turn, event));
+    const body = el("div", { class: "body" }, this.words, this.waiting);
+    return el("section", { class: "said" }, el("h3", { class: "who" }, "You"), body, this.link);
   }
 
   #replyNode() {
@@ -47,16 +58,41 @@ export class TurnView {
     return el("section", { class: "reply" }, this.who, el("div", { class: "body" }, ...body));
   }
 
-  /** @param {boolean} live whether the page is connected, so that what happens is seen */
-  update(live) {
+  /**
+   * @param {boolean} live whether the page is connected, so that what happens is seen
+   * @param {import("./thread.js").Thread} thread
+   */
+  update(live, thread) {
     const { turn } = this;
-    setText(this.words, turn.content ?? WORDS_UNKNOWN);
+    setText(this.words, turn.content ?? (thread.fetching ? "\u2026" : WORDS_UNKNOWN));
     this.words.classList.toggle("meta", turn.content === null);
-    setText(this.note, TURN_NOTES[turn.state] ?? "");
-    this.note.className = `note ${turn.state}`;
+    this.#updateWaiting(live, thread.waiting.indexOf(turn) + 1);
+    this.#updateLink(thread);
     this.#updateReply(live);
     this.#updateProblem();
     if (turn.answer !== null && this.shownAnswer !== turn.answer) this.#showAnswer();
+  }
+
+  #updateWaiting(live, place) {
+    const { state, cancelling, runId } = this.turn;
+    const waits = state === "held" || state === "queued";
+    setText(this.note, waits && cancelling ? WITHDRAWN : (TURN_NOTES[state]?.(place) ?? ""));
+    this.note.className = `note ${state}`;
+    show(this.waiting, this.note.textContent !== "");
+    show(this.withdrawButton, waits && !cancelling && runId !== null);
+    this.withdrawButton.disabled = !live;
+  }
+
+  #updateLink(thread) {
+    const { firstSeq } = this.turn;
+    show(this.link, thread.id !== null && firstSeq > 0);
+    if (!this.link.hidden) this.link.href = linkTo(thread.id, firstSeq);
+  }
+
+  /** @param {number} seq of an event of this turn @returns {HTMLElement} what shows it: a step, or else all of the turn */
+  nodeOf(seq) {
+    const step = this.turn.activity.find((one) => seq === one.seq || seq === one.endSeq);
+    return step ? this.activity.unfold(step) : this.node;
   }
 
   #updateReply(live) {

@@ -1,5 +1,7 @@
 /** What the codes of the wire mean, in words for a person. */
 
+import { ordinal } from "./format.js";
+
 export const REASONS = {
   no_such_column: "The data has no such column.",
   out_of_range: "The question asks about a time or value outside the data.",
@@ -10,12 +12,17 @@ export const REASONS = {
 
 export const BASIS = { measured: "measured", what_if: "what if", ceiling: "at most" };
 
+/** By state; `place` is that in the queue of its conversation, 0 where it is in none any more. */
 export const TURN_NOTES = {
-  unsent: "Not sent yet: waits for the connection.",
-  sending: "Sending",
-  held: "Held: runs when the services are up.",
-  queued: "Accepted: waits for its turn.",
+  unsent: () => "Not sent yet: waits for the connection.",
+  sending: () => "Sending",
+  held: (place) => (place > 1 ? `Held: ${ordinal(place)} to run when the services are up.` : HELD),
+  queued: (place) => (place > 1 ? `Waiting: ${ordinal(place)} in line.` : "Waiting: next in line."),
 };
+
+const HELD = "Held: runs when the services are up.";
+
+export const WITHDRAWN = "Cancelled: it will not be run.";
 
 export const WORKING = {
   live: "Answering",
