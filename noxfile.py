@@ -76,6 +76,13 @@ def peer_python(session: nox.Session) -> str:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Two hundred kills under load: every acknowledged message ends exactly once."""
+    install(session, "dev")
+    session.run("python", "-m", "bench.crashes", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Each promise is broken on purpose, and its test has to notice."""
     install(session, "dev")

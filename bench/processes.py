@@ -78,7 +78,7 @@ async def serving(command: Sequence[str], environment: Mapping[str, str]) -> Asy
     with tempfile.TemporaryDirectory(prefix="chatcore-bench-") as name:
         folder = Path(name)
         own = {
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": python_path(),
             "BENCH_MOMENTS": str(folder / "moments"),
             "CHATCORE_DATABASE_URL": f"sqlite:///{folder / 'bench.db'}",
         }
@@ -148,6 +148,11 @@ async def clients_of(server: Server, count: int, seconds: float) -> AsyncIterato
         yield json.loads(told)
     finally:
         await _end(process)
+
+
+def python_path() -> str:
+    """Where servers find the applications of this folder, and the code under measurement where the caller names it."""
+    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def chatcore(*arguments: str) -> list[str]:
