@@ -117,7 +117,7 @@ def lie_about_completeness(history: History, record: Record) -> None:
 
 def tell_another_user(history: History, record: Record) -> None:
     _, _, frame = first(heard(history, m.AgentThinking))
-    others = (each for each in history.world.connections if each.user != frame.user_id and each.frames)
+    others = [each for each in history.world.connections if each.user != frame.user_id and each.frames]
     first(others).frames.append(msgspec.structs.replace(frame, user_id="another"))
 
 
