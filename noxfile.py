@@ -83,6 +83,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def histories(session: nox.Session) -> None:
+    """Ten thousand seeded histories of cuts, restarts and resumes, each judged against the log."""
+    install(session, "dev")
+    session.run("python", "tests/histories/run_histories.py", *(session.posargs or ["--count", "10000"]))
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Each promise is broken on purpose, and its test has to notice."""
     install(session, "dev")

@@ -179,8 +179,11 @@ async def running(
                     root.start_soon(keeper.keep)
                     if settings.prewarm:
                         manager.request_start()
-                    yield server
-                    await server.drain()
+                    try:
+                        yield server
+                        await server.drain()
+                    finally:
+                        server.supervisor.close()  # what is taken up from now on is left to the next start
                     runs.cancel_scope.cancel()
                 await _stop_services(server)
         finally:

@@ -231,7 +231,9 @@ class AgentSupervisor:
         return run_id in self._pending
 
     def enqueue(self, pending: PendingRun) -> None:
-        """Have an accepted message answered after those before it on its thread."""
+        """Have an accepted message answered after those before it on its thread; not by a server that is going away."""
+        if self._draining:
+            return
         thread_id = str(pending.context.thread_id)
         self._pending[str(pending.context.run_id)] = pending
         queue = self._queues.setdefault(thread_id, deque())
@@ -267,6 +269,10 @@ class AgentSupervisor:
         with trio.move_on_after(LET_GO_SECONDS):
             while self.running:
                 await self._changed.wait()
+
+    def close(self) -> None:
+        """Begin no run any more."""
+        self._draining = True
 
     def hurry(self) -> None:
         """Cut the runs that a drain still waits for."""

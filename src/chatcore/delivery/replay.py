@@ -56,9 +56,7 @@ class Replay:
         complete = request.epoch in (None, thread.epoch) and request.after_seq <= thread.last_seq
         await self.room()
         self._announce(request, thread, complete=complete)
-        watch.last_seq = request.after_seq if complete else thread.last_seq
-        if not complete:
-            await self._snapshot(thread)
+        watch.last_seq = request.after_seq if complete else await self._snapshot(request.thread_id)
         await self._replay(watch, thread)
         return complete
 
@@ -115,15 +113,9 @@ class Replay:
             )
         )
 
-    async def _snapshot(self, thread: Thread) -> None:
-        messages: list[m.ThreadMessage] = []
-        cursor: str | None = None
-        while True:
-            page = await self.store.messages(self.user_id, thread.thread_id, cursor=cursor)
-            messages += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+    async def _snapshot(self, thread_id: str) -> int:
+        """The thread as it is now, all of one moment; the last event that it shows."""
+        thread, messages = await self.store.snapshot(self.user_id, thread_id)
         await self.room()
         self.send(
             m.ThreadSnapshot(
@@ -132,6 +124,7 @@ class Replay:
                 thread_id=thread.thread_id,
                 epoch=thread.epoch,
                 seq=thread.last_seq,
-                messages=messages,
+                messages=list(messages),
             )
         )
+        return thread.last_seq

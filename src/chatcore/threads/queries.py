@@ -87,6 +87,7 @@ _MESSAGES = (
     .order_by(messages.c.id)
     .limit(bindparam("most"))
 )
+_ALL_MESSAGES = _MESSAGES.limit(None)
 _EVENTS = (
     select(events)
     .where(events.c.thread_id == bindparam("thread"), events.c.seq > bindparam("after"))
@@ -157,6 +158,16 @@ class Queries:
         taken, more = _fill(rows, limit, lambda row: len(row.content) + len(row.answer or b""))
         last = encode_cursor(messages_of(thread_id), taken[-1].id) if more else None
         return Page(items=tuple(map(_message, taken)), next=last)
+
+    def snapshot(self, user_id: str, thread_id: str) -> tuple[Thread, Sequence[ThreadMessage]]:
+        """The user's thread with all its messages, the oldest first.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+        """
+        thread = self.thread(user_id, thread_id)
+        rows = self._connection.execute(_ALL_MESSAGES, {"thread": thread_id, "after": 0})
+        return thread, [_message(row) for row in rows]
 
     def events(
         self, user_id: str, thread_id: str, *, after: int, limit: int, run_id: str | None = None

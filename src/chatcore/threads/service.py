@@ -199,6 +199,14 @@ class ThreadService:
         after = 0 if cursor is None else decode_cursor(messages_of(thread_id), cursor)
         return await self._read(lambda queries: queries.messages(user_id, thread_id, after=after, limit=limit))
 
+    async def snapshot(self, user_id: str, thread_id: str) -> tuple[Thread, Sequence[ThreadMessage]]:
+        """A thread with all its messages, the oldest first, both of one moment.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+        """
+        return await self._read(lambda queries: queries.snapshot(user_id, thread_id))
+
     # --- runs and their events --------------------------------------------------------------------------------------
 
     async def start_run(self, run_id: str, generation: int) -> int:
