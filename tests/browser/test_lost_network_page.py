@@ -84,3 +84,18 @@ def test_waking_does_not_wait_for_the_back_off(shop: Served, visit: Visit) -> No
         assert time.monotonic() - began < 3
         shop.tell("hurried.hears_on")
         expect_whole(turn)
+
+
+LIMIT_AFTER = """async lostSeconds => {
+  const { afterClose } = await import('/static/backoff.js');
+  const error = { error_code: 'CONNECTION_LIMIT', message: 'Too many', retryable: false };
+  return afterClose(1008, error, null, lostSeconds);
+}"""
+
+
+def test_a_connection_that_was_lost_does_not_keep_its_own_page_out(shop: Served, visit: Visit) -> None:
+    """The server counts it until its own ping goes unanswered; without one that was lost, the limit is final."""
+    page = visit(shop, "/status")
+    assert page.evaluate(LIMIT_AFTER, 20)["reconnect"] is True
+    assert page.evaluate(LIMIT_AFTER, 20)["afterSeconds"] > 0
+    assert page.evaluate(LIMIT_AFTER, 120)["reconnect"] is False
