@@ -230,7 +230,7 @@ class Tab:
         watch = self.watches.setdefault(frame["thread_id"], Watch())
         if not watch.live:
             return
-        first: int = frame.get("first_seq", frame["seq"])
+        first: int = frame["first_seq"] if "first_seq" in frame else frame["seq"]
         if not first <= watch.seq + 1 <= frame["seq"]:
             self.faults.append(f"{kind} {frame['seq']} of {frame['thread_id']} after {watch.seq}")
         watch.seq = frame["seq"]
