@@ -2,7 +2,7 @@
 
 ``python -m bench.restarts --restarts 50``: one conversation with ``chatcore.client`` in one block of ``connect``. While
 it lasts, the server is ended again and again, by SIGTERM and by SIGKILL in turns, and started on the same database and
-port. A run of an agent that may be begun again is under way nearly all the time; when it has ended, the next one begins.
+port. A run of an agent that may be begun again is under way nearly all the time; after its end the next one begins.
 """
 
 from __future__ import annotations
