@@ -22,7 +22,7 @@ Frame = dict[str, Any]
 RETRY_SECONDS = 0.1
 """How often a server that is away is tried: the downtime is what is measured, not the clients' patience."""
 
-OUTSTANDING = 3
+OUTSTANDING = 5
 """Messages of a user that are not answered yet; more are not sent."""
 
 RESUME_SECONDS = 0.3

@@ -2,7 +2,8 @@
 
 ``python -m bench.restarts --restarts 50``: one conversation with ``chatcore.client`` in one block of ``connect``. While
 it lasts, the server is ended again and again, by SIGTERM and by SIGKILL in turns, and started on the same database and
-port. A run of an agent that may be begun again is under way nearly all the time; after its end the next one begins.
+port. Its one run takes longer than any server is let alone, so each begins it again, and it ends with the last one;
+with ``--no-long`` there are many short ones, one after another.
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ class Reader:
     events: int = 0
     faults: list[str] = attrs.field(factory=list)
 
-    async def converse(self, chat: Chat, over: trio.Event) -> None:
-        """Ask one question after another in one thread, until told that it is over."""
+    async def converse(self, chat: Chat, kind: str, over: trio.Event) -> None:
+        """Ask one question after another in one thread, of a kind that the agent knows, until told that it is over."""
         thread_id: str | None = None
         while not over.is_set():
-            run = await chat.send(f"question {self.ends.total()}", thread_id=thread_id, agent="steady")
+            run = await chat.send(f"{kind} question {self.ends.total()}", thread_id=thread_id, agent="steady")
             thread_id = run.thread_id
             text, last = "", None
             async for event in run:
@@ -108,7 +109,7 @@ class Readiness:
         await self._changed.wait()
 
 
-async def survive(restarts: int, seed: int, speed: float) -> tuple[Reader, int]:
+async def survive(restarts: int, kind: str, seed: int, speed: float) -> tuple[Reader, int]:
     """One client, so many restarts; what it read, and how often it connected."""
     chance, reader, readiness, over = random.Random(seed), Reader(), Readiness(), trio.Event()
     async with restarting("bench.crash_app:app", CRASH_SPEED=str(speed), CHATCORE_DRAIN_SECONDS="3") as server:
@@ -117,7 +118,7 @@ async def survive(restarts: int, seed: int, speed: float) -> tuple[Reader, int]:
         async with connect(server.url, "reader", random=chance.random) as chat, trio.open_nursery() as nursery:
             nursery.start_soon(readiness.follow, chat)
             async with trio.open_nursery() as conversation:
-                conversation.start_soon(reader.converse, chat, over)
+                conversation.start_soon(reader.converse, chat, kind, over)
                 await readiness.next()
                 for number in range(restarts):
                     with trio.fail_after(SECONDS_A_RESTART):
@@ -136,16 +137,17 @@ async def _restart(server: RestartingServer, chance: random.Random, readiness: R
     await readiness.next()
 
 
-def main(*, restarts: int = 50, seed: int = 1, speed: float = 1.0, keep: bool = True) -> int:
+def main(*, restarts: int = 50, long: bool = True, seed: int = 1, speed: float = 1.0, keep: bool = True) -> int:
     """Restart a server beneath a client.
 
     Args:
         restarts: how many.
+        long: whether one run lasts through all of them.
         seed: of the moments, and of the client's waits.
         speed: what the times of the agent are divided by.
         keep: whether to write the result to bench/results.
     """
-    reader, connections = trio.run(survive, restarts, seed, speed)
+    reader, connections = trio.run(survive, restarts, "long" if long else "short", seed, speed)
     figures: dict[str, Any] = {
         "restarts": restarts,
         "connections": connections,
@@ -157,7 +159,7 @@ def main(*, restarts: int = 50, seed: int = 1, speed: float = 1.0, keep: bool = 
     }
     show("A client through restarts", ("", ""), [[name, str(value)] for name, value in figures.items()])
     if keep:
-        settings = {"restarts": restarts, "seed": seed, "speed": speed}
+        settings = {"restarts": restarts, "long": long, "seed": seed, "speed": speed}
         print(f"written to {save('restarts', settings, figures).relative_to(ROOT)}")
     return 1 if reader.faults or not reader.ends["completed"] else 0
 
