@@ -99,6 +99,8 @@ class StoreKeeper:
                 return
             try:
                 await store.check()
+                if not self._writable:
+                    self.recorder.log("storage_available")
                 self._writable = True
             except StorageUnavailable as error:
                 self._writable = False

@@ -106,6 +106,7 @@ async def test_a_full_disk_refuses_messages_and_loses_no_run(small_disk: Path, t
 
         assert "storage_unavailable" in server.log
         assert "SQLITE_FULL" in server.log
+        assert "storage_available" in server.log
         assert str(small_disk) not in server.log
         code, _ = await trio.to_thread.run_sync(server.terminate)
         assert code == 0

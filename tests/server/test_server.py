@@ -241,7 +241,8 @@ async def test_a_full_disk_is_known_and_so_is_its_end(tmp_path: Path, monkeypatc
             raise StorageUnavailable
 
     monkeypatch.setattr(ThreadService, "check", check_room)
-    store = keeper(f"sqlite:///{tmp_path}/x.db", Log())
+    log = Log()
+    store = keeper(f"sqlite:///{tmp_path}/x.db", log)
 
     async def check() -> None:
         nonlocal full
@@ -251,6 +252,7 @@ async def test_a_full_disk_is_known_and_so_is_its_end(tmp_path: Path, monkeypatc
             assert store.available is not full
 
     await held(store, check)
+    assert log.events == ["storage_unavailable", "storage_available"], "and said"
 
 
 def test_threads_whose_time_is_over_are_deleted_while_it_is_kept(
