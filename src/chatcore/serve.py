@@ -83,9 +83,38 @@ class Door:
         """Serve one connection."""
         if self._site is None and scope["type"] == "http" and scope["path"] == "/health/live":
             return await respond(send, 200, {"content-type": "application/json"}, LIVE)
+        if self._site is None and scope["type"] == "websocket":
+            stayed = await self._kept_waiting(receive)
+            if stayed is None:
+                return None
+            receive = stayed
         await self._opened.wait()
         assert self._site is not None  # noqa: S101  opened
         await self._site(scope, receive, send)
+
+    async def _kept_waiting(self, receive: Receive) -> Receive | None:
+        """What is received from a client that waits for the opening; None where it has gone meanwhile.
+
+        One that gave up and came back must not count twice: it would be refused for its own connections.
+        """
+        received = [await receive()]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_receive_into, received, receive, nursery.cancel_scope)
+            await self._opened.wait()
+            nursery.cancel_scope.cancel()
+        if received[-1]["type"] == "websocket.disconnect":
+            return None
+
+        async def again() -> Message:
+            return received.pop(0) if received else await receive()
+
+        return again
+
+
+async def _receive_into(received: list[Message], receive: Receive, waiting: trio.CancelScope) -> None:
+    """The next message, which before the handshake is answered is only the end of the connection."""
+    received.append(await receive())
+    waiting.cancel()
 
 
 async def _heed(signals: AsyncIterator[int], told: trio.Event, server: Server) -> None:
