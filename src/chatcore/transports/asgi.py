@@ -23,6 +23,10 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+ACCEPT = "chatcore.accept"
+"""The extension of a WebSocket's scope under which a listener of ours offers its own transport: called with
+``subprotocol`` and ``max_message_bytes``, it accepts, as :func:`accept_websocket` does."""
+
 INBOX_FRAMES = 512
 """More than the burst that the frame limit allows (400), so that a client within its limits never fills it."""
 
