@@ -77,9 +77,10 @@ def peer_python(session: nox.Session) -> str:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Two hundred kills under load: every acknowledged message ends exactly once."""
+    """Two hundred kills under load, and a client through fifty restarts: nothing is lost, and nothing told twice."""
     install(session, "dev")
     session.run("python", "-m", "bench.crashes", *session.posargs)
+    session.run("python", "-m", "bench.restarts")
 
 
 @nox.session

@@ -1,7 +1,8 @@
 """Two agents for a server that is killed: what they say is made from the message, so that it can be checked.
 
-A run takes half a second to three, streams words with tools in between, and marks its words with its attempt: text of
-an attempt that was lost can not be taken for that of another. ``CRASH_SPEED`` divides the times.
+A run takes half a second to three, or ten where the message begins with ``long``. It streams words with tools in
+between, and marks its words with its attempt: text of an attempt that was lost can not be taken for that of another.
+``CRASH_SPEED`` divides the times.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from chatcore import Answer, Application, Phase, Run, ServiceGraph, UserMessage
 
 SPEED = float(os.environ.get("CRASH_SPEED", "1"))
 START_SECONDS = 0.3
+LONG_SECONDS = 10.0
 
 services = ServiceGraph()
 
@@ -36,7 +38,8 @@ async def recite(message: UserMessage, run: Run) -> Answer:
     """Say words for a while, with tools in between."""
     chance, attempt = random.Random(message.content), secrets.token_hex(2)
     parts = chance.randint(5, 60)
-    pause = chance.uniform(0.5, 3.0) / SPEED / parts
+    seconds = LONG_SECONDS if message.content.startswith("long") else chance.uniform(0.5, 3.0)
+    pause = seconds / SPEED / parts
     await run.thinking("Let me see.")
     for number in range(parts):
         if chance.random() < 0.1:

@@ -22,7 +22,7 @@ Frame = dict[str, Any]
 RETRY_SECONDS = 0.1
 """How often a server that is away is tried: the downtime is what is measured, not the clients' patience."""
 
-OUTSTANDING = 3
+OUTSTANDING = 5
 """Messages of a user that are not answered yet; more are not sent."""
 
 RESUME_SECONDS = 0.3
@@ -230,7 +230,7 @@ class Tab:
         watch = self.watches.setdefault(frame["thread_id"], Watch())
         if not watch.live:
             return
-        first: int = frame.get("first_seq", frame["seq"])
+        first: int = frame["first_seq"] if "first_seq" in frame else frame["seq"]
         if not first <= watch.seq + 1 <= frame["seq"]:
             self.faults.append(f"{kind} {frame['seq']} of {frame['thread_id']} after {watch.seq}")
         watch.seq = frame["seq"]

@@ -235,7 +235,7 @@ def main(
 
     Args:
         kills: how many.
-        users: each with two connections, and up to three messages under way.
+        users: each with two connections, and up to five messages under way.
         seed: of what is sent, and of the moments.
         speed: what the times of the agents are divided by.
         keep: whether to write the result to bench/results.

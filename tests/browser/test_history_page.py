@@ -156,7 +156,7 @@ def test_tabs_mirror_each_other_and_their_queue(shop: Served, visit: Visit) -> N
         expect(waiting.nth(3)).to_contain_text("Waiting: 3rd in line.")
     other.bring_to_front()
     other.get_by_role("article").nth(2).get_by_role("button", name="Cancel").click()
-    expect(other.get_by_role("article").nth(2)).to_contain_text("Cancelled: it will not be run.")
+    expect(other.get_by_role("article").nth(2)).to_contain_text("Cancelling: it is not to be run.")
     expect(other.get_by_role("article").nth(3)).to_contain_text("Waiting: 2nd in line.")
     shop.tell("twin.hears_on")
     for seen in (page, other):
@@ -166,6 +166,20 @@ def test_tabs_mirror_each_other_and_their_queue(shop: Served, visit: Visit) -> N
         expect(seen.locator(".provenance")).to_have_count(3)
         questions = ["Which orders, slowly?", *(f"Which orders of {month}?" for month in ("March", "April", "May"))]
         expect(seen.locator(".words")).to_have_text(questions)
+
+
+def test_what_is_held_for_the_services_can_be_cancelled(serve: Serve, visit: Visit) -> None:
+    served = serve()
+    page = visit(served, "/?user_id=undecided")
+    first, second = ask(page, "Which orders?"), ask(page, "Which orders now?")
+    expect(second).to_contain_text("Held: 2nd to run when the services are up.")
+    first.get_by_role("button", name="Cancel").click()
+    expect(first).to_contain_text("Cancelling: it is not to be run.")
+    expect(second).to_contain_text("Held: runs when the services are up.")
+    served.tell(*EVERYTHING_UP)
+    expect(second.locator(".provenance")).to_be_visible()
+    expect(first.locator(".problem")).to_contain_text("Cancelled")
+    expect(first.get_by_role("table")).to_have_count(0)
 
 
 def test_the_sidebar_is_a_drawer_on_a_phone(shop: Served, visit: Visit) -> None:

@@ -28,6 +28,12 @@ def test_every_acknowledged_message_ends_once_whenever_the_server_is_killed() ->
     assert "ended as agent_completed" in done.stdout
 
 
+def test_a_client_reads_its_run_through_restarts() -> None:
+    command = [sys.executable, "-m", "bench.restarts", "--restarts", "3", "--speed", "4", "--no-keep"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # --- the judge ------------------------------------------------------------------------------------------------------
 
 

@@ -325,4 +325,25 @@ MUTANTS = [
         "initialization/test_token_bucket::test_idleness_fills_it_up_to_its_burst_and_no_further",
         ("limits.py", "if self._tokens < 1.0:", "if self._tokens < 0.0:"),
     ),
+    # --- storage ------------------------------------------------------------------------------------------------------
+    mutant(
+        "two servers have one database file",
+        "threads/test_thread_database::test_one_at_a_time_has_the_file_alone",
+        ("threads/sqlite.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),
+    ),
+    mutant(
+        "what was deleted stays in the log",
+        "threads/test_thread_erasing::test_what_a_killed_process_had_deleted_is_gone_with_the_next_start",
+        ("threads/sqlite.py", "wal_checkpoint(TRUNCATE)", "wal_checkpoint(PASSIVE)"),
+    ),
+    mutant(
+        "copies of what was deleted stay in pages",
+        "threads/test_thread_erasing::test_words_of_a_deleted_thread_are_in_no_file",
+        ("threads/sqlite.py", '        cursor.execute("VACUUM")\n', "        pass\n"),
+    ),
+    mutant(
+        "a thread is deleted for its age while it is being answered",
+        "threads/test_thread_erasing::test_threads_are_deleted_when_nothing_has_happened_for_so_long",
+        ("threads/schema.py", "and_(threads.c.updated_at < before, ~under_way)", "threads.c.updated_at < before"),
+    ),
 ]

@@ -332,3 +332,25 @@ async def test_no_statement_that_writes_searches_a_whole_table(tmp_path: Path) -
             scans = [step.detail for step in plan if step.detail.startswith("SCAN")]
             assert scans == ([] if name != "CLEAR_PROBES" else ["SCAN probes"]), name
     engine.dispose()
+
+
+# --- one at a time --------------------------------------------------------------------------------------------------
+
+
+async def test_one_at_a_time_has_the_file_alone(tmp_path: Path) -> None:
+    path, link = tmp_path / "chat.db", tmp_path / "link.db"
+    link.symlink_to(path)
+    async with open_threads(url(path), alone=True):
+        for way in (path, link):
+            with pytest.raises(StorageUnavailable) as refused:
+                async with open_threads(url(way), alone=True):
+                    pass
+            assert refused.value.__notes__ == ["another server has the database file"]
+        with pytest.raises(StorageUnavailable):
+            upgrade_database(url(path))
+        assert current_revision(url(path)) is not None
+        async with open_threads(url(path)) as beside:
+            await beside.create_thread("ann")
+    async with open_threads(url(link), alone=True):
+        pass
+    assert upgrade_database(url(path)) == current_revision(url(path))

@@ -58,7 +58,7 @@ async def converse(threads: ThreadService, rng: random.Random, count: int) -> di
 @pytest.mark.parametrize("seed", [7, 9, 14, 26])  # in these SQLite moves words out of a page and leaves a copy in it
 async def test_words_of_a_deleted_thread_are_in_no_file(tmp_path: Path, seed: int, autojump_clock: MockClock) -> None:
     rng = random.Random(seed)
-    with trio.fail_after(600):
+    with trio.fail_after(60):
         async with open_threads(url(tmp_path / "chat.db")) as threads, trio.open_nursery() as nursery:
             nursery.start_soon(threads.keep_erasing)
             spoken = await converse(threads, rng, 20)

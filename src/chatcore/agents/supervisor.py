@@ -159,7 +159,10 @@ class AgentSupervisor:
         with trio.CancelScope(shield=True):  # a client that leaves now must not leave a message kept but never run
             accepted = await store.accept_message(context.user_id, message, agent)
             acknowledge(self._acknowledgement(context, accepted))
-            if not accepted.ended and accepted.run_id not in self._pending:
+            if accepted.duplicate and not accepted.ended and not self.knows(accepted.run_id):
+                kept = await store.run(context.user_id, accepted.run_id)  # when nobody could be told so
+                message = msgspec.structs.replace(message, content=kept.content)
+            if not accepted.ended and not self.knows(accepted.run_id):
                 self._enqueue(context, message, accepted)
         self.manager.request_start()
 

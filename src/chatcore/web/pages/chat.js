@@ -174,9 +174,9 @@ function newConversation() {
 }
 
 function cancelOnEscape(event) {
-  const { running } = session.current;
+  const { foremost } = session.current;
   const own = event.defaultPrevented || event.isComposing || event.target.closest("select, .rail");
-  if (event.key === "Escape" && running && !own) session.cancel(running);
+  if (event.key === "Escape" && foremost && !own) session.cancel(foremost);
 }
 
 session.addEventListener("change", schedule);

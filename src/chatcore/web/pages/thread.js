@@ -131,6 +131,11 @@ export class Thread {
     return this.turns.some((turn) => ACTIVE.includes(turn.state));
   }
 
+  /** What is answered now, or would be next. */
+  get foremost() {
+    return this.running ?? this.waiting.find((turn) => turn.runId !== null) ?? null;
+  }
+
   turnOfMessage(messageId) {
     return messageId ? (this.turns.find((turn) => turn.messageId === messageId) ?? null) : null;
   }

@@ -22,7 +22,7 @@ export const TURN_NOTES = {
 
 const HELD = "Held: runs when the services are up.";
 
-export const WITHDRAWN = "Cancelled: it will not be run.";
+export const WITHDRAWN = "Cancelling: it is not to be run.";
 
 export const WORKING = {
   live: "Answering",
