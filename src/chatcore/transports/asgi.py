@@ -63,14 +63,15 @@ class AsgiTransport:
         self._held_bytes -= len(frame)
         return frame
 
-    async def send(self, text: str) -> None:
+    async def send(self, message: str | bytes) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         if self._closed:
             raise TransportClosed
         if self._gone.is_set():
             raise TransportBroken
-        await self._send({"type": "websocket.send", "text": text})
+        kind = "text" if isinstance(message, str) else "bytes"
+        await self._send({"type": "websocket.send", kind: message})
         if self._gone.is_set():
             raise TransportBroken
 

@@ -25,9 +25,9 @@ from chatcore.transports.websocket_protocol import (
     Part,
     Pinged,
     close_frame,
+    message_frame,
     ping_frame,
     pong_frame,
-    text_frame,
 )
 
 RECEIVE_BYTES = 65_536
@@ -91,10 +91,10 @@ class WebSocketTransport:
                 raise self._fault
             await self._read()
 
-    async def send(self, text: str) -> None:
+    async def send(self, message: str | bytes) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         self._check()
-        await self._send(text_frame(text))
+        await self._send(message_frame(message))
 
     async def close(self, code: int, reason: str) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -184,11 +184,9 @@ class WebSocketTransport:
 
     async def _linger(self) -> None:
         """Read on until the other side has closed too."""
-        while not self._broken:
-            await self._read()
-            if self._fault is not None or any(isinstance(item, Farewell) for item in self._inbox):
-                return
+        while not self._broken and not self._reader.left:
             self._inbox.clear()
+            await self._read()
 
     def _hang_up(self) -> None:
         if not self._broken:

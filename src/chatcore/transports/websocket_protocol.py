@@ -58,9 +58,11 @@ def switching_protocols(key: bytes, subprotocol: str | None) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def text_frame(text: str) -> bytes:
-    """A whole text message."""
-    return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+def message_frame(message: str | bytes) -> bytes:
+    """A whole message in one frame."""
+    if isinstance(message, str):
+        return Frame(Opcode.TEXT, message.encode()).serialize(mask=False)
+    return Frame(Opcode.BINARY, message).serialize(mask=False)
 
 
 def close_frame(code: int, reason: str) -> bytes:
@@ -107,9 +109,11 @@ class MessageReader:
 
     Args:
         max_message_bytes: of a message, over all its frames, checked before they are taken into memory.
+        left: whether the other side has sent its close frame, a right one or not; nothing comes after it.
     """
 
     max_message_bytes: int
+    left: bool = False
     _stream: StreamReader = attrs.field(factory=StreamReader)
     _frame: Generator[None, None, Frame] | None = None
     _parts: list[str] | list[bytes] | None = None
@@ -123,7 +127,8 @@ class MessageReader:
         Raises:
             TransportViolated: with the code to close with; nothing that follows can be read.
         """
-        self._stream.feed_data(data)
+        if not self._over:
+            self._stream.feed_data(data)
         while not self._over and (frame := self._next_frame()) is not None:
             yield self._taken(frame)
 
@@ -178,7 +183,7 @@ class MessageReader:
         return parts[0] if len(parts) == 1 else empty.join(parts)  # type: ignore[arg-type]
 
     def _farewell(self, payload: bytes) -> Farewell:
-        self._over = True
+        self._over = self.left = True
         try:
             code = int(Close.parse(payload).code)
         except UnicodeDecodeError:
