@@ -19,7 +19,8 @@
     └── TransportError
         ├── TransportClosed           this side closed it
         ├── TransportBroken           the other side is gone, or did not read in time
-        └── TransportOverrun          the other side sent faster than its frames were taken
+        ├── TransportOverrun          the other side sent faster than its frames were taken
+        └── TransportViolated         the other side broke the rules of its transport
 
 The text that a client sees comes from :data:`CATALOGUE` alone, never from an exception (guarantees.md, 48).
 """
@@ -355,3 +356,19 @@ class TransportBroken(TransportError):
 
 class TransportOverrun(TransportError):
     """The other side sent faster than its frames were taken; some are lost. It can still be told so."""
+
+
+@attrs.define
+class TransportViolated(TransportError):
+    """The other side broke the rules of its transport; it is closed with this code.
+
+    Args:
+        code: 1002, 1007 or 1009.
+        reason: in our own words.
+    """
+
+    code: CloseCode
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{int(self.code)}: {self.reason}"

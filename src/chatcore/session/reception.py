@@ -18,6 +18,7 @@ from chatcore.errors import (
     RequestRefused,
     TransportError,
     TransportOverrun,
+    TransportViolated,
 )
 from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder
@@ -80,6 +81,8 @@ class Reception:
                 data = await self.voice.transport.receive()
             except TransportOverrun:
                 return self._cut_off(RequestRefused(ErrorCode.RATE_LIMITED))
+            except TransportViolated as fault:
+                return self.voice.end(fault.code, fault.reason)
             except TransportError:
                 return self.voice.end(None)
             await self._take(data)

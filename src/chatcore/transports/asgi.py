@@ -23,6 +23,10 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+ACCEPT = "chatcore.accept"
+"""The extension of a WebSocket's scope under which a listener of ours offers its own transport: called with
+``subprotocol`` and ``max_message_bytes``, it accepts, as :func:`accept_websocket` does."""
+
 INBOX_FRAMES = 512
 """More than the burst that the frame limit allows (400), so that a client within its limits never fills it."""
 
@@ -59,14 +63,15 @@ class AsgiTransport:
         self._held_bytes -= len(frame)
         return frame
 
-    async def send(self, text: str) -> None:
+    async def send(self, message: str | bytes) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         if self._closed:
             raise TransportClosed
         if self._gone.is_set():
             raise TransportBroken
-        await self._send({"type": "websocket.send", "text": text})
+        kind = "text" if isinstance(message, str) else "bytes"
+        await self._send({"type": "websocket.send", kind: message})
         if self._gone.is_set():
             raise TransportBroken
 

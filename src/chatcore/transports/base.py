@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Transport(Protocol):
-    """Carries text frames both ways.
+    """Carries frames both ways.
 
     * ``receive`` never stops reading the connection: what is not asked for is kept, up to a bound, so that a
       disconnect is seen in every state (guarantees.md, 30).
@@ -20,11 +20,12 @@ class Transport(Protocol):
         Raises:
             TransportBroken: the other side is gone.
             TransportOverrun: it sent faster than its frames were taken; those that were kept came first.
+            TransportViolated: it broke the rules of the transport, which is to be closed with the code given.
             TransportClosed: this side closed it.
         """
 
-    async def send(self, text: str) -> None:
-        """Send a text frame.
+    async def send(self, message: str | bytes) -> None:
+        """Send a frame: ``str`` as text, ``bytes`` as binary.
 
         Raises:
             TransportBroken: the other side is gone or did not read in time.

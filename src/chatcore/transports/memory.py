@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import attrs
 import trio
@@ -23,7 +24,7 @@ class MemoryTransport:
     """The server's end. Made by :func:`memory_pair`."""
 
     _incoming: trio.MemoryReceiveChannel[str | bytes]
-    _outgoing: trio.MemorySendChannel[str]
+    _outgoing: trio.MemorySendChannel[str | bytes]
     send_seconds: float = 10.0
     closed: Closed | None = None
 
@@ -36,14 +37,14 @@ class MemoryTransport:
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise TransportBroken from None
 
-    async def send(self, text: str) -> None:
+    async def send(self, message: str | bytes) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         if self.closed is not None:
             raise TransportClosed
         try:
             with trio.move_on_after(self.send_seconds) as limit:
-                await self._outgoing.send(text)
+                await self._outgoing.send(message)
         except trio.BrokenResourceError:
             raise TransportBroken from None
         if limit.cancelled_caught:
@@ -67,7 +68,7 @@ class MemoryClient:
 
     transport: MemoryTransport
     _outgoing: trio.MemorySendChannel[str | bytes]
-    _incoming: trio.MemoryReceiveChannel[str]
+    _incoming: trio.MemoryReceiveChannel[str | bytes]
 
     async def send(self, frame: str | bytes) -> None:
         """Send a frame as it is."""
@@ -79,7 +80,7 @@ class MemoryClient:
         Raises:
             trio.EndOfChannel: the server closed; ``transport.closed`` says how.
         """
-        return await self._incoming.receive()
+        return cast("str", await self._incoming.receive())  # a session says nothing else
 
     def drop(self) -> None:
         """Be gone without a word, as a client does whose network is lost."""
@@ -94,6 +95,6 @@ def memory_pair(*, unread: int | float = math.inf) -> tuple[MemoryTransport, Mem
         unread: frames the client may leave unread before the server's sends wait; a stalled client is a small number.
     """
     to_server, from_client = trio.open_memory_channel[str | bytes](math.inf)
-    to_client, from_server = trio.open_memory_channel[str](unread)
+    to_client, from_server = trio.open_memory_channel[str | bytes](unread)
     transport = MemoryTransport(from_client, to_client)
     return transport, MemoryClient(transport, to_server, from_server)

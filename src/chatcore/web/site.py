@@ -7,6 +7,7 @@ imported (guarantees.md, 36).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeAlias
 
 import attrs
@@ -18,7 +19,7 @@ from chatcore.ids import new_id
 from chatcore.observability import describe_error
 from chatcore.server import Server
 from chatcore.session.session import open_session
-from chatcore.transports.asgi import LIVE, Message, Receive, Send, accept_websocket, respond
+from chatcore.transports.asgi import ACCEPT, LIVE, Message, Receive, Send, accept_websocket, respond
 from chatcore.web.admission import USER_KEY, Request, admit
 from chatcore.web.problems import Problem
 
@@ -77,7 +78,8 @@ class Site:
         context = UserExecutionContext(user_id=user, connection_id=new_id("conn"))
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         limit = self.server.settings.max_message_bytes
-        async with accept_websocket(receive, send, subprotocol=subprotocol, max_message_bytes=limit) as transport:
+        accept = scope["extensions"].get(ACCEPT) or partial(accept_websocket, receive, send)
+        async with accept(subprotocol=subprotocol, max_message_bytes=limit) as transport:
             await open_session(context, transport, self.server.session_parts).run()
 
     def _door(self, scope: Message) -> str | Problem:

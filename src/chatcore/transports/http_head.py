@@ -1,0 +1,195 @@
+"""The heads of HTTP/1.1 requests, judged before anything else reads them (RFC 9112). Sans-IO.
+
+What parsers disagree about is what requests are smuggled with, so nothing that could be read in two ways is passed
+on: a bare LF, a Content-Length beside a Transfer-Encoding or twice, a folded line, a name with a space. An upgrade to
+h2c is never taken: the request is passed on without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from chatcore.errors import ChatcoreError
+
+HEAD_BYTES: Final = 32_768
+"""The longest head: four times what browsers send with large cookies."""
+
+END: Final = b"\r\n\r\n"
+HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(rb"[\x21-\x7e]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_HOP: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
+
+
+@attrs.define
+class BadRequest(ChatcoreError):
+    """A request that is not passed on.
+
+    Args:
+        status: of the answer.
+        detail: what is wrong, in our own words.
+    """
+
+    status: int
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.detail}"
+
+
+@attrs.frozen
+class Head:
+    """A request's head.
+
+    Args:
+        method: as it came.
+        target: as it came.
+        version: ``1.0`` or ``1.1``.
+        headers: names in lower case, values without the space around them.
+    """
+
+    method: bytes
+    target: bytes
+    version: str
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    def all(self, name: bytes) -> list[bytes]:
+        """The values of every header of this name."""
+        return [value for given, value in self.headers if given == name]
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """The members of a header that is a list, in lower case."""
+        return [token.strip().lower() for value in self.all(name) for token in value.split(b",") if token.strip()]
+
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether it asks for a WebSocket."""
+        return b"websocket" in self.tokens(b"upgrade")
+
+    def bytes(self) -> bytes:
+        """The head again, without an offer to go on in another protocol."""
+        kept = [(name, value) for name, value in self.headers if name not in _HOP]
+        last = b"close" in self.tokens(b"connection") or b"transfer-encoding" in dict(kept)
+        kept += [(b"connection", b"close")] if last else []  # what follows a chunked body is not looked at
+        lines = [b"%s %s HTTP/%s" % (self.method, self.target, self.version.encode())]
+        return b"\r\n".join([*lines, *(b"%s: %s" % header for header in kept)]) + END
+
+
+def parse_head(raw: bytes) -> Head:
+    """The head that these bytes are, without the empty line that ends it.
+
+    Raises:
+        BadRequest: it could be read in two ways, or in none.
+    """
+    first, *lines = raw.split(b"\r\n")
+    method, target, version = _request_line(first)
+    head = Head(method, target, version, tuple(map(_header, lines)))
+    _check_framing(head)
+    hosts = len(head.all(b"host"))
+    if hosts > 1 or (hosts == 0 and version == "1.1"):
+        raise BadRequest(400, "One Host header is needed")
+    return head
+
+
+def _request_line(line: bytes) -> tuple[bytes, bytes, str]:
+    parts = line.split(b" ")
+    if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not _TARGET.fullmatch(parts[1]):
+        raise BadRequest(400, "The request line is malformed")
+    if parts[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
+        raise BadRequest(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
+    return parts[0], parts[1], parts[2][5:].decode()
+
+
+def _header(line: bytes) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(b":")
+    if not colon or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+        raise BadRequest(400, "A header line is malformed")
+    return name.lower(), value.strip(b" \t")
+
+
+def _check_framing(head: Head) -> None:
+    lengths, codings = head.all(b"content-length"), head.all(b"transfer-encoding")
+    if len(lengths) > 1 or (lengths and codings) or len(codings) > 1:
+        raise BadRequest(400, "The length of the body is given twice")
+    if lengths and not _LENGTH.fullmatch(lengths[0]):
+        raise BadRequest(400, "Content-Length must be a whole number")
+    if codings and (codings[0].lower() != b"chunked" or head.version == "1.0"):
+        raise BadRequest(400, "Transfer-Encoding must be chunked")
+
+
+@attrs.define
+class RequestFilter:
+    """Lets a client's bytes through, once the head that they belong to was judged.
+
+    ``upgrade`` is set when the first request asks for a WebSocket: nothing of it is let through, and ``rest`` has what
+    came after its head. ``decided`` says that the first head was judged, or that these are no requests to be judged.
+    """
+
+    upgrade: Head | None = None
+    decided: bool = False
+    rest: bytes = b""
+    _held: bytearray = attrs.field(factory=bytearray)
+    _body_left: int = 0
+    _all_pass: bool = False
+
+    def feed(self, data: bytes) -> bytes:
+        """What may be passed on now.
+
+        Raises:
+            BadRequest: nothing more may be.
+        """
+        self._held += data
+        return b"".join(self._passed())
+
+    def _passed(self) -> Iterator[bytes]:
+        while self._held and self.upgrade is None:
+            if self._all_pass:
+                yield self._take(len(self._held))
+            elif self._body_left:
+                body = self._take(min(self._body_left, len(self._held)))
+                self._body_left -= len(body)
+                yield body
+            elif not self.decided and HTTP2_PREFACE.startswith(self._held[: len(HTTP2_PREFACE)]):
+                if len(self._held) < len(HTTP2_PREFACE):
+                    return
+                self.decided = self._all_pass = True
+            else:
+                head = self._head()
+                if head is None:
+                    return
+                yield from self._judged(head)
+
+    def _head(self) -> Head | None:
+        """The next head, None while it is incomplete."""
+        while not self.decided and self._held.startswith(b"\r\n"):
+            del self._held[:2]  # RFC 9112, 2.2: an empty line before the first request is ignored
+        end = self._held.find(END)
+        begin = self._held[: end if end >= 0 else HEAD_BYTES + 1]
+        if len(begin) > HEAD_BYTES:
+            raise BadRequest(431, "The head of the request is too long")
+        if _BARE_LF.search(begin):
+            raise BadRequest(400, "Lines must end in CRLF")
+        return parse_head(self._take(end + len(END))[: -len(END)]) if end >= 0 else None
+
+    def _judged(self, head: Head) -> Iterator[bytes]:
+        if head.wants_websocket and not self.decided:
+            self.upgrade, self.rest = head, self._take(len(self._held))
+        else:
+            lengths = head.all(b"content-length")
+            self._body_left = int(lengths[0]) if lengths else 0
+            self._all_pass = bool(head.all(b"transfer-encoding"))
+            yield head.bytes()
+        self.decided = True
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._held[:count])
+        del self._held[:count]
+        return taken

@@ -1,0 +1,111 @@
+"""A WebSocket from its handshake on, as one call of an ASGI application that finds a transport of ours in its scope."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+import msgspec
+import trio
+
+from chatcore.limits import TokenBucket
+from chatcore.settings import Settings
+from chatcore.transports.asgi import ACCEPT, Message
+from chatcore.transports.base import Transport
+from chatcore.transports.http_head import Head
+from chatcore.transports.websocket import Stream, talking
+from chatcore.transports.websocket_protocol import accept_key, switching_protocols
+
+
+async def serve_websocket(stream: Stream, head: Head, rest: bytes, app: Any, settings: Settings) -> None:
+    """Have the application accept or refuse a WebSocket, and serve it.
+
+    Args:
+        stream: the connection.
+        head: of the request.
+        rest: what came after it.
+        app: the ASGI application.
+        settings: its limits.
+
+    Raises:
+        BadRequest: the handshake is malformed.
+    """
+    upgrade = Upgrade(stream, accept_key(head), rest, settings)
+    await app(_scope(head, stream) | {"extensions": {ACCEPT: upgrade.accept}}, upgrade.connect, upgrade.refuse)
+
+
+@attrs.define(eq=False)
+class Upgrade:
+    """One handshake."""
+
+    _stream: Stream
+    _key: bytes
+    _rest: bytes
+    _settings: Settings
+    _head: bytes = b""
+
+    async def connect(self) -> Message:
+        """ASGI's ``receive``."""
+        await trio.lowlevel.checkpoint()
+        return {"type": "websocket.connect"}
+
+    async def refuse(self, message: Message) -> None:
+        """ASGI's ``send``, for an answer other than a WebSocket."""
+        if message["type"] == "websocket.http.response.start":
+            self._head = _answer_head(message["status"], message["headers"])
+        else:
+            await self._stream.send_all(self._head + message["body"])
+
+    @asynccontextmanager
+    async def accept(self, *, subprotocol: str | None, max_message_bytes: int) -> AsyncIterator[Transport]:
+        """Accept the handshake."""
+        settings = self._settings
+        await self._stream.send_all(switching_protocols(self._key, subprotocol))
+        async with talking(
+            self._stream,
+            self._rest,
+            max_message_bytes=max_message_bytes,
+            small=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
+            ping_seconds=settings.ping_seconds,
+            pong_timeout_seconds=settings.pong_timeout_seconds,
+        ) as transport:
+            yield transport
+
+
+def plain_answer(status: int, detail: str) -> bytes:
+    """A whole answer to what is not worth a conversation."""
+    body = msgspec.json.encode({"title": HTTPStatus(status).phrase, "status": status, "detail": detail})
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+    headers += [(b"sec-websocket-version", b"13")] if status == HTTPStatus.UPGRADE_REQUIRED else []
+    return _answer_head(status, headers) + body
+
+
+def _answer_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+    lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+    lines += [b"%s: %s" % header for header in headers]
+    return b"\r\n".join([*lines, b"connection: close"]) + b"\r\n\r\n"
+
+
+def _scope(head: Head, stream: Any) -> dict[str, Any]:
+    path, _, query = head.target.partition(b"?")
+    local, peer = stream.socket.getsockname(), stream.socket.getpeername()
+    return {
+        "type": "websocket",
+        "asgi": {"version": "3.0"},
+        "scheme": "ws",
+        "path": path.decode("ascii"),
+        "query_string": query,
+        "headers": list(head.headers),
+        "subprotocols": [token.decode("latin-1") for token in _members(head, b"sec-websocket-protocol")],
+        "server": (local[0], local[1]),
+        "client": (peer[0], peer[1]),
+        "state": {},
+    }
+
+
+def _members(head: Head, name: bytes) -> list[bytes]:
+    """The members of a header that is a list, as they came."""
+    return [token.strip() for value in head.all(name) for token in value.split(b",") if token.strip()]

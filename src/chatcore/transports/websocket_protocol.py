@@ -1,0 +1,202 @@
+"""The server's side of RFC 6455 without a socket: the handshake, and from bytes to messages. Sans-IO.
+
+Frames are parsed by the library ``websockets``, which unmasks in C; what they make together is decided here: messages
+and their limits, UTF-8 as early as it can be told, and the code with which a fault closes.
+"""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+from base64 import b64decode, b64encode
+from collections.abc import Generator, Iterator
+from hashlib import sha1
+from typing import Final, TypeAlias
+
+import attrs
+from websockets.exceptions import PayloadTooBig, ProtocolError
+from websockets.frames import Close, Frame, Opcode
+from websockets.streams import StreamReader
+
+from chatcore.errors import CloseCode, TransportViolated
+from chatcore.transports.http_head import BadRequest, Head
+
+GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""RFC 6455, section 1.3."""
+
+
+def accept_key(head: Head) -> bytes:
+    """What proves that the handshake was understood (RFC 6455, section 4.2).
+
+    Raises:
+        BadRequest: it is no handshake of version 13.
+    """
+    if head.method != b"GET" or head.version != "1.1" or b"upgrade" not in head.tokens(b"connection"):
+        raise BadRequest(400, "A WebSocket is asked for with GET, HTTP/1.1 and Connection: Upgrade")
+    if head.all(b"content-length") not in ([], [b"0"]) or head.all(b"transfer-encoding"):
+        raise BadRequest(400, "A WebSocket's handshake has no body")
+    if head.all(b"sec-websocket-version") != [b"13"]:
+        raise BadRequest(426, "Only version 13 of WebSocket is spoken here")
+    keys = head.all(b"sec-websocket-key")
+    if len(keys) != 1 or not _is_key(keys[0]):
+        raise BadRequest(400, "Sec-WebSocket-Key must be 16 bytes in Base64, once")
+    return b64encode(sha1(keys[0] + GUID, usedforsecurity=False).digest())
+
+
+def _is_key(key: bytes) -> bool:
+    try:
+        return len(b64decode(key, validate=True)) == 16
+    except binascii.Error:
+        return False
+
+
+def switching_protocols(key: bytes, subprotocol: str | None) -> bytes:
+    """The answer that accepts a handshake."""
+    lines = [b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade"]
+    lines += [b"Sec-WebSocket-Accept: " + key]
+    lines += [b"Sec-WebSocket-Protocol: " + subprotocol.encode()] if subprotocol is not None else []
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def message_frame(message: str | bytes) -> bytes:
+    """A whole message in one frame."""
+    if isinstance(message, str):
+        return Frame(Opcode.TEXT, message.encode()).serialize(mask=False)
+    return Frame(Opcode.BINARY, message).serialize(mask=False)
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """The last frame; a reason that is too long for it is left out in part."""
+    room = reason.encode()[: 125 - 2].decode(errors="ignore")
+    return Frame(Opcode.CLOSE, Close(code, room).serialize()).serialize(mask=False)
+
+
+def ping_frame(payload: bytes) -> bytes:
+    """Asks whether the other side is there."""
+    return Frame(Opcode.PING, payload).serialize(mask=False)
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """Says that this side is."""
+    return Frame(Opcode.PONG, payload).serialize(mask=False)
+
+
+@attrs.frozen
+class Pinged:
+    """The other side asks with this payload whether this one is there."""
+
+    payload: bytes
+
+
+@attrs.frozen
+class Part:
+    """Something came that is no message by itself: a pong, or a part of a message."""
+
+
+@attrs.frozen
+class Farewell:
+    """The other side closes. ``code`` is what it is to be answered with."""
+
+    code: int
+
+
+Incoming: TypeAlias = str | bytes | Pinged | Part | Farewell
+
+
+@attrs.define(eq=False)
+class MessageReader:
+    """From bytes to messages.
+
+    Args:
+        max_message_bytes: of a message, over all its frames, checked before they are taken into memory.
+        left: whether the other side has sent its close frame, a right one or not; nothing comes after it.
+    """
+
+    max_message_bytes: int
+    left: bool = False
+    _stream: StreamReader = attrs.field(factory=StreamReader)
+    _frame: Generator[None, None, Frame] | None = None
+    _parts: list[str] | list[bytes] | None = None
+    _decoder: codecs.IncrementalDecoder | None = None
+    _held_bytes: int = 0
+    _over: bool = False
+
+    def feed(self, data: bytes) -> Iterator[Incoming]:
+        """What these bytes complete, in order; after a farewell nothing more.
+
+        Raises:
+            TransportViolated: with the code to close with; nothing that follows can be read.
+        """
+        if not self._over:
+            self._stream.feed_data(data)
+        while not self._over and (frame := self._next_frame()) is not None:
+            yield self._taken(frame)
+
+    def _next_frame(self) -> Frame | None:
+        room = self.max_message_bytes - self._held_bytes
+        if self._frame is None:
+            self._frame = Frame.parse(self._stream.read_exact, mask=True, max_size=max(room, 125))
+        try:
+            next(self._frame)
+        except StopIteration as done:
+            self._frame = None
+            frame: Frame = done.value
+            return frame
+        except PayloadTooBig:
+            raise self._fault(CloseCode.MESSAGE_TOO_BIG, "The message is too large") from None
+        except ProtocolError:
+            raise self._fault(CloseCode.PROTOCOL_ERROR, "Not a frame of RFC 6455") from None
+        return None
+
+    def _taken(self, frame: Frame) -> Incoming:
+        if frame.opcode == Opcode.PING:
+            return Pinged(bytes(frame.data))
+        if frame.opcode == Opcode.PONG:
+            return Part()
+        if frame.opcode == Opcode.CLOSE:
+            return self._farewell(bytes(frame.data))
+        return self._message(frame)
+
+    def _message(self, frame: Frame) -> Incoming:
+        if (frame.opcode == Opcode.CONT) != (self._parts is not None):
+            raise self._fault(CloseCode.PROTOCOL_ERROR, "A message within a message, or none to continue")
+        self._held_bytes += len(frame.data)
+        if self._held_bytes > self.max_message_bytes:
+            raise self._fault(CloseCode.MESSAGE_TOO_BIG, "The message is too large")
+        if self._parts is None:
+            self._parts = []
+            self._decoder = codecs.getincrementaldecoder("utf-8")() if frame.opcode == Opcode.TEXT else None
+        self._parts.append(self._decoded(bytes(frame.data), frame.fin))  # type: ignore[arg-type]  # all of one kind
+        return self._whole() if frame.fin else Part()
+
+    def _decoded(self, data: bytes, final: bool) -> str | bytes:
+        if self._decoder is None:
+            return data
+        try:
+            return self._decoder.decode(data, final)
+        except UnicodeDecodeError:
+            raise self._fault(CloseCode.INVALID_DATA, "Text must be UTF-8") from None
+
+    def _whole(self) -> str | bytes:
+        parts, empty = self._parts or [], "" if self._decoder is not None else b""
+        self._parts, self._decoder, self._held_bytes = None, None, 0
+        return parts[0] if len(parts) == 1 else empty.join(parts)  # type: ignore[arg-type]
+
+    def _farewell(self, payload: bytes) -> Farewell:
+        self._over = self.left = True
+        try:
+            code = int(Close.parse(payload).code)
+        except UnicodeDecodeError:
+            raise self._fault(CloseCode.INVALID_DATA, "Text must be UTF-8") from None
+        except ProtocolError:
+            raise self._fault(CloseCode.PROTOCOL_ERROR, "Not a close frame of RFC 6455") from None
+        return Farewell(CloseCode.NORMAL if code == NO_CODE else code)
+
+    def _fault(self, code: CloseCode, reason: str) -> TransportViolated:
+        self._over = True
+        self._stream.discard()
+        return TransportViolated(code, reason)
+
+
+NO_CODE: Final = 1005
+"""What stands for a close frame without a code (RFC 6455, section 7.1.5); it may not be sent."""

@@ -1,0 +1,248 @@
+"""The transport of ``/ws``: bounded sends, a peer that is noticed to be gone, and closes that arrive."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair, wait_all_tasks_blocked
+from websockets.frames import Close, Frame, Opcode
+
+from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, TransportViolated
+from chatcore.limits import TokenBucket
+from chatcore.testing import in_virtual_time
+from chatcore.transports.asgi import LINGER_SECONDS
+from chatcore.transports.websocket import WebSocketTransport, talking
+
+PING, PONG = 20.0, 5.0
+
+
+@attrs.define(eq=False)
+class Wire:
+    """The server's end of a wire without a network; its sends take ``seconds``, for ever where the peer is stuck."""
+
+    stream: trio.StapledStream[MemorySendStream, MemoryReceiveStream]
+    seconds: float = 0.0
+    hung_up_at: float | None = None
+
+    async def send_all(self, data: bytes) -> None:
+        with trio.move_on_after(10) as limit:
+            await trio.sleep(self.seconds)
+            await self.stream.send_all(data)
+        if limit.cancelled_caught:
+            raise trio.BrokenResourceError
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self.stream.receive_some(max_bytes)
+
+    def hang_up(self) -> None:
+        self.hung_up_at = trio.current_time()
+        self.stream.send_stream.close()
+        self.stream.receive_stream.close()
+
+
+@attrs.define(eq=False)
+class Peer:
+    """The client's end, frame by frame."""
+
+    stream: trio.StapledStream[MemorySendStream, MemoryReceiveStream]
+    wire: Wire
+
+    async def send(self, opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> None:
+        await self.stream.send_all(Frame(opcode, data, fin).serialize(mask=True))
+
+    async def frames(self) -> list[tuple[Opcode, bytes]]:
+        """What has come."""
+        await wait_all_tasks_blocked()
+        data, found = b"", []
+        with trio.move_on_after(0.001):
+            while part := await self.stream.receive_some():
+                data += bytes(part)
+        while data:
+            size = data[1] if data[1] < 126 else int.from_bytes(data[2:4], "big")
+            begin = 2 if data[1] < 126 else 4
+            found.append((Opcode(data[0] & 0x0F), data[begin : begin + size]))
+            data = data[begin + size :]
+        return found
+
+
+@asynccontextmanager
+async def talk(
+    rest: bytes = b"", *, per_second: float = 0.0, ping_seconds: float = PING
+) -> AsyncIterator[tuple[WebSocketTransport, Peer]]:
+    ours, theirs = memory_stream_pair()
+    wire = Wire(ours)
+    async with talking(
+        wire,
+        rest,
+        max_message_bytes=1000,
+        small=TokenBucket(per_second, 10),
+        ping_seconds=ping_seconds,
+        pong_timeout_seconds=PONG,
+    ) as transport:
+        yield transport, Peer(theirs, wire)
+
+
+@in_virtual_time
+async def test_messages_go_both_ways_beginning_with_what_came_at_once() -> None:
+    async with talk(Frame(Opcode.TEXT, b"first").serialize(mask=True)) as (transport, peer):
+        await peer.send(Opcode.TEXT, b"second")
+        await peer.send(Opcode.BINARY)
+        assert [await transport.receive() for _ in range(3)] == ["first", "second", b""]
+        await transport.send("Zoë")
+        assert await peer.frames() == [(Opcode.TEXT, "Zoë".encode())]
+
+
+@in_virtual_time
+async def test_pings_are_answered_without_being_seen() -> None:
+    async with talk() as (transport, peer):
+        await peer.send(Opcode.PING, b"one")
+        await peer.send(Opcode.TEXT, b"x")
+        assert await transport.receive() == "x"
+        assert await peer.frames() == [(Opcode.PONG, b"one")]
+
+
+@in_virtual_time
+async def test_a_ping_during_a_slow_send_is_answered_after_it_and_reading_goes_on() -> None:
+    async with talk() as (transport, peer), trio.open_nursery() as nursery:
+        peer.wire.seconds = 2
+        nursery.start_soon(transport.send, "slow")
+        await wait_all_tasks_blocked()
+        for payload in (b"one", b"two"):
+            await peer.send(Opcode.PING, payload)
+        await peer.send(Opcode.TEXT, b"x")
+        assert await transport.receive() == "x"
+        assert trio.current_time() < 1, "the reader did not wait for the writer"
+        await trio.sleep(5)
+        assert await peer.frames() == [(Opcode.TEXT, b"slow"), (Opcode.PONG, b"two")]
+
+
+@in_virtual_time
+async def test_a_peer_that_vanished_is_hung_up_on_within_interval_and_timeout() -> None:
+    async with talk() as (transport, peer):
+        await peer.send(Opcode.TEXT, b"x")
+        await trio.sleep(7)
+        assert await transport.receive() == "x"
+        with pytest.raises(TransportBroken):
+            await transport.receive()
+        assert trio.current_time() == pytest.approx(7 + PING + PONG)
+        with pytest.raises(TransportBroken):
+            await transport.send("x")
+
+
+@in_virtual_time
+async def test_a_quiet_peer_that_answers_pings_stays() -> None:
+    async with talk() as (transport, peer), trio.open_nursery() as nursery:
+
+        async def answer() -> None:
+            while True:
+                await trio.sleep(PING + 1)
+                if (Opcode.PING, b"") in await peer.frames():
+                    await peer.send(Opcode.PONG)
+
+        nursery.start_soon(answer)
+        with trio.move_on_after(10 * PING) as long_silence:
+            await transport.receive()
+        assert long_silence.cancelled_caught
+        assert peer.wire.hung_up_at is None
+        nursery.cancel_scope.cancel()
+
+
+@in_virtual_time
+async def test_a_peer_that_leaves_is_seen_and_its_farewell_answered() -> None:
+    async with talk() as (transport, peer):
+        await peer.send(Opcode.CLOSE, Close(1001, "bye").serialize())
+        with pytest.raises(TransportBroken):
+            await transport.receive()
+        assert await peer.frames() == [(Opcode.CLOSE, Close(1001, "").serialize())]
+    async with talk() as (transport, peer):
+        await peer.stream.aclose()
+        with pytest.raises(TransportBroken):
+            await transport.receive()
+        with pytest.raises(TransportBroken):
+            await transport.send("x")
+
+
+@in_virtual_time
+async def test_a_close_carries_code_and_reason_and_waits_for_the_answer() -> None:
+    async with talk() as (transport, peer), trio.open_nursery() as nursery:
+        nursery.start_soon(transport.close, 1012, "Draining")
+        assert await peer.frames() == [(Opcode.CLOSE, Close(1012, "Draining").serialize())]
+        await peer.send(Opcode.TEXT, b"on its way")
+        await peer.send(Opcode.CLOSE, Close(1012, "").serialize())
+        await wait_all_tasks_blocked()
+        assert not nursery.child_tasks
+        for call in (transport.receive(), transport.send("x")):
+            with pytest.raises(TransportClosed):
+                await call
+        await transport.close(1000, "again")
+        assert await peer.frames() == []
+
+
+@in_virtual_time
+async def test_a_close_that_is_not_answered_ends_in_time() -> None:
+    async with talk() as (transport, _):
+        await transport.close(1012, "Draining")
+        assert trio.current_time() == LINGER_SECONDS
+
+
+@in_virtual_time
+async def test_a_peer_that_does_not_read_breaks_the_send_in_time() -> None:
+    async with talk() as (transport, peer):
+        peer.wire.seconds = float("inf")
+        with pytest.raises(TransportBroken):
+            await transport.send("x")
+        assert trio.current_time() == 10
+        await transport.close(1000, "")
+        assert trio.current_time() == 10
+
+
+@in_virtual_time
+async def test_a_send_that_was_cancelled_is_the_last() -> None:
+    async with talk() as (transport, peer):
+        peer.wire.seconds = 2
+        with trio.move_on_after(1):
+            await transport.send("half")
+        with pytest.raises(TransportBroken):
+            await transport.send("x")
+        assert peer.wire.hung_up_at == 1
+
+
+@in_virtual_time
+async def test_a_fault_comes_after_what_was_right_and_can_be_answered_with_its_code() -> None:
+    async with talk() as (transport, peer), trio.open_nursery() as nursery:
+        await peer.send(Opcode.TEXT, b"right")
+        await peer.send(Opcode.TEXT, b"\xff")
+        assert await transport.receive() == "right"
+        for _ in range(2):
+            with pytest.raises(TransportViolated) as fault:
+                await transport.receive()
+        nursery.start_soon(transport.close, fault.value.code, fault.value.reason)
+        assert (await peer.frames())[0] == (Opcode.CLOSE, Close(1007, "Text must be UTF-8").serialize())
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.CONT])
+@in_virtual_time
+async def test_a_flood_of_what_is_no_message_is_an_overrun(opcode: Opcode) -> None:
+    async with talk(per_second=1) as (transport, peer):
+        if opcode is Opcode.CONT:
+            await peer.send(Opcode.TEXT, fin=False)
+        for _ in range(12):
+            await peer.send(opcode, fin=opcode is not Opcode.CONT)
+        with pytest.raises(TransportOverrun):
+            await transport.receive()
+
+
+@in_virtual_time
+async def test_every_call_is_a_checkpoint() -> None:
+    async with talk() as (transport, peer):
+        await peer.send(Opcode.TEXT, b"x")
+        for call in (transport.receive, transport.send):
+            with trio.CancelScope() as cancelled:
+                cancelled.cancel()
+                await (call("x") if call == transport.send else call())  # type: ignore[call-arg]
+            assert cancelled.cancelled_caught
