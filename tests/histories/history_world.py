@@ -318,7 +318,7 @@ class World:
         with suppress(RequestRefused):  # it is gone already, or the server is going
             store = await server.keeper.opened()
             await store.thread(user, thread_id)
-            server.supervisor.give_up_thread(thread_id)
+            await server.supervisor.give_up_thread(thread_id)
             await store.delete_thread(user, thread_id)
 
 
