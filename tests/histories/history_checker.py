@@ -95,6 +95,7 @@ def judge(world: World, families: Iterable[Family], tabs: Iterable[Tab], record:
         for thread_id, held in tab.held.items():
             if thread_id in record.threads:
                 judge_held(tab.name, held, record.threads[thread_id], record, world)
+    demand(not world.too_early, "an event is stored before anyone hears of it", *world.too_early)
     demand("session_failed" not in world.logged, "a session failed with an exception of the server")
 
 

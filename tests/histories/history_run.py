@@ -132,6 +132,7 @@ class History:
         for connection in self.world.connections:
             await connection.close()
         await self.world.drain()
+        self.world.log.close()
         return self._verdict(record)
 
     def _populate(self) -> None:

@@ -60,7 +60,7 @@ class Disk:
     def begin(self, seed: int) -> None:
         """A new history, on an empty database."""
         self.rng = Random(f"disk {seed}")
-        self.slowness = self.rng.choice((0.0, 0.0, 0.002, 0.02))
+        self.slowness = self.rng.choice((0.0, 0.002, 0.02, 0.05))
         self.slot, self.commits = 0, 0
         self.at_commit = lambda _: None
         self._copy(self.folder / "template.db", self.path)

@@ -18,8 +18,11 @@ from chatcore.protocol.run import first_seq
 PAUSES = (0.0, 0.0, 0.0, 0.001, 0.01, 0.1, 0.6)
 """Seconds between two doings of a tab."""
 
-UNREAD = (float("inf"), float("inf"), float("inf"), 3, 0)
+UNREAD = (float("inf"), float("inf"), 3, 0)
 """Frames that a connection carries unread before the server's sends wait."""
+
+DOZES = (0.05, 0.5, 4.0)
+"""Seconds without reading that the server puts up with."""
 
 LONG_SECONDS = 12.0
 """Longer than the server waits for a client that does not read."""
@@ -144,9 +147,10 @@ class Tab:
             self.ask_again: 3,
             self.cancel: 1,
             self.resume: 2,
-            self.resume_oddly: 3,
+            self.resume_oddly: 5,
             self.lose: 3,
             self.go_deaf_or_numb: 2,
+            self.doze: 2,
             self.trespass: 1,
             self.delete: 1 if self.rng.random() < 0.2 else 0,
         }
@@ -173,6 +177,8 @@ class Tab:
 
     async def _hear(self, link: Connection) -> None:
         async for frame in link.read():
+            if isinstance(frame, m.RunEvent):
+                self.world.witness(frame)
             if link is self.link:
                 self._take(frame, link)
 
@@ -214,6 +220,13 @@ class Tab:
         if self.rng.random() < 0.1:
             await trio.sleep(LONG_SECONDS)
         self.link = None
+
+    async def doze(self) -> None:
+        """Read nothing for a while, and then all of it: a laptop that sleeps, a tab in the background."""
+        if self.link is not None:
+            self.link.dozes = self.rng.choice(DOZES)
+            self.world.tell(f"{self.name} dozes on #{self.link.number} for {self.link.dozes} s")
+        await trio.lowlevel.checkpoint()
 
     async def _act_without_knowing(self) -> None:
         for _ in range(self.rng.randint(0, 2)):
@@ -262,7 +275,7 @@ class Tab:
     async def resume_oddly(self) -> None:
         """Resume from anywhere: with nothing seen, after N, beyond the end, or in an epoch that never was."""
         if threads := self.family.threads:
-            thread_id = self.rng.choice(threads)
+            thread_id = self.rng.choice(threads[-2:])
             position = self._held(thread_id).position
             after = self.rng.choice((0, self.rng.randint(0, position), position + self.rng.randint(1, 9), 10**9))
             epoch = self.rng.choice((None, self._held(thread_id).epoch, "another"))

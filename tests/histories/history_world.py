@@ -72,6 +72,7 @@ class Connection:
         cut_after: frames after which it breaks off; None for never.
         numb: what the client sends gets lost, while what the server sends arrives.
         deaf: the client reads no more.
+        dozes: seconds for which it does not read before it reads on.
         honest: no fault was done to it: it has to be live in the end.
         open: it has not broken off.
     """
@@ -85,6 +86,7 @@ class Connection:
     cut_after: int | None = None
     numb: bool = False
     deaf: bool = False
+    dozes: float = 0.0
     honest: bool = True
     open: bool = True
     changed: trio.Event = attrs.field(factory=trio.Event)
@@ -112,12 +114,18 @@ class Connection:
                 self.frames.append(frame)
                 yield frame
                 self.tell()
+                await self._doze()
                 if self.cut_after is not None and len(self.frames) >= self.cut_after:
                     self.break_off()
         except (trio.EndOfChannel, trio.ClosedResourceError):
             self.open = False
         finally:
             self.tell()
+
+    async def _doze(self) -> None:
+        if self.dozes:
+            dozes, self.dozes = self.dozes, 0.0
+            await trio.sleep(dozes)
 
     def _hears(self) -> bool:
         return self.open and not self.deaf
@@ -164,6 +172,7 @@ class World:
         cancelled: runs that their own user wanted cancelled.
         trace: what happened, for people.
         logged: what the servers logged.
+        too_early: events that were heard before they were stored.
     """
 
     seed: int
@@ -176,10 +185,13 @@ class World:
     cancelled: set[str] = attrs.field(factory=set)
     restarts: int = 0
     losses: list[Loss] = attrs.field(factory=list)
+    too_early: list[str] = attrs.field(factory=list)
     trace: list[str] = attrs.field(factory=list)
     logged: list[str] = attrs.field(factory=list)
     life: Life = attrs.field(init=False)
     lives: int = 0
+    log: sqlite3.Connection = attrs.field(init=False)
+    _witnessed: set[tuple[str, int]] = attrs.field(factory=set)
     _up: trio.Event = attrs.field(factory=trio.Event)
 
     def __attrs_post_init__(self) -> None:
@@ -188,9 +200,19 @@ class World:
             "max_connections_per_user": 1000,
             "max_frames_per_second": 0,
             "max_messages_per_minute": 0,
-            "max_message_bytes": self.rng.choice((1_048_576, 1_048_576, 3_000)),
+            "max_message_bytes": self.rng.choice((1_048_576, 3_000, 500)),
             "drain_seconds": self.rng.choice((10.0, 0.5)),
         }
+
+    def witness(self, event: m.AnyRunEvent) -> None:
+        """Look whether an event that is heard for the first time is stored, as all are but deltas."""
+        place = (event.thread_id, event.seq)
+        if isinstance(event, m.AgentDelta) or place in self._witnessed or event.thread_id in self.deleting:
+            return
+        self._witnessed.add(place)
+        found = self.log.execute("SELECT 1 FROM events WHERE thread_id = ? AND seq = ?", place).fetchall()
+        if not found:
+            self.too_early.append(f"{type(event).__name__} {event.seq} of {event.thread_id}")
 
     def tell(self, what: str) -> None:
         """Note what happens."""
@@ -202,6 +224,9 @@ class World:
         """Start a server; returns when it takes connections."""
         self.lives += 1
         self.life = Life(self.lives)
+        if self.lives > 1:
+            self.log.close()
+        self.log = sqlite3.connect(self.disk.path)
         await self.nursery.start(self._live, self.life)
         self.tell(f"server {self.lives} is up")
         self._up.set()
@@ -293,7 +318,7 @@ class World:
         with suppress(RequestRefused):  # it is gone already, or the server is going
             store = await server.keeper.opened()
             await store.thread(user, thread_id)
-            server.supervisor.give_up_thread(thread_id)
+            await server.supervisor.give_up_thread(thread_id)
             await store.delete_thread(user, thread_id)
 
 

@@ -122,7 +122,7 @@ def tell_another_user(history: History, record: Record) -> None:
 
 
 def show_what_came_later(history: History, record: Record) -> None:
-    shown = ((*place, frame) for *place, frame in heard(history, m.ThreadSnapshot) if frame.messages and frame.seq)
+    shown = (each for each in heard(history, m.ThreadSnapshot) if each[2].messages and each[2].seq)
     connection, at, frame = first(shown)
     connection.frames[at] = msgspec.structs.replace(frame, seq=0)
 

@@ -36,6 +36,13 @@ def mutant(name: str, tests: str, *patches: tuple[str, str, str]) -> Mutant:
 MANAGER, STARTER, HOST, HOSTS = (f"initialization/{name}.py" for name in ("manager", "starter", "host", "hosts"))
 BREAKER, PROGRESS, PLAN = (f"initialization/{name}.py" for name in ("breaker", "progress", "plan"))
 
+BRIDGE, REPLAY = (f"delivery/{name}.py" for name in ("bridge", "replay"))
+LIVE_RUN, SUPERVISOR = (f"agents/{name}.py" for name in ("live_run", "supervisor"))
+QUERIES = "threads/queries.py"
+
+HISTORIES = "histories/test_histories::test_every_history_is_as_promised"
+"""Its first seeds, which it plays however slow the machine is, have to find the defect."""
+
 JOINS = """\
         self.request_start()
         cohort = await self._waiters.outcome()"""
@@ -345,5 +352,123 @@ MUTANTS = [
         "a thread is deleted for its age while it is being answered",
         "threads/test_thread_erasing::test_threads_are_deleted_when_nothing_has_happened_for_so_long",
         ("threads/schema.py", "and_(threads.c.updated_at < before, ~under_way)", "threads.c.updated_at < before"),
+    ),
+    # --- what each client hears ---------------------------------------------------------------------------------------
+    mutant(
+        "the first live event after a replay is left out",
+        HISTORIES,
+        (BRIDGE, "        for event in held:\n", "        for event in held[1:]:\n"),
+    ),
+    mutant(
+        "the last event of a replay comes once more, live",
+        HISTORIES,
+        (BRIDGE, "if self.missed or event.seq <= self.last_seq:", "if self.missed or event.seq < self.last_seq:"),
+    ),
+    mutant(
+        "a replay begins with the last event that is held",
+        HISTORIES,
+        (QUERIES, 'events.c.seq > bindparam("after")', 'events.c.seq >= bindparam("after")'),
+    ),
+    mutant(
+        "a replay begins one event too late",
+        HISTORIES,
+        (QUERIES, 'events.c.seq > bindparam("after")', 'events.c.seq > bindparam("after") + 1'),
+    ),
+    mutant(
+        "merged deltas are cut one part too late",
+        HISTORIES,
+        ("threads/deltas.py", "known = after_seq + 1 - event.first_seq", "known = after_seq + 2 - event.first_seq"),
+    ),
+    mutant(
+        "a resume is served whatever its epoch",
+        HISTORIES,
+        (REPLAY, "request.epoch in (None, thread.epoch) and request.after_seq", "request.after_seq"),
+    ),
+    mutant(
+        "a resume beyond the end is served as if it were right",
+        HISTORIES,
+        (REPLAY, " and request.after_seq <= thread.last_seq", ""),
+    ),
+    mutant(
+        "a snapshot is of two moments",
+        HISTORIES,
+        (
+            REPLAY,
+            "thread, messages = await self.store.snapshot(self.user_id, thread_id)",
+            "thread = await self.store.thread(self.user_id, thread_id)\n"
+            "        messages = (await self.store.messages(self.user_id, thread_id, limit=1000)).items",
+        ),
+    ),
+    mutant(
+        "a watcher that fell behind is never caught up",
+        HISTORIES,
+        ("session/voice.py", "        self.arrears.add(thread_id)\n", "        return\n"),
+    ),
+    mutant(
+        "an event is seen before it is stored",
+        HISTORIES,
+        (
+            LIVE_RUN,
+            "        self._add(kind, **fields)\n        await self._store()\n",
+            "        self._publish(self._add(kind, **fields))\n        await self._store()\n",
+        ),
+    ),
+    mutant(
+        "a message that is sent again starts a second run",
+        HISTORIES,
+        (SUPERVISOR, "if not accepted.ended and accepted.run_id not in self._pending:", "if not accepted.ended:"),
+    ),
+    mutant(
+        "a crash leaves a run without an end",
+        HISTORIES,
+        (
+            "agents/recovery.py",
+            "    await run.end(failure(ErrorCode.SERVICE_LOST))\n",
+            "    await run.flush()\n",
+        ),
+    ),
+    mutant(
+        "a run that has ended is ended again after a restart",
+        HISTORIES,
+        (
+            "threads/model.py",
+            'OPEN_STATES: Final = ("waiting", "running")',
+            'OPEN_STATES: Final = ("waiting", "running", "completed")',
+        ),
+        ("threads/commands.py", "        if state in ENDED_STATES:\n", "        if False:\n"),
+        (
+            "threads/statements.py",
+            'runs.c.thread_id == bindparam("thread_id"), runs.c.ended_at.is_(None)',
+            'runs.c.thread_id == bindparam("thread_id")',
+        ),
+    ),
+    mutant(
+        "numbers that a crash lost are used again",
+        HISTORIES,
+        ("threads/commands.py", '"reserved": last + RESERVED_AHEAD', '"reserved": last'),
+    ),
+    # --- who hears it -------------------------------------------------------------------------------------------------
+    mutant(
+        "anyone may watch any thread",
+        HISTORIES,
+        (
+            QUERIES,
+            '_THREAD = _THREADS.where(threads.c.thread_id == bindparam("thread"))',
+            '_THREAD = select(threads).where(threads.c.thread_id == bindparam("thread"))',
+        ),
+    ),
+    mutant(
+        "anyone may cancel any run",
+        HISTORIES,
+        (SUPERVISOR, "        await store.run(user_id, run_id)\n", ""),
+    ),
+    mutant(
+        "anyone may write to any thread",
+        HISTORIES,
+        (
+            "threads/statements.py",
+            'FIND_OWN_THREAD = FIND_THREAD.where(threads.c.user_id == bindparam("user_id"))',
+            "FIND_OWN_THREAD = FIND_THREAD",
+        ),
     ),
 ]

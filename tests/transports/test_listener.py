@@ -40,6 +40,21 @@ async def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyP
         assert trio.current_time() - began_at >= 0.2
 
 
+async def test_a_peer_that_was_given_up_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it reads again, it finds what was on its way, and the end: not silence."""
+    monkeypatch.setattr(module, "WRITE_SECONDS", 0.2)
+    async with connected() as (stream, peer):
+        with trio.fail_after(30):
+            with pytest.raises(trio.BrokenResourceError):
+                await stream.send_all(LOTS)
+            with pytest.raises(trio.ClosedResourceError):
+                await stream.receive_some()
+            got = 0
+            while data := await peer.receive_some():
+                got += len(data)
+        assert 0 < got < len(LOTS)
+
+
 async def test_a_peer_that_reads_slowly_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each slice has its own time, so a long frame may take longer than one."""
     monkeypatch.setattr(module, "WRITE_SECONDS", 2.0)

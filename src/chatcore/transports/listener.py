@@ -55,7 +55,7 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         return self._stream.socket
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send everything.
+        """Send everything. A peer that does not take it in time is hung up on: Hypercorn would go on reading from it.
 
         Raises:
             trio.BrokenResourceError: the peer is gone, or did not take it in time.
@@ -65,6 +65,7 @@ class BoundedStream(trio.abc.HalfCloseableStream):
             with trio.move_on_after(WRITE_SECONDS) as limit:
                 await self._stream.send_all(whole[begin : begin + SLICE_BYTES])
             if limit.cancelled_caught:
+                self.hang_up()
                 raise trio.BrokenResourceError("the peer does not read")
 
     async def wait_send_all_might_not_block(self) -> None:
