@@ -33,6 +33,9 @@ from chatcore.transports.websocket_protocol import (
 RECEIVE_BYTES = 65_536
 """Read at once: more than a frame of a client, and no burden times ten thousand connections."""
 
+QUIET_SECONDS = 0.3
+"""After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes."""
+
 
 class Stream(Protocol):
     """What bytes come and go through."""
@@ -186,7 +189,10 @@ class WebSocketTransport:
         """Read on until the other side has closed too."""
         while not self._broken and not self._reader.left:
             self._inbox.clear()
-            await self._read()
+            with trio.move_on_after(LINGER_SECONDS if self._fault is None else QUIET_SECONDS) as quiet:
+                await self._read()
+            if quiet.cancelled_caught:
+                return
 
     def _hang_up(self) -> None:
         if not self._broken:
