@@ -11,7 +11,8 @@ import attrs
 import pytest
 import trio
 
-from chatcore.agents.live_run import Ending, LiveRun
+from chatcore.agents.endings import Ending
+from chatcore.agents.live_run import LiveRun
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import ContextRequired, IllegalRunEvent

@@ -18,6 +18,7 @@ import trio
 
 from chatcore.agents.authenticity import Alarm, AnswerGuard
 from chatcore.agents.base import ToolCall
+from chatcore.agents.endings import Ending
 from chatcore.context import UserExecutionContext, require_context
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import AgentFailure, ErrorCode
@@ -27,28 +28,11 @@ from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame, encode_utf8
 from chatcore.protocol.run import RunGrammar, first_seq
 from chatcore.threads.deltas import merged
-from chatcore.threads.model import RESERVED_AHEAD, EndState, StoredEvent
+from chatcore.threads.model import RESERVED_AHEAD, StoredEvent
 from chatcore.threads.service import ThreadService
 
 UNSTORED_BYTES = 65_536
 """Of deltas that may wait for storage; their number is bounded by what is reserved."""
-
-
-@attrs.frozen
-class Ending:
-    """How a run ends: its last event, the state of its record, and the text that is kept.
-
-    Args:
-        event: the class of the last event.
-        fields: of that event.
-        state: ``completed``, ``failed`` or ``cancelled``.
-        outcome: what metrics call it: ``answered``, ``declined``, ``failed``, ``inauthentic`` or ``cancelled``.
-    """
-
-    event: type[m.RunEvent]
-    fields: dict[str, Any]
-    state: EndState
-    outcome: str
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)

@@ -7,8 +7,10 @@ process that it ran in is gone.
 
 from __future__ import annotations
 
+from chatcore.agents.endings import failure
 from chatcore.agents.live_run import LiveRun
-from chatcore.agents.supervisor import AgentSupervisor, PendingRun, failure
+from chatcore.agents.pending import PendingRun
+from chatcore.agents.supervisor import AgentSupervisor
 from chatcore.context import UserExecutionContext
 from chatcore.errors import ChatcoreError, ErrorCode, StorageUnavailable
 from chatcore.observability import describe_error

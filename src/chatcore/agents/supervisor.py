@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -21,7 +21,9 @@ import msgspec
 import trio
 
 from chatcore.agents.base import Agent
-from chatcore.agents.live_run import Ending, LiveRun
+from chatcore.agents.endings import Ending, cancellation, completion, failure
+from chatcore.agents.live_run import LiveRun
+from chatcore.agents.pending import PendingRun
 from chatcore.agents.turns import Turns
 from chatcore.backoff import Backoff
 from chatcore.context import UserExecutionContext
@@ -58,43 +60,6 @@ class RunPolicy:
     max_pending_messages: int = 100
     max_pending_bytes: int = 4 * 1_048_576
     max_running: int = 256
-
-
-@attrs.define(eq=False, kw_only=True)
-class PendingRun:
-    """A message that waits for its turn or is being answered.
-
-    ``attempts`` were begun by processes that are gone, and ``begun`` is what they left of its run.
-    """
-
-    context: UserExecutionContext
-    epoch: str
-    agent: str
-    message: m.UserMessage
-    attempts: int = 0
-    begun: LiveRun | None = None
-    running: bool = False
-    _cancelled: bool = False
-    _scope: trio.CancelScope | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes of its content."""
-        return len(self.message.content.encode())
-
-    def cancel(self) -> None:
-        """Give it up, whether it waits or runs."""
-        self._cancelled = True
-        if self._scope is not None:
-            self._scope.cancel()
-
-    @contextmanager
-    def cancellable(self) -> Iterator[None]:
-        """What happens within the block ends when the run is given up, before it or meanwhile."""
-        with trio.CancelScope() as self._scope:
-            if self._cancelled:
-                self._scope.cancel()
-            yield
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -307,10 +272,10 @@ class AgentSupervisor:
         run.store = store
         with self.bridge.live(run.thread_id, run.flush):
             await self._begin(pending, run)
-            ending = await self._respond(pending, run, ready) if ready is not None else _cancelled()
+            ending = await self._respond(pending, run, ready) if ready is not None else cancellation()
             if ending is not None:
                 await self._until_stored(partial(run.end, ending))
-                self._record(pending, run, ending)
+                self.recorder.run_ended(pending.agent, ending.outcome, run.seconds)
             else:
                 await run.flush()
 
@@ -367,7 +332,8 @@ class AgentSupervisor:
                 ready.in_use(kind) as services,
             ):
                 answer = await run.finish(await agent.respond(pending.message, run))
-                ending = _completed(answer, self._provenance(pending, run, agent, ready), began_at)
+                provenance = self._provenance(pending, run, agent, ready)
+                ending = completion(answer, provenance, trio.current_time() - began_at)
         except Exception as error:  # an agent may raise anything
             ending = self._failed(pending, error)
         if run.alarm is not None:  # whatever the agent did after it
@@ -378,7 +344,7 @@ class AgentSupervisor:
         if ending is None and limit.cancelled_caught:
             return failure(ErrorCode.RUN_TIMEOUT)
         if ending is None and not self._draining:
-            return _cancelled()
+            return cancellation()
         return ending
 
     def _lost(self, ready: ReadyServices) -> bool:
@@ -400,28 +366,3 @@ class AgentSupervisor:
             tool_calls=list(run.tool_calls),
             generation=ready.generation,
         )
-
-    def _record(self, pending: PendingRun, run: LiveRun, ending: Ending) -> None:
-        self.recorder.run_ended(pending.agent, ending.outcome, run.seconds)
-
-
-def _completed(answer: m.Answer, provenance: m.Provenance, began_at: float) -> Ending:
-    took = round(trio.current_time() - began_at, 4)
-    fields = {"answer": answer, "provenance": provenance, "duration_seconds": took}
-    return Ending(m.AgentCompleted, fields, "completed", "answered" if answer.answered else "declined")
-
-
-def failure(code: ErrorCode, retryable: bool | None = None) -> Ending:
-    """The end of a run that failed; what is not given is the catalogue's."""
-    meaning = code.meaning
-    fields = {
-        "error_code": str(code),
-        "message": meaning.message,
-        "retryable": meaning.retryable if retryable is None else retryable,
-    }
-    inauthentic = code is ErrorCode.INAUTHENTIC_RESPONSE
-    return Ending(m.AgentFailed, fields, "failed", "inauthentic" if inauthentic else "failed")
-
-
-def _cancelled() -> Ending:
-    return Ending(m.AgentCancelled, {"reason": "cancelled by the user"}, "cancelled", "cancelled")

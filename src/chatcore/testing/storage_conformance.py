@@ -40,10 +40,11 @@ from chatcore.testing.storage_samples import (
     reads,
     refused,
     started,
+    two_events,
     walk,
 )
 from chatcore.threads.deltas import cut
-from chatcore.threads.model import RESERVED_AHEAD, Accepted, Page, RunEnded, SequenceBroken, StoredEvent
+from chatcore.threads.model import RESERVED_AHEAD, Accepted, RunEnded, SequenceBroken
 from chatcore.threads.service import ThreadService
 
 
@@ -70,8 +71,6 @@ class StorageConformance:
         with TemporaryDirectory(prefix="chatcore-") as folder, lone_exceptions():
             async with self.open_storage(Path(folder, "storage")) as threads:
                 yield threads
-
-    # --- messages and runs ------------------------------------------------------------------------------------------
 
     async def test_a_message_opens_a_thread_and_has_a_run_that_waits(self) -> None:
         """What is kept of a message is what was sent."""
@@ -136,8 +135,6 @@ class StorageConformance:
             found = [run.run_id for run in await threads.unfinished_runs()]
         assert found == [waiting.run_id, running.run_id], f"unfinished are {found}"
 
-    # --- events -----------------------------------------------------------------------------------------------------
-
     async def test_events_follow_one_another(self) -> None:
         """A gap, a repetition or a step back is refused, with everything that came with it."""
         async with self._storage() as threads:
@@ -175,7 +172,7 @@ class StorageConformance:
             events = [*events_of(accepted, 1, 2), merged_deltas(accepted, 3, 3), *events_of(accepted, 6, 3)]
             await threads.append_events(accepted.thread_id, events)
             for after in range(9):
-                found = await walk(lambda at: _two_events(threads, accepted, at), str(after))
+                found = await walk(lambda at: two_events(threads, accepted, at), str(after))
                 expected = [cut(event, after) for event in events if event.seq > after]
                 assert found == expected, f"after {after}: {found}"
             for limit in (0, 1001):
@@ -399,7 +396,3 @@ class StorageConformance:
         runs = [dict(zip(hers["runs"].columns, row, strict=True))["run_id"] for row in hers["runs"].rows]
         assert runs == [ann.run_id], "the record of one user has another's run"
         assert WORDS not in repr(everyone), "the record quotes a user"
-
-
-async def _two_events(threads: ThreadService, run: Accepted, after: str) -> Page[StoredEvent]:
-    return await threads.events(ANN, run.thread_id, after_seq=int(after), limit=2)

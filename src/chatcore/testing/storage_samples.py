@@ -154,3 +154,8 @@ def refused(what: str, kind: type[Exception], *codes: ErrorCode) -> Iterator[Non
         assert not codes or code in codes, f"{what} was refused with {code}"
         return
     raise AssertionError(f"{what} was not refused")
+
+
+async def two_events(threads: ThreadService, run: Accepted, after: str) -> Page[StoredEvent]:
+    """A page of two events of Ann's thread."""
+    return await threads.events(ANN, run.thread_id, after_seq=int(after), limit=2)
