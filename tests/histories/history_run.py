@@ -33,8 +33,8 @@ LIMIT_SECONDS = 900.0
 SETTLE_SECONDS = 0.5
 """After the last event, until it is asked whether everyone has heard it."""
 
-FLIGHT_SECONDS = 3.0
-"""What was sent last may take to arrive, on the slowest disk."""
+FLIGHT_SECONDS = 6.0
+"""What was sent last may take to arrive, on the slowest disk, at a tab that dozes off."""
 
 MOST_TOLD = 6000
 """Characters of a traceback."""
@@ -174,6 +174,8 @@ class History:
                 with trio.move_on_after(POLL_SECONDS):
                     while family.unanswered and tab.link.open:
                         await tab.link.changed.wait()
+        for connection in self.world.connections:
+            connection.dozes = 0.0
         await trio.sleep(FLIGHT_SECONDS)
         store = await self._store()
         while await store.unfinished_runs():  # noqa: ASYNC110  what is stored tells nobody

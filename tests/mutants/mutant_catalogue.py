@@ -416,7 +416,11 @@ MUTANTS = [
     mutant(
         "a message that is sent again starts a second run",
         HISTORIES,
-        (SUPERVISOR, "if not accepted.ended and accepted.run_id not in self._pending:", "if not accepted.ended:"),
+        (
+            SUPERVISOR,
+            "            if not accepted.ended and not self.knows(accepted.run_id):\n",
+            "            if not accepted.ended:\n",
+        ),
     ),
     mutant(
         "a crash leaves a run without an end",
