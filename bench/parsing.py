@@ -1,6 +1,6 @@
 """What it costs to read a client's frame: the libraries that could, one after another, several rounds.
 
-    python -m bench.parsing
+python -m bench.parsing
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@
     └── TransportError
         ├── TransportClosed           this side closed it
         ├── TransportBroken           the other side is gone, or did not read in time
+        │   └── TransportStalled      … because it did not read in time
         ├── TransportOverrun          the other side sent faster than its frames were taken
         └── TransportViolated         the other side broke the rules of its transport
 
@@ -352,6 +353,10 @@ class TransportClosed(TransportError):
 
 class TransportBroken(TransportError):
     """The other side is gone, or did not read in time."""
+
+
+class TransportStalled(TransportBroken):
+    """The other side did not read in time."""
 
 
 class TransportOverrun(TransportError):

@@ -381,7 +381,8 @@ async def test_a_send_that_is_never_taken_ends_the_connection() -> None:
         await trio.sleep(15)
         assert len(stage.server.connections) == 0
 
-    assert recorder.outcomes == ["gone"]
+    assert recorder.outcomes == ["4413"]
+    assert recorder.slow == 1
 
 
 # --- faults of our own ----------------------------------------------------------------------------------------------

@@ -138,6 +138,14 @@ async def test_a_client_that_is_gone_ends_it_without_a_code() -> None:
 
 
 @in_virtual_time
+async def test_a_client_that_does_not_take_a_frame_in_time_is_cut_and_counted() -> None:
+    async with speaking(unread=0) as (voice, _):
+        voice.say(m.Initializing, **FIRST)
+        await voice.ended.wait()
+    assert voice.ending == Ending(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
+
+
+@in_virtual_time
 async def test_what_has_not_been_written_can_be_let_go() -> None:
     async with speaking(unread=0) as (voice, client):
         voice.say(m.Initializing, **FIRST)

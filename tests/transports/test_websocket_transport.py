@@ -11,11 +11,11 @@ import trio
 from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair, wait_all_tasks_blocked
 from websockets.frames import Close, Frame, Opcode
 
-from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, TransportViolated
+from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, TransportStalled, TransportViolated
 from chatcore.limits import TokenBucket
 from chatcore.testing import in_virtual_time
 from chatcore.transports.asgi import LINGER_SECONDS
-from chatcore.transports.websocket import WebSocketTransport, talking
+from chatcore.transports.websocket import Stalled, WebSocketTransport, talking
 
 PING, PONG = 20.0, 5.0
 
@@ -33,7 +33,7 @@ class Wire:
             await trio.sleep(self.seconds)
             await self.stream.send_all(data)
         if limit.cancelled_caught:
-            raise trio.BrokenResourceError
+            raise Stalled
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         return await self.stream.receive_some(max_bytes)
@@ -193,7 +193,7 @@ async def test_a_close_that_is_not_answered_ends_in_time() -> None:
 async def test_a_peer_that_does_not_read_breaks_the_send_in_time() -> None:
     async with talk() as (transport, peer):
         peer.wire.seconds = float("inf")
-        with pytest.raises(TransportBroken):
+        with pytest.raises(TransportStalled):
             await transport.send("x")
         assert trio.current_time() == 10
         await transport.close(1000, "")

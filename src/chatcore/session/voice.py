@@ -11,7 +11,7 @@ import trio
 from chatcore.context import UserExecutionContext, require_context
 from chatcore.delivery.arrears import Arrears
 from chatcore.delivery.outbox import Outbox
-from chatcore.errors import CloseCode, ErrorCode, TransportError
+from chatcore.errors import CloseCode, ErrorCode, TransportError, TransportStalled
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode_utf8
@@ -137,6 +137,8 @@ class Voice:
                 frame, put_at = await self._outbox.take()
                 await self.transport.send(frame.decode())
                 self.recorder.delivered(trio.current_time() - put_at)
+        except TransportStalled:
+            self.cut()
         except TransportError:
             self.end(None)
 

@@ -21,6 +21,7 @@ from chatcore.settings import Settings
 from chatcore.transports.asgi import LINGER_SECONDS
 from chatcore.transports.http_head import BadRequest, RequestFilter
 from chatcore.transports.upgrade import plain_answer, serve_websocket
+from chatcore.transports.websocket import Stalled
 
 BACKLOG = 4096
 """Connections that the kernel holds while the loop is busy. Past it the kernel drops a client's first packet, and the
@@ -58,7 +59,8 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         """Send everything. A peer that does not take it in time is hung up on: Hypercorn would go on reading from it.
 
         Raises:
-            trio.BrokenResourceError: the peer is gone, or did not take it in time.
+            Stalled: the peer did not take it in time.
+            trio.BrokenResourceError: the peer is gone.
         """
         whole = memoryview(data)
         for begin in range(0, len(whole), SLICE_BYTES):
@@ -66,7 +68,7 @@ class BoundedStream(trio.abc.HalfCloseableStream):
                 await self._stream.send_all(whole[begin : begin + SLICE_BYTES])
             if limit.cancelled_caught:
                 self.hang_up()
-                raise trio.BrokenResourceError("the peer does not read")
+                raise Stalled
 
     async def wait_send_all_might_not_block(self) -> None:
         """See :class:`trio.abc.SendStream`."""

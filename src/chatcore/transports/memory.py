@@ -8,7 +8,7 @@ from typing import cast
 import attrs
 import trio
 
-from chatcore.errors import TransportBroken, TransportClosed
+from chatcore.errors import TransportBroken, TransportClosed, TransportStalled
 
 
 @attrs.frozen
@@ -48,7 +48,7 @@ class MemoryTransport:
         except trio.BrokenResourceError:
             raise TransportBroken from None
         if limit.cancelled_caught:
-            raise TransportBroken
+            raise TransportStalled
 
     async def close(self, code: int, reason: str) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""

@@ -15,7 +15,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, TransportViolated
+from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, TransportStalled, TransportViolated
 from chatcore.limits import TokenBucket
 from chatcore.transports.asgi import LINGER_SECONDS
 from chatcore.transports.websocket_protocol import (
@@ -37,11 +37,20 @@ QUIET_SECONDS = 0.3
 """After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes."""
 
 
+class Stalled(trio.BrokenResourceError):
+    """A stream's peer did not read in time."""
+
+
 class Stream(Protocol):
     """What bytes come and go through."""
 
     async def send_all(self, data: bytes) -> None:
-        """Send everything, within a deadline."""
+        """Send everything, within a deadline.
+
+        Raises:
+            Stalled: the peer did not take it in time.
+            trio.BrokenResourceError: the peer is gone.
+        """
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """What has come; nothing at the end."""
@@ -179,6 +188,8 @@ class WebSocketTransport:
                 if pong is not None:
                     await self._stream.send_all(pong_frame(pong))
                 whole = True
+            except Stalled:
+                raise TransportStalled from None
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 raise TransportBroken from None
             finally:
