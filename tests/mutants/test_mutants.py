@@ -50,7 +50,7 @@ def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def run_tests(copy: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     nodes = (f"tests/{file}.py{colons}{test}" for file, colons, test in (each.partition("::") for each in tests))
-    return run(copy, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *nodes)
+    return run(copy, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *nodes)
 
 
 def test_the_copy_is_what_is_tested(copy: Path) -> None:
