@@ -11,7 +11,6 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from issuer import Document
 from trio.testing import MockClock
 
 from chatcore.auth.documents import MAX_BYTES, reader_of
@@ -25,6 +24,7 @@ from chatcore.auth.keyring import (
 )
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.observability import Recorder
+from issuer import Document
 
 
 class Log(Recorder):

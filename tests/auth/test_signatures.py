@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from issuer import SECRET, claims, key_of, key_set, mac, part, signed, unsigned
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
 from chatcore.auth.claims import TokenFault, TokenRefused
 from chatcore.auth.signatures import MAX_TOKEN_CHARACTERS, key_for, public_keys, shared_secret, take_apart
+from issuer import SECRET, claims, key_of, key_set, mac, part, signed, unsigned
 
 ASYMMETRIC = ("RS256", "ES256", "Ed25519")
 KEYS = public_keys(key_set(*map(key_of, ASYMMETRIC)))
