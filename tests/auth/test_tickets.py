@@ -64,6 +64,12 @@ def test_there_are_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     assert office.redeem("c", 30.0) == Identity("cyd")
 
 
+def test_no_ticket_is_shown() -> None:
+    office = TicketOffice(30.0)
+    office.issue("ticket_1", ANN, 0.0)
+    assert "ticket_1" not in repr(office)
+
+
 class Office(RuleBasedStateMachine):
     """Any history of issuing, redeeming and waiting: never twice, never late, never another's, never too many."""
 

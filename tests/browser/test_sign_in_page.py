@@ -47,7 +47,7 @@ def test_a_token_is_asked_for_and_kept_for_this_tab(serve: Serve, visit: Visit) 
 def test_a_token_that_expires_is_asked_for_again_and_nothing_is_lost(serve: Serve, visit: Visit) -> None:
     served = serve(*EVERYTHING_UP, settings=JWT)
     page = visit(served, expects=UNAUTHORIZED)
-    sign_in(page, mac(SECRET, claims(exp=time.time() + 4)))
+    sign_in(page, mac(SECRET, claims(exp=time.time() + 8)))
     turn = ask(page, "Which orders do I have?")
     expect(turn.locator("strong")).to_have_text("three")
     expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
@@ -60,7 +60,7 @@ def test_a_token_that_expires_is_asked_for_again_and_nothing_is_lost(serve: Serv
 def test_what_one_user_left_unsent_is_not_sent_as_another(serve: Serve, visit: Visit) -> None:
     served = serve(*EVERYTHING_UP, settings=JWT)
     page = visit(served, expects=UNAUTHORIZED)
-    sign_in(page, mac(SECRET, claims(exp=time.time() + 3)))
+    sign_in(page, mac(SECRET, claims(exp=time.time() + 6)))
     expect_state(page, "ready")
     expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
     page.evaluate("sessionStorage.setItem('chatcore.outbox.', JSON.stringify([{messageId: 'm', content: 'mine'}]))")

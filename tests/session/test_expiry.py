@@ -113,7 +113,7 @@ async def test_a_drain_comes_first_where_it_does() -> None:
 @in_virtual_time
 async def test_one_connection_too_many_is_told_so_and_no_more() -> None:
     async with staged(application(two_services()), max_connections_per_user=1) as stage:
-        await stage.line()
+        await (await stage.line()).next(m.Initializing)
         async with expiring(stage, 10.0) as peer:
             frames = await read_to_the_end(peer)
             await trio.sleep(30.0)

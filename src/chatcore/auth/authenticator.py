@@ -45,7 +45,7 @@ class JwtAuthenticator:
     """
 
     expected: Expected
-    secret: Key | None
+    secret: Key | None = attrs.field(repr=False)
     ring: KeyRing[Key] | None
     clock: Callable[[], float] = time.time
 

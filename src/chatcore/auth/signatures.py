@@ -65,7 +65,7 @@ class Signed:
 
     algorithm: str
     key_id: str | None
-    _parts: jws.CompactSignature
+    _parts: jws.CompactSignature = attrs.field(repr=False)
 
     def fits(self, key: Key) -> bool:
         """Whether this key is of the kind, and has the name, that the token asks for."""

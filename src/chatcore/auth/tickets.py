@@ -31,9 +31,9 @@ class TicketOffice:
     """
 
     seconds: float
-    _issued: dict[str, _Issued] = attrs.field(factory=dict, init=False)
+    _issued: dict[str, _Issued] = attrs.field(factory=dict, init=False, repr=False)
     """In the order of issue, which is that of their ends: each is valid equally long."""
-    _of_user: dict[str, list[str]] = attrs.field(factory=dict, init=False)
+    _of_user: dict[str, list[str]] = attrs.field(factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self._issued)

@@ -57,14 +57,14 @@ class Session:
         attendance: on the services.
         reception: what it hears.
         parts: of the server.
-        expires_at: Unix seconds at which its token does.
+        ends_at: when its token expires, in Trio's time.
     """
 
     voice: Voice
     attendance: Attendance
     reception: Reception
     parts: SessionParts
-    expires_at: float
+    ends_at: float
 
     async def run(self) -> None:
         """Serve the connection until it ends; returns when it is closed."""
@@ -113,7 +113,7 @@ class Session:
 
     async def _expire(self) -> None:
         """End the connection with its token, whatever its state; a run that was begun goes on."""
-        await trio.sleep(max(0.0, self.expires_at - time.time()))
+        await trio.sleep_until(self.ends_at)
         code = ErrorCode.TOKEN_EXPIRED
         self.voice.say_error(code)
         self.voice.end(CloseCode.TOKEN_EXPIRED, code.meaning.message)
@@ -165,4 +165,5 @@ def open_session(
         frames=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
     )
     attendance = Attendance(voice=voice, manager=parts.manager, introduction=parts.introduction)
-    return Session(voice, attendance, reception, parts, expires_at)
+    ends_at = trio.current_time() + (expires_at - time.time())
+    return Session(voice, attendance, reception, parts, ends_at)
