@@ -60,9 +60,8 @@ class TicketOffice:
 
     def redeem(self, ticket: str, now: float) -> Identity | None:
         """Whom a ticket stands for, once; None where it stands for nobody any more."""
-        self._drop_expired(now)
         issued = self._void(ticket)
-        return issued.identity if issued is not None else None
+        return issued.identity if issued is not None and issued.valid_until > now else None
 
     def _void(self, ticket: str) -> _Issued | None:
         issued = self._issued.pop(ticket, None)
