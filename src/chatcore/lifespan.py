@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import trio
 
+from chatcore.auth.authenticator import authenticator_of
 from chatcore.errors import ChatcoreError
 from chatcore.metrics import Metrics
 from chatcore.observability import describe_error
@@ -20,6 +21,7 @@ from chatcore.server import Server, running
 from chatcore.services import ServiceGraph
 from chatcore.settings import Settings, load_settings
 from chatcore.transports.asgi import Message, Receive, Send
+from chatcore.web.gate import Gate
 from chatcore.web.site import Pages, Site
 
 SITE_KEY = "chatcore.site"
@@ -46,7 +48,8 @@ async def site_running(served: Served, settings: Settings) -> AsyncIterator[Site
         running(served.services, served.agents, settings, metrics) as server,
         trio.open_nursery() as nursery,
     ):
-        site = Site(server, _import_pages)
+        gate = Gate(settings, server.tickets, await authenticator_of(settings, metrics))
+        site = Site(server, gate, _import_pages)
         nursery.start_soon(site.load)
         yield site
         nursery.cancel_scope.cancel()

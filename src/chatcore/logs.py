@@ -25,6 +25,8 @@ WARNINGS = frozenset(
         "event_loop_blocked",
         "inauthentic_response",
         "initialization_failed",
+        "keys_not_fetched",
+        "keys_over_plain_http",
         "request_failed",
         "run_not_stored",
         "run_not_taken_up",
@@ -33,6 +35,7 @@ WARNINGS = frozenset(
         "service_lost",
         "session_failed",
         "storage_unavailable",
+        "token_claim_not_checked",
     }
 )
 """Events that somebody should look at."""

@@ -15,6 +15,7 @@ import trio
 
 from chatcore.agents.recovery import take_up_unfinished
 from chatcore.agents.supervisor import AgentSupervisor, RunPolicy
+from chatcore.auth.tickets import TicketOffice
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import ErrorCode, RequestRefused, StorageUnavailable
 from chatcore.ids import new_id
@@ -65,6 +66,7 @@ class Server:
     bridge: AgentWebSocketBridge
     connections: Connections
     introduction: Introduction
+    tickets: TicketOffice
     started_at: float = attrs.field(factory=trio.current_time)
     history: deque[InitializationRecord] = attrs.field(factory=lambda: deque(maxlen=HISTORY))
     draining: bool = False
@@ -238,6 +240,7 @@ def _server(
         bridge=bridge,
         connections=Connections(settings),
         introduction=Introduction.of(new_id("instance"), agents, settings, supervisor.policy),
+        tickets=TicketOffice(settings.ticket_seconds),
     )
 
 

@@ -46,10 +46,12 @@ class Settings:
         None, "The event log that several instances share; in-process where absent.", secret=True
     )
     auth: Literal["none", "jwt"] = _key("none", "Who may come in; `none` is for loopback addresses only.")
-    jwt_secret: str | None = _key(None, "The HS256 secret for `auth = jwt`.", secret=True)
+    jwt_secret: str | None = _key(None, "The HS256 secret for `auth = jwt`, 32 bytes or more.", secret=True)
     jwt_audience: str | None = _key(None, "The `aud` a token must carry.")
     jwt_issuer: str | None = _key(None, "The `iss` a token must carry.")
-    jwks: str | None = _key(None, "File or URL of the public keys for `auth = jwt`.")
+    jwks: str | None = _key(None, "File or URL of the public keys (a JWK set) for `auth = jwt`.")
+    ticket_seconds: float = _key(30.0, "How long a ticket for a WebSocket is valid.", least=1)
+    signin: str | None = _key(None, "A JavaScript module with which the chat page gets its token.")
     allowed_origins: tuple[str, ...] = _key((), "Origins beside the server's own, comma-separated.")
     admission: Literal["wait", "refuse"] = _key(
         "wait", "What a connection gets before the services are ready: a place to wait, or 503."

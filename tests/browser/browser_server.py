@@ -7,6 +7,7 @@ import select
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,11 +27,13 @@ class Served:
     Args:
         folder: that folder; what is in it outlives the process.
         arguments: of the command.
+        settings: its environment beside that.
     """
 
     folder: Path
     arguments: tuple[str, ...] = (SHOP,)
     address: str = "http://127.0.0.1:0"
+    settings: Mapping[str, str] = attrs.field(factory=dict)
     _process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -53,7 +56,7 @@ class Served:
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATCORE_", "SHOP_"))}
         path = os.pathsep.join(filter(None, (str(HERE), kept.get("PYTHONPATH"))))
-        return kept | {"PYTHONPATH": path, "SHOP_STAGE": str(self.stage)}
+        return kept | {"PYTHONPATH": path, "SHOP_STAGE": str(self.stage), **self.settings}
 
     def _announcement(self) -> str:
         assert self._process is not None

@@ -14,7 +14,7 @@ from client_peer import deltas, frame
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
 from chatcore.client import Chat, ConnectionRefused, ProtocolViolated, Unreachable, connect, wire
-from chatcore.client.wire import dialer
+from chatcore.client.wire import FreshToken, dialer
 from chatcore.errors import CloseCode
 from chatcore.protocol.codec import encode
 from chatcore.protocol.messages import (
@@ -70,7 +70,11 @@ async def listening(answer: bytes | None) -> AsyncIterator[str]:
 
 
 def quick(
-    url: str, *, connect_timeout_seconds: float = 10.0, user_id: str | None = None, token: str | None = None
+    url: str,
+    *,
+    connect_timeout_seconds: float = 10.0,
+    user_id: str | None = None,
+    token: str | FreshToken | None = None,
 ) -> AbstractAsyncContextManager[Chat]:
     return connect(url, user_id, token, random=lambda: 0.0, connect_timeout_seconds=connect_timeout_seconds)
 
@@ -96,10 +100,13 @@ class Conversing:
     paths: list[str] = attrs.field(factory=list)
     subprotocols: list[tuple[str, ...]] = attrs.field(factory=list)
     closes: list[int | None] = attrs.field(factory=list)
+    authorizations: list[str] = attrs.field(factory=list)
 
     async def __call__(self, request: WebSocketRequest) -> None:
         self.paths.append(request.path)
         self.subprotocols.append(request.proposed_subprotocols)
+        given = [value.decode() for name, value in request.headers if name.lower() == b"authorization"]
+        self.authorizations.extend(given)
         connection = await request.accept(subprotocol="chatcore.v1")
         await say(connection, frame(Initializing), READY)
         try:
@@ -133,7 +140,63 @@ async def test_who_this_is_and_that_a_token_is_in_no_url() -> None:
     async with serving(server) as url, quick(url + "/ws", user_id="Ann & Bob/ä", token="ey.J-0_") as chat:
         await answer_to(chat)
     assert server.paths == ["/ws?user_id=Ann%20%26%20Bob%2F%C3%A4"]
-    assert server.subprotocols == [("chatcore.v1", "bearer.ey.J-0_")]
+    assert server.subprotocols == [("chatcore.v1",)]
+    assert server.authorizations == ["Bearer ey.J-0_"]
+
+
+async def expire(request: WebSocketRequest) -> None:
+    connection = await request.accept(subprotocol="chatcore.v1")
+    error = frame(Error, error_code="TOKEN_EXPIRED", message="The token has expired", retryable=False)
+    await say(connection, READY, error)
+    await connection.aclose(CloseCode.TOKEN_EXPIRED, "The token has expired")
+
+
+async def unauthorized(request: WebSocketRequest) -> None:
+    await request.reject(401)
+
+
+async def test_an_expired_token_is_final() -> None:
+    async with serving(expire, Conversing()) as url, quick(url, token="a.b.c") as chat:
+        with pytest.raises(ConnectionRefused) as refused:
+            await answer_to(chat)
+    assert refused.value.code == CloseCode.TOKEN_EXPIRED
+
+
+async def test_with_a_fresh_token_an_expired_one_ends_the_connection_and_not_the_chat() -> None:
+    given = iter(["old", "new"])
+
+    async def fresh() -> str:
+        await trio.lowlevel.checkpoint()
+        return next(given)
+
+    server = Conversing()
+    async with serving(expire, server) as url, quick(url, token=fresh) as chat:
+        assert await answer_to(chat) == "Hé 😀"
+    assert server.authorizations == ["Bearer new"]
+
+
+async def test_a_token_that_is_refused_at_the_door_is_final_however_fresh() -> None:
+    async def fresh() -> str:
+        await trio.lowlevel.checkpoint()
+        return "a.b.c"
+
+    async with serving(unauthorized) as url:
+        for token in ("a.b.c", fresh):
+            with pytest.raises(ConnectionRefused) as refused:
+                async with quick(url, token=token):
+                    pass
+            assert refused.value.code == 401
+
+
+async def test_what_gives_no_token_ends_the_block() -> None:
+    async def fails() -> str:
+        await trio.lowlevel.checkpoint()
+        raise PermissionError("signed out")
+
+    async with serving(Conversing()) as url:
+        with pytest.raises(PermissionError, match="signed out"):
+            async with quick(url, token=fails):
+                pass
 
 
 async def test_a_connection_that_breaks_is_resumed() -> None:

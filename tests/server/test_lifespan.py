@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from chatcore import asgi
+from chatcore import asgi, servable
 from chatcore import server as module
 from chatcore.application import Application
 from chatcore.errors import ConfigurationError
@@ -75,13 +75,13 @@ async def test_startup_is_answered_before_any_service_starts(settings: pytest.Mo
 async def test_settings_that_cannot_be_served_are_refused_in_words(
     settings: pytest.MonkeyPatch, name: str, value: str, words: str
 ) -> None:
-    """Above all ``auth = jwt``: an application that ignored it would let everyone in as anyone."""
+    """Above all ``auth = jwt`` without keys: an application that ignored it would let everyone in as anyone."""
     settings.setenv(name, value)
     services = two_services(0)
     told, state = await lived(application(services))
     assert [message["type"] for message in told] == ["lifespan.startup.failed"]
     assert words in told[0]["message"]
-    assert "secret" not in told[0]["message"]
+    assert "ann:secret" not in told[0]["message"]
     assert state == {}
     assert services.names("entered") == []
 
@@ -123,7 +123,17 @@ async def test_an_application_is_an_asgi_application(settings: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
-        (Settings(auth="jwt", jwt_secret="s"), "auth"),
+        (Settings(auth="jwt"), "auth"),
+        (Settings(auth="jwt", jwt_audience="chat"), "auth"),
+        (Settings(auth="jwt", jwt_secret=""), "jwt_secret"),
+        (Settings(auth="jwt", jwt_secret="x" * 31), "jwt_secret"),
+        (Settings(auth="jwt", jwt_secret="-----BEGIN PUBLIC KEY-----" + "x" * 99), "jwt_secret"),
+        (Settings(auth="jwt", jwks="nowhere.json"), "jwks"),
+        (Settings(auth="jwt", jwks="https://"), "jwks"),
+        (Settings(auth="jwt", jwks="ftp://host/keys"), "jwks"),
+        (Settings(jwt_secret="x" * 32), "auth"),
+        (Settings(jwks="https://issuer.example/keys"), "auth"),
+        (Settings(signin="nowhere.js"), "signin"),
         (Settings(bind="0.0.0.0:8000"), "bind"),
         (Settings(bind="[::]:8000"), "bind"),
         (Settings(redis_url="redis://x"), "redis_url"),
@@ -138,7 +148,28 @@ def test_what_this_version_cannot_serve_is_named(settings: Settings, field: str)
         check_servable(settings)
     assert wrong.value.field == field
     assert wrong.value.remedy
-    assert "secret" not in str(wrong.value)
+    assert "ann:secret" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"jwt_secret": "x" * 32}, {"jwks": "https://issuer.example/keys"}, {"jwks": __file__, "jwt_secret": "x" * 32}],
+)
+@pytest.mark.parametrize("bind", ["127.0.0.1:8000", "0.0.0.0:8000", "[::]:0", "chat.example:80"])
+def test_with_tokens_any_address_may_be_served(keys: dict[str, Any], bind: str, tmp_path: Path) -> None:
+    check_servable(Settings(auth="jwt", bind=bind, database_url=f"sqlite:///{tmp_path}/c.db", **keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "missing"),
+    [({"jwt_secret": "x" * 32}, "joserfc,"), ({"jwks": "https://issuer.example/keys"}, "joserfc and httpx2,")],
+)
+def test_the_extra_that_tokens_need_is_named(
+    keys: dict[str, Any], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servable, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=rf"auth: `jwt` needs {missing} .* chatcore\[jwt\]"):
+        check_servable(Settings(auth="jwt", **keys))
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:0", "localhost:8000", "[::1]:8000"])

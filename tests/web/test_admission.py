@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatcore.addresses import is_loopback
+from chatcore.auth.claims import MAX_USER_ID, Identity
 from chatcore.settings import Settings
-from chatcore.web.admission import ANONYMOUS, MAX_USER_ID, Request, admit, is_loopback, origin_allowed
+from chatcore.web.admission import (
+    ANONYMOUS,
+    Request,
+    Ticket,
+    Token,
+    credential,
+    named_user,
+    needs_nobody,
+    origin_allowed,
+    screen,
+)
 from chatcore.web.problems import Problem
 
 
@@ -44,14 +57,14 @@ def request(
     ],
 )
 def test_the_user_is_the_one_that_the_query_names(query: str, user: str | None) -> None:
-    admitted = admit(request(query=query), Settings())
-    assert admitted == user if user is not None else isinstance(admitted, Problem) and admitted.status == 400
+    named = named_user(request(query=query))
+    assert named == Identity(user) if user is not None else isinstance(named, Problem) and named.status == 400
 
 
 @given(st.text(max_size=300).filter(lambda text: text < "\ud800" or text.isprintable()))
 def test_whatever_the_query_says_there_is_one_user_or_a_refusal(text: str) -> None:
-    admitted = admit(request(query=text), Settings())
-    assert isinstance(admitted, Problem) or (admitted.isprintable() and 0 < len(admitted) <= MAX_USER_ID)
+    named = named_user(request(query=text))
+    assert isinstance(named, Problem) or (named.user_id.isprintable() and 0 < len(named.user_id) <= MAX_USER_ID)
 
 
 @given(
@@ -59,8 +72,8 @@ def test_whatever_the_query_says_there_is_one_user_or_a_refusal(text: str) -> No
     st.text(min_size=1, max_size=9).filter(str.isprintable),
 )
 def test_different_names_stay_different_users(one: str, other: str) -> None:
-    users = [admit(request(query=urlencode({"user_id": name})), Settings()) for name in (one, other)]
-    assert users == [one, other]
+    users = [named_user(request(query=urlencode({"user_id": name}))) for name in (one, other)]
+    assert users == [Identity(one), Identity(other)]
 
 
 @pytest.mark.parametrize(
@@ -82,8 +95,9 @@ def test_different_names_stay_different_users(one: str, other: str) -> None:
 )
 def test_without_authentication_only_loopback_addresses_are_served(host: str | None, loopback: bool) -> None:
     assert is_loopback(host) is loopback
-    admitted = admit(request(server_host=host), Settings())
-    assert admitted == ANONYMOUS if loopback else isinstance(admitted, Problem) and admitted.status == 403
+    refused = screen(request(server_host=host), Settings())
+    assert refused is None if loopback else refused is not None and refused.status == 403
+    assert screen(request(server_host=host), Settings(auth="jwt")) is None
 
 
 OWN = [
@@ -120,9 +134,10 @@ def test_a_page_from_elsewhere_may_not(origin: str, host: str, scheme: str, allo
     """A list with a mistake in it opens no door: neither ``*`` nor a name without its scheme is an origin."""
     came = request(origin=origin, host=host, scheme=scheme)
     assert not origin_allowed(came, allowed)
-    admitted = admit(came, Settings(allowed_origins=allowed))
-    assert isinstance(admitted, Problem)
-    assert admitted.status == 403
+    for settings in (Settings(allowed_origins=allowed), Settings(allowed_origins=allowed, auth="jwt")):
+        refused = screen(came, settings)
+        assert refused is not None
+        assert refused.status == 403
 
 
 @pytest.mark.parametrize("origin", ["https://good.example", "https://good.example:443", "HTTPS://Good.Example"])
@@ -153,3 +168,96 @@ def test_the_request_is_read_from_the_scope() -> None:
         {"host": "localhost:1", "origin": "http://x\xff"}, "user_id=ann", "ws", "127.0.0.1"
     )
     assert Request.of({**scope, "server": ("/run/socket", None)}).server_host is None
+
+
+def test_a_header_that_comes_twice_is_neither_of_the_two() -> None:
+    pair = [(b"authorization", b"Bearer a"), (b"Authorization", b"Bearer b"), (b"host", b"x")]
+    came = Request.of({"headers": pair, "query_string": b"", "path": "/api/threads"})
+    assert credential(came) == Token("")
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        ("Bearer a.b-c_d", "a.b-c_d"),
+        ("bearer a.b.c", "a.b.c"),
+        ("BEARER   a.b.c  ", "a.b.c"),
+        ("Bearer", ""),
+        ("Bearer ", ""),
+        ("Basic YTpi", ""),
+        ("a.b.c", ""),
+        ("Bearer a b", ""),
+        ("Bearer a,b", ""),
+        ("Bearer ä", ""),
+        ("", ""),
+    ],
+)
+def test_the_token_of_a_header(header: str, token: str) -> None:
+    """What cannot be read is no absence of a token: it is refused, and nobody is let in for it as anyone else."""
+    assert credential(attrs.evolve(request(), headers={"authorization": header})) == Token(token)
+
+
+def socket(*subprotocols: str, query: str = "", **headers: str) -> Request:
+    return Request({"host": "x", **headers}, query, "ws", "127.0.0.1", "/ws", subprotocols)
+
+
+def test_the_token_among_the_subprotocols() -> None:
+    assert credential(socket("chatcore.v1", "bearer.a.b.c")) == Token("a.b.c")
+    assert credential(socket("bearer.")) == Token("")
+    assert credential(socket("chatcore.v1", "Bearer.a")) is None
+
+
+def test_a_ticket_is_for_a_websocket_only() -> None:
+    assert credential(socket(query="ticket=t1")) == Ticket("t1")
+    assert credential(socket(query="ticket=")) == Ticket("")
+    assert credential(request(query="ticket=t1")) is None
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "jwt", "authorization", "bearer"])
+def test_a_token_in_the_url_is_none(name: str) -> None:
+    assert credential(request(query=f"{name}=a.b.c")) is None
+    assert credential(socket(query=f"{name}=a.b.c")) is None
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        socket("bearer.a", "bearer.a"),
+        socket("bearer.a", authorization="Bearer a"),
+        socket(query="ticket=a&ticket=b"),
+        socket("bearer.a", query="ticket=a"),
+    ],
+)
+def test_two_credentials_are_none(came: Request) -> None:
+    refused = credential(came)
+    assert isinstance(refused, Problem)
+    assert refused.status == 401
+    assert 'error="invalid_request"' in refused.headers()["www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_open"),
+    [
+        ("/", True),
+        ("/static/chat.js", True),
+        ("/health/ready", True),
+        ("/metrics", True),
+        ("/api/threads", False),
+        ("/api/tickets", False),
+        ("/render", False),
+        ("//", False),
+        ("/Status", False),
+        ("/static", False),
+        ("", False),
+        ("/anything", False),
+    ],
+)
+def test_what_is_not_listed_needs_somebody(path: str, is_open: bool) -> None:
+    assert needs_nobody(attrs.evolve(request(), path=path)) is is_open
+    assert not needs_nobody(attrs.evolve(socket(), path=path)), "no WebSocket is open to everyone"
+
+
+def test_nothing_that_was_given_is_shown() -> None:
+    """Not even where a whole request or credential ends up in a traceback."""
+    for came in (socket("bearer.a.b.c"), socket(query="ticket=a.b.c"), socket(authorization="Bearer a.b.c")):
+        assert "a.b.c" not in repr(came) + repr(credential(came))

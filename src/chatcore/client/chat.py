@@ -25,7 +25,7 @@ from chatcore.client.errors import ClientClosed, ConnectionLost, HistoryLost, Re
 from chatcore.client.inbox import Inbox, Reply
 from chatcore.client.ledger import Ledger, running
 from chatcore.client.link import Link, Patience
-from chatcore.client.wire import Dial, dialer, ungrouped
+from chatcore.client.wire import Dial, FreshToken, dialer, ungrouped
 from chatcore.errors import ErrorCode, RequestRefused, TransportError
 from chatcore.protocol.codec import check, encode_utf8
 from chatcore.protocol.messages import (
@@ -307,7 +307,7 @@ def _say_nothing(_lost: ConnectionLost, _seconds: float) -> None:
 async def connect(
     url: str,
     user_id: str | None = None,
-    token: str | None = None,
+    token: str | FreshToken | None = None,
     *,
     connect_timeout_seconds: float = 10.0,
     give_up_after_seconds: float | None = None,
@@ -324,7 +324,9 @@ async def connect(
     Args:
         url: ``http(s)://HOST:PORT`` or ``ws(s)://HOST:PORT[/ws]``.
         user_id: who this is, for servers without authentication.
-        token: a bearer token; it travels in the offered subprotocols, never in the URL.
+        token: a bearer token, which travels in the header ``Authorization``, never in the URL. Or an async function
+            that gives one, asked before each connection: an expired token then ends the connection and not the chat.
+            What it raises ends the block.
         connect_timeout_seconds: how long the first connection may take, all tries together.
         give_up_after_seconds: how long it goes on later without becoming ready; None for ever.
         on_disconnect: called with what was lost and the seconds until the next try.
@@ -343,6 +345,7 @@ async def connect(
         connect_timeout_seconds=connect_timeout_seconds,
         give_up_after_seconds=give_up_after_seconds,
         on_disconnect=on_disconnect,
+        renews_token=callable(token),
     )
     chat = Chat(dial or dialer(url, user_id, token), patience)
     with ungrouped():

@@ -40,6 +40,7 @@ class Patience:
         connect_timeout_seconds: how long the first connection may take, all tries together.
         give_up_after_seconds: how long it goes on later without becoming ready; None for ever.
         on_disconnect: called with what was lost and the seconds until the next try.
+        renews_token: whether each connection is made with a fresh token.
     """
 
     backoff: Backoff
@@ -47,6 +48,7 @@ class Patience:
     connect_timeout_seconds: float
     give_up_after_seconds: float | None
     on_disconnect: Callable[[ConnectionLost, float], None]
+    renews_token: bool = False
 
 
 @attrs.define(eq=False)
@@ -94,7 +96,7 @@ class Link:
     def _outlook(self, lost: ConnectionLost, now: float) -> float | ConversationEnded:
         """The seconds until the next try, or why there is none."""
         error = closing_error(self._last)
-        if not may_return(lost, self._last):
+        if not may_return(lost, self._last, renews_token=self._patience.renews_token):
             last = self._last if isinstance(self._last, Error) else None
             return ConnectionRefused(lost.code or lost.status, lost.reason, last)
         self._failures += 1

@@ -18,15 +18,19 @@ _PASSING_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that another try may not meet (RFC 9110 section 15, RFC 6585, RFC 8470)."""
 
 
-def may_return(lost: ConnectionLost, last: AnyServerFrame | None) -> bool:
+def may_return(lost: ConnectionLost, last: AnyServerFrame | None, *, renews_token: bool = False) -> bool:
     """Whether a client may connect again by itself.
 
     Args:
         lost: how the connection ended.
         last: its last frame; an error that ends the connection has the last word on whether trying again can help.
+        renews_token: whether it would come with a fresh token. One that is refused at the door, 401, is final even so:
+            it was fresh.
     """
     if lost.status is not None:
         return lost.status in _PASSING_STATUSES
+    if lost.code == CloseCode.TOKEN_EXPIRED:
+        return renews_token
     error = closing_error(last)
     if error is not None and not error.retryable:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -28,8 +28,11 @@ CLOSING_SECONDS: Final = 1.0
 MAX_FRAME_CHARACTERS: Final = 64 * 1024 * 1024
 """The largest frame a client reads: answers come with their evidence, snapshots with a whole thread."""
 
-_TOKEN: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
-"""What may stand in a subprotocol's name (RFC 9110 section 5.6.2); every JWT does."""
+_TOKEN: Final = re.compile(r"[\w.+/~-]+=*", re.ASCII)
+"""What a bearer token is made of (RFC 6750 section 2.1); every JWT is."""
+
+FreshToken: TypeAlias = Callable[[], Awaitable[str]]
+"""Gives a token that is valid now; asked before each connection."""
 
 
 class Wire(Protocol):
@@ -47,6 +50,8 @@ class Wire(Protocol):
     async def close(self, code: CloseCode) -> None:
         """Say goodbye, within :data:`CLOSING_SECONDS`."""
 
+
+Headers: TypeAlias = list[tuple[str, str]]
 
 Dial: TypeAlias = Callable[[], AbstractAsyncContextManager[Wire]]
 """Opens a connection, or raises :class:`ConnectionLost`; leaving the block closes it."""
@@ -99,23 +104,35 @@ class Address:
         return host if self.port == _DEFAULT_PORTS["https" if self.secure else "http"] else f"{host}:{self.port}"
 
 
-def dialer(url: str, user_id: str | None, token: str | None) -> Dial:
+def dialer(url: str, user_id: str | None, token: str | FreshToken | None) -> Dial:
     """What connects to the server at ``url``.
 
     Args:
         url: ``http(s)://HOST:PORT`` or ``ws(s)://HOST:PORT[/ws]``.
         user_id: who this is, for servers without authentication.
-        token: a bearer token; it travels in the offered subprotocols, never in the URL.
+        token: a bearer token, or what gives one; it travels in the header ``Authorization``, never in the URL.
 
     Raises:
         ConfigurationError: when ``url`` is no address of a server, or ``token`` is nothing that a header can carry.
     """
     address = Address.parse(url)
-    if token is not None and not _TOKEN.fullmatch(token):
-        raise ConfigurationError("token", "has characters that an HTTP header cannot carry")
+    if isinstance(token, str):
+        _authorization(token)
     resource = "/ws" + (f"?{urlencode({'user_id': user_id}, quote_via=quote)}" if user_id is not None else "")
-    subprotocols = (SUBPROTOCOL, *((f"bearer.{token}",) if token is not None else ()))
-    return lambda: _dial(address, resource, subprotocols)
+
+    @asynccontextmanager
+    async def dial() -> AsyncIterator[Wire]:
+        fresh = token if token is None or isinstance(token, str) else await token()
+        async with _dial(address, resource, [] if fresh is None else _authorization(fresh)) as wire:
+            yield wire
+
+    return dial
+
+
+def _authorization(token: str) -> Headers:
+    if not _TOKEN.fullmatch(token):
+        raise ConfigurationError("token", "has characters that an HTTP header cannot carry")
+    return [("authorization", f"Bearer {token}")]
 
 
 @contextmanager
@@ -134,14 +151,14 @@ def ungrouped() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _dial(address: Address, resource: str, subprotocols: tuple[str, ...]) -> AsyncIterator[Wire]:
+async def _dial(address: Address, resource: str, headers: Headers) -> AsyncIterator[Wire]:
     stream = await _connect(address)
     try:
         with _rejection_is_loss(), ungrouped():
             async with trio.open_nursery() as nursery:
                 reading = await nursery.start(_keep_reading)
                 try:
-                    wire = _WebSocket(await _handshake(reading, stream, address, resource, subprotocols))
+                    wire = _WebSocket(await _handshake(reading, stream, address, resource, headers))
                     try:
                         yield wire
                     finally:
@@ -179,7 +196,7 @@ async def _connect(address: Address) -> trio.abc.Stream:
 
 
 async def _handshake(
-    nursery: trio.Nursery, stream: trio.abc.Stream, address: Address, resource: str, subprotocols: tuple[str, ...]
+    nursery: trio.Nursery, stream: trio.abc.Stream, address: Address, resource: str, headers: Headers
 ) -> WebSocketConnection:
     """Become a WebSocket. trio-websocket waits for ever where the server hangs up first, so this does not."""
     from trio_websocket import wrap_client_stream
@@ -193,7 +210,8 @@ async def _handshake(
                 cast("trio.SocketStream", watched),  # any stream serves, the annotation names two
                 address.authority,
                 resource,
-                subprotocols=subprotocols,
+                subprotocols=(SUBPROTOCOL,),
+                extra_headers=[(name.encode(), value.encode()) for name, value in headers],
                 max_message_size=MAX_FRAME_CHARACTERS,
             )
             race.cancel_scope.cancel()

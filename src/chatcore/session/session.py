@@ -6,6 +6,8 @@ writes (:mod:`.voice`); whoever finds a reason to end says so to the voice, and 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -55,12 +57,14 @@ class Session:
         attendance: on the services.
         reception: what it hears.
         parts: of the server.
+        ends_at: when its token expires, in Trio's time.
     """
 
     voice: Voice
     attendance: Attendance
     reception: Reception
     parts: SessionParts
+    ends_at: float
 
     async def run(self) -> None:
         """Serve the connection until it ends; returns when it is closed."""
@@ -69,6 +73,7 @@ class Session:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.voice.write)
                     nursery.start_soon(self._converse if allowed else self._refuse)
+                    nursery.start_soon(self._expire)
                     await self.voice.ended.wait()
                     with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
                         await self.voice.written()
@@ -106,6 +111,13 @@ class Session:
         self.voice.say_error(code)
         self.voice.end(CloseCode.POLICY_VIOLATION, code.meaning.message)
 
+    async def _expire(self) -> None:
+        """End the connection with its token, whatever its state; a run that was begun goes on."""
+        await trio.sleep_until(self.ends_at)
+        code = ErrorCode.TOKEN_EXPIRED
+        self.voice.say_error(code)
+        self.voice.end(CloseCode.TOKEN_EXPIRED, code.meaning.message)
+
     async def _close(self) -> None:
         """Close, also when the server around this session was cancelled, as a plain Hypercorn does on SIGTERM."""
         with trio.CancelScope(shield=True):
@@ -126,13 +138,16 @@ class Session:
                 nursery.cancel_scope.cancel()
 
 
-def open_session(context: UserExecutionContext, transport: Transport, parts: SessionParts) -> Session:
+def open_session(
+    context: UserExecutionContext, transport: Transport, parts: SessionParts, expires_at: float = math.inf
+) -> Session:
     """A session for an accepted connection.
 
     Args:
         context: whose it is.
         transport: carries its frames.
         parts: of the server.
+        expires_at: Unix seconds at which its token does; infinity where there is none.
 
     Raises:
         ContextRequired: when ``context`` is no context of a request.
@@ -150,4 +165,5 @@ def open_session(context: UserExecutionContext, transport: Transport, parts: Ses
         frames=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
     )
     attendance = Attendance(voice=voice, manager=parts.manager, introduction=parts.introduction)
-    return Session(voice, attendance, reception, parts)
+    ends_at = trio.current_time() + (expires_at - time.time())
+    return Session(voice, attendance, reception, parts, ends_at)

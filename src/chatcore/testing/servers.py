@@ -12,6 +12,7 @@ jumps ahead knows nothing: use real time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -70,12 +71,15 @@ class LocalServer:
         return connect("http://memory", dial=partial(self._dial, user_id), **options)
 
     @asynccontextmanager
-    async def open(self, user_id: str = USER, *, unread: float = float("inf")) -> AsyncIterator[FrameClient]:
+    async def open(
+        self, user_id: str = USER, *, unread: float = math.inf, expires_at: float = math.inf
+    ) -> AsyncIterator[FrameClient]:
         """One connection, for a test that decides itself what is sent and sees every frame.
 
         Args:
             user_id: who this is.
             unread: frames that may be left unread before the server's sends wait.
+            expires_at: Unix seconds at which the user's token does.
 
         Raises:
             ConnectionLost: with the HTTP status of a handshake that is not accepted.
@@ -84,7 +88,7 @@ class LocalServer:
             raise ConnectionLost("HTTP status 503", status=503, retry_after_seconds=self.server.retry_after_seconds)
         transport, client = memory_pair(unread=unread)
         context = UserExecutionContext(user_id=user_id, connection_id=new_id("conn"))
-        self._sessions.start_soon(open_session(context, transport, self.server.session_parts).run)
+        self._sessions.start_soon(open_session(context, transport, self.server.session_parts, expires_at).run)
         try:
             yield FrameClient(client)
         finally:

@@ -1,24 +1,50 @@
-"""Who may come in, decided from the request alone (protocol.md, 3). Pure."""
+"""Who may come in, decided from the request alone (protocol.md, 3). Pure.
+
+What takes more than the request, a signature or a ticket, is up to :mod:`.gate`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-from chatcore.errors import InvalidMessage
+from chatcore.addresses import is_loopback
+from chatcore.auth.claims import MAX_USER_ID, Identity, TokenFault, is_user_id
+from chatcore.errors import ErrorCode, InvalidMessage
 from chatcore.settings import Settings
 from chatcore.web.problems import Problem
 
-USER_KEY = "chatcore.user_id"
+IDENTITY_KEY: Final = "chatcore.identity"
 """Where ``scope["state"]`` of one HTTP request holds who asks, once it has been admitted."""
 
-ANONYMOUS = "anonymous"
-MAX_USER_ID = 128
-"""Room for a UUID with a prefix; ids are keys in storage."""
+ANONYMOUS: Final = "anonymous"
+
+OPEN_PATHS: Final = frozenset(
+    {
+        "/",
+        "/asyncapi.json",
+        "/health/ready",
+        "/health/startup",
+        "/metrics",
+        "/openapi.json",
+        "/signin.js",
+        "/status",
+        "/status.json",
+    }
+)
+"""What is answered without a token: the pages, to sign in with, and what probes ask. It holds nothing of any user."""
+
+OPEN_FOLDER: Final = "/static/"
+
+_TOKEN: Final = re.compile(r"[\w.+/=~-]+", re.ASCII)
+"""What a bearer token is made of (RFC 6750, section 2.1)."""
+
+_BEARER: Final = "bearer."
+"""Before a token among the subprotocols."""
 
 
 @attrs.frozen
@@ -26,57 +52,127 @@ class Request:
     """What admission looks at.
 
     Args:
-        headers: names in lower case; the last of each.
+        headers: names in lower case; one that comes again is joined with commas (RFC 9110, section 5.2).
         query: the query string.
         scheme: ``http``, ``https``, ``ws`` or ``wss``.
         server_host: the address that the connection came in on, None for a Unix socket.
+        path: decoded.
+        subprotocols: that a WebSocket offers.
     """
 
-    headers: dict[str, str]
-    query: str
+    headers: dict[str, str] = attrs.field(repr=False)
+    query: str = attrs.field(repr=False)
     scheme: str
     server_host: str | None
+    path: str = "/"
+    subprotocols: tuple[str, ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether this is a WebSocket's handshake."""
+        return self.scheme in ("ws", "wss")
 
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> Request:
         """The request of an ASGI scope."""
         pairs: Iterable[tuple[bytes, bytes]] = scope["headers"]
         server = scope.get("server")
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in pairs:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return cls(
-            headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs},
+            headers=headers,
             query=scope["query_string"].decode("latin-1"),
             scheme=str(scope.get("scheme", "http")),
             server_host=str(server[0]) if isinstance(server, (tuple, list)) and server[1] is not None else None,
+            path=str(scope.get("path", "/")),
+            subprotocols=tuple(scope.get("subprotocols", ())),
         )
 
 
-def admit(request: Request, settings: Settings) -> str | Problem:
-    """The user that a request comes from, or why it may not come in."""
+@attrs.frozen
+class Token:
+    """A bearer token as it was given."""
+
+    text: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Ticket:
+    """A ticket as it was given."""
+
+    text: str = attrs.field(repr=False)
+
+
+def screen(request: Request, settings: Settings) -> Problem | None:
+    """Why a request may not come in, whoever sends it; None where nothing speaks against it."""
     if settings.auth == "none" and not is_loopback(request.server_host):
         return Problem(403, "Without authentication this server answers on loopback addresses only")
     if not origin_allowed(request, settings.allowed_origins):
         return Problem(403, "This origin is not allowed")
-    users = _users(request.query)
-    if len(users) != 1 or not users[0].isprintable() or not 0 < len(users[0]) <= MAX_USER_ID:
+    return None
+
+
+def needs_nobody(request: Request) -> bool:
+    """Whether a request is answered without anyone having signed in. What is not listed is not."""
+    listed = request.path in OPEN_PATHS or request.path.startswith(OPEN_FOLDER)
+    return listed and not request.is_websocket
+
+
+def named_user(request: Request) -> Identity | Problem:
+    """The user that a request names itself, where nobody is authenticated."""
+    users = _parameter(request.query, "user_id", [ANONYMOUS])
+    if len(users) != 1 or not is_user_id(users[0]):
         return Problem.of(InvalidMessage("user_id", f"one value of 1 to {MAX_USER_ID} printable characters"))
-    return users[0]
+    return Identity(users[0])
 
 
-def _users(query: str) -> list[str]:
-    try:
-        return parse_qs(query, keep_blank_values=True, errors="strict").get("user_id", [ANONYMOUS])
-    except UnicodeDecodeError:  # two that cannot be read must not become one
+def credential(request: Request) -> Token | Ticket | Problem | None:
+    """What a request shows of itself: one token or ticket, or None. A token in the URL is none (RFC 9700, 4.3.2)."""
+    tickets = _parameter(request.query, "ticket", []) if request.is_websocket else []
+    given: list[Token | Ticket] = [*_header_tokens(request), *_offered_tokens(request), *map(Ticket, tickets)]
+    if len(given) > 1:
+        return unauthenticated("More than one token or ticket was given", error="invalid_request")
+    return given[0] if given else None
+
+
+def _header_tokens(request: Request) -> list[Token]:
+    """The token of ``Authorization``; one of another scheme, or a malformed one, is refused as a token would be."""
+    header = request.headers.get("authorization")
+    if header is None:
         return []
+    scheme, _, text = header.partition(" ")
+    return [Token(text.strip(" ") if scheme.lower() == "bearer" and _TOKEN.fullmatch(text.strip(" ")) else "")]
 
 
-def is_loopback(host: str | None) -> bool:
-    """Whether an address cannot be reached from another machine. None is a Unix socket."""
-    if host is None or host == "localhost":
-        return True
+def _offered_tokens(request: Request) -> list[Token]:
+    return [Token(name.removeprefix(_BEARER)) for name in request.subprotocols if name.startswith(_BEARER)]
+
+
+def unauthenticated(detail: str, *, error: str | None = None, code: ErrorCode | None = None) -> Problem:
+    """A 401 with its challenge.
+
+    Args:
+        detail: in words; of the catalogue, nothing that was sent.
+        error: what RFC 6750 calls it, None where no token was given.
+        code: of the wire.
+    """
+    told = f', error="{error}", error_description="{detail}"' if error is not None else ""
+    return Problem(401, detail, code, challenge=f'Bearer realm="chatcore"{told}')
+
+
+def token_problem(fault: TokenFault) -> Problem:
+    """The 401 for a token."""
+    expired = ErrorCode.TOKEN_EXPIRED if fault is TokenFault.EXPIRED else None
+    return unauthenticated(f"The token is not accepted: {fault}", error="invalid_token", code=expired)
+
+
+def _parameter(query: str, name: str, absent: list[str]) -> list[str]:
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return parse_qs(query, keep_blank_values=True, errors="strict").get(name, absent)
+    except UnicodeDecodeError:  # two that cannot be read must not become one
+        return [""]
 
 
 def origin_allowed(request: Request, allowed: Iterable[str]) -> bool:

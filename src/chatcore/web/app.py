@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quart import Response, send_from_directory
+from quart import Response, send_file, send_from_directory
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
@@ -12,6 +12,7 @@ from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.observability import describe_error
 from chatcore.protocol.asyncapi import asyncapi
 from chatcore.server import Server
+from chatcore.settings import Settings
 from chatcore.web.idempotency import REUSED, KeyReused
 from chatcore.web.openapi import openapi
 from chatcore.web.problems import Problem
@@ -24,6 +25,8 @@ CONTENT_POLICY = (
     "frame-ancestors 'none'; object-src 'none'"
 )
 """Nothing from elsewhere and nothing inline: markup that got past the sanitiser would still do nothing."""
+
+NO_CACHE = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
 
 BODY_SLACK = 65_536
 """Above the largest message, for the JSON around it."""
@@ -39,6 +42,7 @@ def build_app(server: Server) -> QuartTrio:
         app.add_url_rule(route.path, f"{route.method} {route.path}", view, methods=[route.method])
     _add_documents(app)
     _add_pages(app)
+    _add_sign_in(app, server.settings)
     _add_errors(app, server)
     return app
 
@@ -72,14 +76,26 @@ def _add_pages(app: QuartTrio) -> None:
     async def page(name: str) -> Response:
         response = await send_from_directory(PAGES, name)
         response.headers["content-security-policy"] = CONTENT_POLICY
-        response.headers["x-content-type-options"] = "nosniff"
         response.headers["referrer-policy"] = "no-referrer"
-        response.headers["cache-control"] = "no-cache"
+        response.headers.update(NO_CACHE)
         return response
 
     app.add_url_rule("/", "chat", page, defaults={"name": "chat.html"})
     app.add_url_rule("/status", "status", page, defaults={"name": "status.html"})
     app.add_url_rule("/static/<name>", "static", page)
+
+
+def _add_sign_in(app: QuartTrio, settings: Settings) -> None:
+    """``/signin.js``: with what the page gets its token; the operator's module where there is one."""
+
+    async def sign_in() -> Response:
+        if settings.auth == "none":
+            return Response(b"export const signIn = null;\n", content_type="text/javascript", headers=NO_CACHE)
+        response = await send_file(settings.signin or PAGES / "signin.js", mimetype="text/javascript")
+        response.headers.update(NO_CACHE)
+        return response
+
+    app.add_url_rule("/signin.js", "sign_in", sign_in)
 
 
 def _add_errors(app: QuartTrio, server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,7 @@ import attrs
 import trio
 from quart.wrappers.response import ResponseBody
 
+from chatcore.auth.claims import Identity
 from chatcore.delivery.arrears import Arrears
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.delivery.outbox import Outbox
@@ -28,20 +30,20 @@ KEEP_ALIVE_SECONDS = 15.0
 class EventStream(ResponseBody):
     """One reader of a thread's events, as the body of a response; a :class:`~chatcore.delivery.bridge.Watcher`.
 
-    It ends when its reader is gone, has left too much unread, when the history cannot be read any further, or when the
-    thread has been deleted; a reader comes again with ``Last-Event-ID``.
+    It ends when its reader is gone or their token has expired, when too much is unread, when the history cannot be read
+    any further, or when the thread has been deleted; a reader comes again with ``Last-Event-ID``.
 
     Args:
         store: where the events are.
         bridge: from where they go on.
-        user_id: who reads.
+        identity: who reads.
         resume: from where.
         outbox: bounded.
     """
 
     store: ThreadService
     bridge: AgentWebSocketBridge
-    user_id: str
+    identity: Identity
     resume: m.Resume
     outbox: Outbox
     _arrears: Arrears = attrs.field(factory=Arrears, init=False)
@@ -53,6 +55,7 @@ class EventStream(ResponseBody):
         nursery = await self._stack.enter_async_context(trio.open_nursery())
         self._stack.callback(nursery.cancel_scope.cancel)
         nursery.start_soon(self._follow)
+        nursery.start_soon(self._expire)
         return self
 
     async def __aexit__(
@@ -96,7 +99,7 @@ class EventStream(ResponseBody):
             store=self.store,
             bridge=self.bridge,
             watcher=self,
-            user_id=self.user_id,
+            user_id=self.identity.user_id,
             send=self.say,
             room=self.outbox.room,
         )
@@ -105,16 +108,24 @@ class EventStream(ResponseBody):
             while True:
                 await replay.catch_up(str(await self._arrears.next()))
         except RequestRefused:  # the response has begun: all that can be said is that it ends
-            self._ended = True
-            self._put(b": the history cannot be read now\n\n")
+            self._end(b": the history cannot be read now\n\n")
+
+    async def _expire(self) -> None:
+        await trio.sleep(max(0.0, self.identity.expires_at - time.time()))
+        self._end(b": the token has expired\n\n")
 
     async def _is_deleted(self) -> bool:
         """Whether the thread is gone; one that can't be read now is not."""
         try:
-            await self.store.thread(self.user_id, self.resume.thread_id)
+            await self.store.thread(self.identity.user_id, self.resume.thread_id)
         except RequestRefused as error:
             return error.error_code is ErrorCode.THREAD_NOT_FOUND
         return False
 
+    def _end(self, last: bytes) -> None:
+        self._put(last)
+        self._ended = True
+
     def _put(self, text: bytes) -> None:
-        self.outbox.put(text, trio.current_time())
+        if not self._ended:
+            self.outbox.put(text, trio.current_time())

@@ -29,7 +29,8 @@ _WHOLE_NUMBERS: Final = frozenset({"limit", "after"})
 
 _DESCRIPTION: Final = """\
 Conversations over HTTP, beside the WebSocket of `/asyncapi.json`. Every error is `application/problem+json` with the
-`error_code` of the same catalogue. With `auth = "none"` the user is the query parameter `user_id`, or `anonymous`."""
+`error_code` of the same catalogue. With `auth = "jwt"` the user is the `sub` of the token in
+`Authorization: Bearer`; with `auth = "none"`, the query parameter `user_id`, or `anonymous`."""
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -23,12 +23,14 @@ class Problem:
         detail: in words.
         error_code: of the catalogue, None for what only HTTP knows.
         retry_after_seconds: when the same request may succeed.
+        challenge: how to authenticate (RFC 6750), for a 401.
     """
 
     status: int
     detail: str
     error_code: ErrorCode | None = None
     retry_after_seconds: float | None = None
+    challenge: str | None = None
 
     @classmethod
     def of(cls, error: RequestRefused) -> Problem:
@@ -56,6 +58,8 @@ class Problem:
         headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store"}
         if self.retry_after_seconds is not None:
             headers["retry-after"] = retry_after(self.retry_after_seconds)
+        if self.challenge is not None:
+            headers["www-authenticate"] = self.challenge
         return headers
 
 

@@ -5,6 +5,7 @@ Who asks has been decided by :mod:`.admission` before a request comes here.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar, cast, get_args
@@ -14,6 +15,7 @@ import msgspec
 import trio
 from quart import Response, request
 
+from chatcore.auth.claims import Identity
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.outbox import Outbox
 from chatcore.errors import ErrorCode, InvalidMessage, RequestRefused
@@ -24,7 +26,7 @@ from chatcore.protocol.codec import RULES, UNREADABLE, faulty_field
 from chatcore.server import Server
 from chatcore.threads.model import MAX_TITLE_CHARACTERS, ThreadOrder
 from chatcore.web import idempotency, shapes
-from chatcore.web.admission import USER_KEY
+from chatcore.web.admission import IDENTITY_KEY
 from chatcore.web.events import EventStream
 from chatcore.web.health import readiness
 from chatcore.web.markdown import render_markdown
@@ -190,6 +192,13 @@ ROUTES: tuple[Route, ...] = (
         answer=shapes.CancelledRun,
         status=202,
     ),
+    Route(
+        method="POST",
+        path="/api/tickets",
+        handler="issue_ticket",
+        summary="A ticket for one WebSocket: for a browser, which cannot send a header with it.",
+        answer=shapes.IssuedTicket,
+    ),
 )
 
 
@@ -308,7 +317,8 @@ class Api:
         if "text/event-stream" in request.headers.get("Accept", ""):
             after = _whole("Last-Event-ID", request.headers.get("Last-Event-ID"), _after())
             resume = m.Resume(thread_id=thread_id, after_seq=after)
-            return _stream(EventStream(store, self.server.bridge, _user(), resume, Outbox(self.server.outbox_bytes)))
+            outbox = Outbox(self.server.outbox_bytes)
+            return _stream(EventStream(store, self.server.bridge, _identity(), resume, outbox))
         await self.server.bridge.settle(thread_id)
         page = await store.events(_user(), thread_id, after_seq=_after(), limit=_limit())
         events = [msgspec.json.decode(event.frame) for event in page.items]
@@ -318,6 +328,13 @@ class Api:
         """Cancel a run."""
         await self.server.supervisor.cancel(_user(), run_id)
         return shapes.CancelledRun(run_id=run_id)
+
+    async def issue_ticket(self) -> shapes.IssuedTicket:
+        """A ticket for who asks; it ends with their token at the latest."""
+        ticket, identity, office = new_id("ticket"), _identity(), self.server.tickets
+        office.issue(ticket, identity, trio.current_time())
+        left = identity.expires_at - time.time()
+        return shapes.IssuedTicket(ticket=ticket, expires_in_seconds=max(0.0, min(office.seconds, left)))
 
 
 Handler = Callable[..., Awaitable[Any]]
@@ -337,7 +354,11 @@ def _stream(body: EventStream) -> Response:
 
 
 def _user() -> str:
-    return str(request.scope["state"][USER_KEY])
+    return _identity().user_id
+
+
+def _identity() -> Identity:
+    return cast("Identity", request.scope["state"][IDENTITY_KEY])
 
 
 def _rendered(body: shapes.Markdown) -> list[str]:

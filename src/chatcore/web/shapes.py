@@ -93,6 +93,13 @@ class CancelledRun(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
 
 
+class IssuedTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """Opens one WebSocket, as ``/ws?ticket=``, and nothing else."""
+
+    ticket: str
+    expires_in_seconds: float
+
+
 class ServiceShape(msgspec.Struct, frozen=True, kw_only=True):
     """A service and what its start has come to."""
 

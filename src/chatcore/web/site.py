@@ -13,6 +13,7 @@ from typing import TypeAlias
 import attrs
 import trio
 
+from chatcore.auth.claims import Identity
 from chatcore.context import UserExecutionContext
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.ids import new_id
@@ -20,7 +21,8 @@ from chatcore.observability import describe_error
 from chatcore.server import Server
 from chatcore.session.session import open_session
 from chatcore.transports.asgi import ACCEPT, LIVE, Message, Receive, Send, accept_websocket, respond
-from chatcore.web.admission import USER_KEY, Request, admit
+from chatcore.web.admission import IDENTITY_KEY, Request
+from chatcore.web.gate import Gate
 from chatcore.web.problems import Problem
 
 SUBPROTOCOL = "chatcore.v1"
@@ -34,10 +36,12 @@ class Site:
 
     Args:
         server: that is running.
+        gate: tells who comes in.
         build: makes the pages; takes long, because it imports them.
     """
 
     server: Server
+    gate: Gate
     _build: Callable[[Server], Pages]
     _pages: Pages | None = None
     _loaded: trio.Event = attrs.field(factory=trio.Event)
@@ -61,35 +65,35 @@ class Site:
             raise ConnectionAbortedError from None  # what serves us answers 500, or closes with 1011
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        user = admit(Request.of(scope), self.server.settings)
-        if isinstance(user, Problem):
-            return await respond(send, user.status, user.headers(), user.body())
+        identity = await self.gate.admit(Request.of(scope))
+        if isinstance(identity, Problem):
+            return await respond(send, identity.status, identity.headers(), identity.body())
         await self._loaded.wait()
         assert self._pages is not None  # noqa: S101  loaded
-        scope["state"][USER_KEY] = user
+        scope["state"][IDENTITY_KEY] = identity
         await self._pages(scope, receive, send)
 
     async def _websocket(self, scope: Message, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        user = self._door(scope)
-        if isinstance(user, Problem):
+        identity = await self._door(scope)
+        if isinstance(identity, Problem):
             self.server.recorder.connection_ended("refused")
-            return await _reject(send, user)
-        context = UserExecutionContext(user_id=user, connection_id=new_id("conn"))
+            return await _reject(send, identity)
+        context = UserExecutionContext(user_id=identity.user_id, connection_id=new_id("conn"))
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         limit = self.server.settings.max_message_bytes
         accept = scope["extensions"].get(ACCEPT) or partial(accept_websocket, receive, send)
         async with accept(subprotocol=subprotocol, max_message_bytes=limit) as transport:
-            await open_session(context, transport, self.server.session_parts).run()
+            await open_session(context, transport, self.server.session_parts, identity.expires_at).run()
 
-    def _door(self, scope: Message) -> str | Problem:
+    async def _door(self, scope: Message) -> Identity | Problem:
         """The user of a WebSocket's handshake, or why it is not accepted."""
         if scope["path"] != "/ws":
             return Problem(404, "There is no WebSocket here; it is at /ws")
-        user = admit(Request.of(scope), self.server.settings)
-        if isinstance(user, str) and not self.server.has_room():
+        identity = await self.gate.admit(Request.of(scope))
+        if isinstance(identity, Identity) and not self.server.has_room():
             return Problem.of(RequestRefused(ErrorCode.SERVICES_UNAVAILABLE, self.server.retry_after_seconds))
-        return user
+        return identity
 
 
 async def _reject(send: Send, problem: Problem) -> None:

@@ -1,6 +1,10 @@
 /** The server over HTTP, as far as this page needs it beside its WebSocket. */
 
+import { signIn } from "/signin.js";
+
 const TIMEOUT_MS = 8_000;
+const STORED_TOKEN = "chatcore.token";
+const STORED_SUBJECT = "chatcore.subject";
 
 /** The user of this page; with `auth = "none"` it is named in the page's own address. */
 export const userId = new URLSearchParams(location.search).get("user_id");
@@ -11,8 +15,10 @@ export function forUser(path, query = {}) {
   return parameters.size ? `${path}?${parameters}` : path;
 }
 
-export function socketUrl() {
-  const url = new URL(forUser("/ws"), location.href);
+/** @returns {Promise<string>} for one WebSocket: a browser sends no header with it, so a ticket says who opens it */
+export async function socketUrl() {
+  const opened = signIn === null ? forUser("/ws") : `/ws?ticket=${encodeURIComponent(await newTicket())}`;
+  const url = new URL(opened, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }
@@ -87,8 +93,58 @@ function threadPath(threadId) {
   return `/api/threads/${encodeURIComponent(threadId)}`;
 }
 
+async function newTicket() {
+  return (await (await request("/api/tickets", { method: "POST" })).json()).ticket;
+}
+
 async function request(path, options = {}) {
-  const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
+  let response = await send(path, options);
+  while (response.status === 401 && signIn !== null) {
+    const { detail } = await response.json().catch(() => ({}));
+    await newToken(detail ?? null);
+    response = await send(path, options);
+  }
   if (!response.ok) throw Object.assign(new Error(`${path}: ${response.status}`), { status: response.status });
   return response;
+}
+
+function send(path, options) {
+  const token = sessionStorage.getItem(STORED_TOKEN);
+  const headers = { ...options.headers, ...(token === null ? {} : { Authorization: `Bearer ${token}` }) };
+  return fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS), ...options, headers });
+}
+
+let signingIn = null;
+
+/** Sign in, once however many requests want it. @param {string | null} why the last token was not accepted */
+function newToken(why) {
+  const first = sessionStorage.getItem(STORED_TOKEN) === null;
+  signingIn ??= Promise.resolve(signIn(first ? null : why))
+    .then(keepToken)
+    .finally(() => (signingIn = null));
+  return signingIn;
+}
+
+/** What the user before had not sent yet is not sent as another one. */
+function keepToken(token) {
+  const [before, now] = [sessionStorage.getItem(STORED_SUBJECT), subjectOf(token)];
+  const another = before !== null && now !== null && before !== now;
+  if (another) sessionStorage.clear();
+  sessionStorage.setItem(STORED_TOKEN, token);
+  if (now !== null) sessionStorage.setItem(STORED_SUBJECT, now);
+  if (another) location.reload();
+}
+
+/** @returns {string | null} whose token it says it is; whether that is so is for the server to judge */
+function subjectOf(token) {
+  try {
+    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** @returns {boolean} whether the page can have another token than the one that has expired */
+export function canSignInAgain() {
+  return signIn !== null;
 }

@@ -21,7 +21,7 @@ import { onWaking } from "./waking.js";
 
 const byId = (id) => document.getElementById(id);
 
-const connection = new Connection(socketUrl());
+const connection = new Connection(socketUrl);
 const startup = new Startup();
 const session = new Session(connection, startup, new Outbox(tabStorage(), `chatcore.outbox.${userId ?? ""}`));
 
@@ -83,7 +83,7 @@ function updateFacts() {
     "fact-agents": agents,
     "fact-generation": generation,
     "fact-instance": instanceId,
-    "fact-user": userId,
+    "fact-user": startup.userId,
   };
   for (const [id, value] of Object.entries(facts))
     setText(byId(id), value === null || value === "" ? "\u2013" : String(value));

@@ -1,6 +1,6 @@
 /** The WebSocket of the page: opens it, keeps it alive, and opens it again when it is lost. */
 
-import { serverStands } from "./api.js";
+import { canSignInAgain, serverStands } from "./api.js";
 import { afterClose, delaySeconds } from "./backoff.js";
 import { parseFrame } from "./frames.js";
 import { SERVER_STATES } from "./words.js";
@@ -13,6 +13,7 @@ const ANSWER_WITHIN_MS = 4_000;
 const OPEN_WITHIN_MS = 10_000;
 const WATCH_EVERY_MS = 500;
 const LOST = 1006;
+const TOKEN_EXPIRED = 4401;
 
 /** @param {string | null} state of the server, null where it does not answer */
 function whyRefused(state) {
@@ -27,10 +28,10 @@ function whyRefused(state) {
  * `performance.now()` and `asked` true where the server named the time, or `{name: "stopped", why, code}`.
  */
 export class Connection extends EventTarget {
-  /** @param {string} url of the WebSocket */
-  constructor(url) {
+  /** @param {() => Promise<string>} address gives the URL for one WebSocket, once the user has signed in */
+  constructor(address) {
     super();
-    this.url = url;
+    this.address = address;
     this.status = { name: "stopped", why: "", code: null };
     /** Counts the connections, so that others can tell what was sent on which. */
     this.serial = 0;
@@ -52,12 +53,19 @@ export class Connection extends EventTarget {
     this.#abandon();
     this.serial += 1;
     Object.assign(this, { opened: false, ready: false, error: null, draining: null });
+    this.#become({ name: "connecting" });
+    this.#open(this.serial);
+  }
+
+  async #open(serial) {
+    const url = await this.address().catch(() => null);
+    if (serial !== this.serial) return;
+    if (url === null) return this.#onClose(LOST);
     Object.assign(this, { heardAt: performance.now(), askedAt: null, begunAt: performance.now() });
-    this.socket = new WebSocket(this.url, [SUBPROTOCOL]);
+    this.socket = new WebSocket(url, [SUBPROTOCOL]);
     this.socket.onopen = () => this.#onOpen();
     this.socket.onmessage = (event) => this.#onMessage(event.data);
     this.socket.onclose = (event) => this.#onClose(event.code);
-    this.#become({ name: "connecting" });
   }
 
   get isOpen() {
@@ -95,6 +103,7 @@ export class Connection extends EventTarget {
   async #onClose(code) {
     const { serial, opened, error, draining } = this;
     this.#abandon();
+    if (code === TOKEN_EXPIRED && canSignInAgain()) return this.connect();
     if (opened && code === LOST) this.lostAt = performance.now();
     const lostSeconds = (performance.now() - this.lostAt) / 1000;
     const next = opened ? afterClose(code, error, draining, lostSeconds) : await this.#afterRefusedHandshake();

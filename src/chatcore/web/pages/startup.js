@@ -40,6 +40,8 @@ export class Startup {
     /** Kept over connections: the agents and limits that were last announced. */
     this.agents = [];
     this.limits = null;
+    /** Who the server says this is. */
+    this.userId = null;
     this.connected();
   }
 
@@ -58,6 +60,7 @@ export class Startup {
   /** @param {object} frame a `system_message` @param {number} now milliseconds of a steady clock */
   receive(frame, now) {
     this.message = frame.message;
+    this.userId = frame.user_id;
     APPLY[frame.event]?.(this, frame, now);
   }
 
