@@ -12,9 +12,11 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trio.testing import wait_all_tasks_blocked
 
 from chatcore.agents.base import Run
 from chatcore.agents.supervisor import RunPolicy
+from chatcore.context import UserExecutionContext
 from chatcore.errors import AgentFailure, ErrorCode, RequestRefused, StorageUnavailable
 from chatcore.protocol import messages as m
 from chatcore.protocol.run import ENDS, RunGrammar
@@ -457,6 +459,98 @@ async def test_a_run_outlasts_an_outage_of_storage_with_one_end_and_no_gap(
         for event in each.events:
             grammar.advance(event)
         assert grammar.ended
+
+
+@in_virtual_time
+async def test_an_agent_in_mid_answer_waits_through_an_outage_of_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rehearsal(Say("One "), Wait(1), Think("More"), UseTool("find"), Say("two."), Wait(1)) as asked:
+        outage = Outage(asked.threads)
+
+        async def store() -> Any:
+            return outage
+
+        monkeypatch.setattr(asked._supervisor, "store", store)
+        run = await asked.ask("hello")
+        await trio.sleep(0.5)
+        outage.refuses = {"append_events"}
+        await trio.sleep(20)
+        assert not any(isinstance(event, m.AgentThinking) for event in run.events)
+        outage.refuses = set()
+        end = await run.end()
+
+    assert isinstance(end, m.AgentCompleted)
+    assert end.answer.text == "One two."
+
+
+@in_virtual_time
+async def test_an_agent_that_waits_for_storage_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rehearsal(Say("One "), Wait(1), Think("More")) as asked:
+        outage = Outage(asked.threads)
+
+        async def store() -> Any:
+            return outage
+
+        monkeypatch.setattr(asked._supervisor, "store", store)
+        run = await asked.ask("hello")
+        await trio.sleep(0.5)
+        outage.refuses = {"append_events", "request_cancel"}
+        await trio.sleep(5)
+        with pytest.raises(StorageUnavailable):
+            await asked.cancel(run)
+        await trio.sleep(5)
+        outage.refuses = set()
+        assert isinstance(await run.end(), m.AgentCancelled)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_duplicate_that_meets_the_end_of_its_run_starts_nothing(seed: int) -> None:
+    run_in_virtual_time(_meet_the_end, seed=seed)
+
+
+async def _meet_the_end() -> None:
+    """The message comes again and the run ends within one commit: who is told first is a matter of chance."""
+    said = trio.Event()
+
+    async def stay(_: Run) -> None:
+        await said.wait()
+
+    async with rehearsal(Say("hello"), Do(stay)) as asked:
+        run = await asked.ask("hi", message_id="m1")
+        await trio.sleep(0.1)
+
+        class Store:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(asked.threads, name)
+
+            async def accept_message(self, *args: Any) -> Any:
+                accepted = await asked.threads.accept_message(*args)
+                said.set()
+                await run.end()
+                await wait_all_tasks_blocked()
+                return accepted
+
+        async def opened() -> Any:
+            return Store()
+
+        asked._supervisor.store = opened
+        again: list[m.MessageAccepted] = []
+        message = m.UserMessage(message_id="m1", content="hi")
+        await asked._supervisor.submit(UserExecutionContext(user_id="tester"), message, again.append)
+        await trio.sleep(5)
+
+    assert [(ack.state, ack.duplicate, ack.run_id) for ack in again] == [("ended", True, run.accepted.run_id)]
+
+
+@in_virtual_time
+async def test_a_message_that_was_accepted_is_known_though_there_is_no_room() -> None:
+    async with rehearsal(Wait(5), Say("x"), max_pending_messages=1) as asked:
+        first = await asked.ask("hello", message_id="m1")
+        await first.end()
+        await asked.ask("another", message_id="m2")
+        again = await asked.ask("hello", message_id="m1")
+        assert (again.accepted.run_id, again.accepted.duplicate) == (first.accepted.run_id, True)
+        with pytest.raises(RequestRefused):
+            await asked.ask("more", message_id="m3")
 
 
 @in_virtual_time

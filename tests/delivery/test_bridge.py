@@ -119,6 +119,33 @@ def test_what_was_held_may_be_too_much_for_the_watcher() -> None:
     assert (ann.seen, ann.missing) == ([], ["one"])
 
 
+def test_a_replay_that_failed_leaves_the_watch_as_it_was_and_behind() -> None:
+    bridge, ann = AgentWebSocketBridge(), Collector()
+    bridge.watch(ann, "one")
+    bridge.publish("one", event(1))
+    before = bridge.place(ann, "one")
+    bridge.watch_anew(ann, "one")
+    bridge.publish("one", event(2))
+    bridge.restore(before)
+    bridge.publish("one", event(3))
+    assert (ann.seen, ann.missing) == ([1], ["one"])
+    watch = bridge.missed(ann, "one")
+    assert watch is before
+    assert watch is not None
+    watch.hold()
+    replay(watch, 3)
+    watch.go_live()
+    assert ann.seen == [1, 2, 3]
+
+
+def test_there_is_nothing_to_restore_where_nothing_was_watched() -> None:
+    bridge, ann = AgentWebSocketBridge(), Collector()
+    bridge.restore(None)
+    bridge.watch(ann, "one")
+    bridge.restore(bridge.place(ann, "one"))
+    assert ann.missing == []
+
+
 def test_a_thread_that_is_forgotten_is_not_watched_and_nothing_grows() -> None:
     bridge, ann = AgentWebSocketBridge(), Collector()
     watch = bridge.watch_anew(ann, "one")

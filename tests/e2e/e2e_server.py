@@ -79,7 +79,8 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     """The environment of a server: the test's own, its settings, and where its application is."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATCORE_", "E2E_"))}
     path = os.pathsep.join([str(HERE), *filter(None, [kept.get("PYTHONPATH")])])
-    return {**kept, "PYTHONPATH": path, "E2E_STAGE": str(folder / "stage"), **settings}
+    made = {"PYTHONPATH": path, "E2E_STAGE": str(folder / "stage"), "CHATCORE_BIND": "127.0.0.1:0"}
+    return {**kept, **made, **settings}
 
 
 @contextmanager

@@ -171,6 +171,26 @@ async def test_a_restartable_run_survives_drains_and_crashes_alike(tmp_path: Pat
     check_whole(line.of(m.RunEvent))
 
 
+@pytest.mark.parametrize("agent", [Patient, ScriptedAgent])
+@in_virtual_time
+async def test_a_cancellation_that_was_answered_outlasts_a_restart(tmp_path: Path, agent: type[ScriptedAgent]) -> None:
+    async with staged(application(two_services(0), agent(TOLD))) as stage:
+        line = await stage.line()
+        accepted = await line.ask("one")
+        queued = await line.ask("two", "m2", thread_id=accepted.thread_id)
+        await line.next(m.AgentDelta)
+        store = stage.server.keeper.current
+        for ack in (queued, accepted):  # as a crash leaves it that comes right after the answer
+            await store.request_cancel("ann", ack.run_id)
+        left = Left(image(stage, tmp_path / "crashed.db"), accepted, queued, [])
+    async with staged(application(two_services(0), agent(TOLD)), database_url=left.database_url) as stage:
+        line = await resume(stage, left, 0)
+        ends = [await line.end(ack.run_id) for ack in (accepted, queued)]
+
+    assert [type(end) for end in ends] == [m.AgentCancelled, m.AgentCancelled]
+    check_whole(line.of(m.RunEvent))
+
+
 @in_virtual_time
 async def test_a_run_that_was_cancelled_before_it_is_taken_up_again_ends_so(tmp_path: Path) -> None:
     left = await crash(tmp_path, Patient(TOLD))

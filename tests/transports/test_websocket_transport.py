@@ -134,6 +134,28 @@ async def test_a_peer_that_vanished_is_hung_up_on_within_interval_and_timeout() 
 
 
 @in_virtual_time
+async def test_a_peer_that_only_reads_slowly_is_asked_between_frames_and_stays() -> None:
+    async with talk() as (transport, peer), trio.open_nursery() as nursery:
+        peer.wire.seconds = 3
+
+        async def answer() -> None:
+            while True:
+                if any(opcode is Opcode.PING for opcode, _ in await peer.frames()):
+                    await peer.send(Opcode.PONG)
+                await trio.sleep(0.5)
+
+        async def listen() -> None:
+            await transport.receive()
+
+        nursery.start_soon(answer)
+        nursery.start_soon(listen)
+        while trio.current_time() < 10 * PING:
+            await transport.send("more")
+        assert peer.wire.hung_up_at is None
+        nursery.cancel_scope.cancel()
+
+
+@in_virtual_time
 async def test_a_quiet_peer_that_answers_pings_stays() -> None:
     async with talk() as (transport, peer), trio.open_nursery() as nursery:
 

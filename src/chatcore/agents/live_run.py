@@ -7,9 +7,11 @@ that could not be stored has its number all the same: it waits, with whatever co
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any, cast
 
 import attrs
@@ -19,9 +21,10 @@ import trio
 from chatcore.agents.authenticity import Alarm, AnswerGuard
 from chatcore.agents.base import ToolCall
 from chatcore.agents.endings import Ending
+from chatcore.backoff import Backoff
 from chatcore.context import UserExecutionContext, require_context
 from chatcore.delivery.bridge import AgentWebSocketBridge
-from chatcore.errors import AgentFailure, ErrorCode
+from chatcore.errors import AgentFailure, ErrorCode, StorageUnavailable
 from chatcore.ids import new_id
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
@@ -30,6 +33,9 @@ from chatcore.protocol.run import RunGrammar, first_seq
 from chatcore.threads.deltas import merged
 from chatcore.threads.model import RESERVED_AHEAD, StoredEvent
 from chatcore.threads.service import ThreadService
+
+RETRY = Backoff(first_seconds=0.5, factor=2.0, cap_seconds=10.0)
+"""How soon what could not be stored is stored again: at once after a blip, and no burden on a full disk."""
 
 UNSTORED_BYTES = 65_536
 """Of deltas that may wait for storage; their number is bounded by what is reserved."""
@@ -99,12 +105,12 @@ class LiveRun:
         """See :class:`~chatcore.agents.base.Run`."""
         await self._permit()
         if not self._one_at_a_time.locked():  # no turn to wait for, and without a checkpoint none is needed
-            if self._pass_on(self._guard.feed(text)):
-                await self.flush()
+            due = self._pass_on(self._guard.feed(text))
         else:
             async with self._turn():
-                if self._pass_on(self._guard.feed(text)):
-                    await self._store()
+                due = self._pass_on(self._guard.feed(text))
+        if due:
+            await self._until_stored()
 
     @asynccontextmanager
     async def tool(self, name: str, /, **arguments: Any) -> AsyncIterator[ToolCall]:
@@ -123,7 +129,8 @@ class LiveRun:
                 self.alarm, call.summary = self.alarm or alarm, ""
             async with self._turn():
                 if call.tool_call_id in self.grammar.open_tools:  # else it was never announced, or ended with the run
-                    await self._happen(m.ToolCompleted, **_completion(call, status, trio.current_time() - began_at))
+                    self._add(m.ToolCompleted, **_completion(call, status, trio.current_time() - began_at))
+            await self._until_stored()
 
     async def history(self) -> Sequence[m.ThreadMessage]:
         """See :class:`~chatcore.agents.base.Run`."""
@@ -195,8 +202,7 @@ class LiveRun:
         async with self._turn():
             self._refuse(None)
             self._finished = True
-            if self._pass_on(self._guard.finish()):
-                await self._store()
+            self._pass_on(self._guard.finish())  # stored with the end
         said = self.grammar.text
         found = answer.evidence or (list(self.evidence) if self.proves_numbers else [])
         answer = msgspec.structs.replace(answer, text=answer.text or said, evidence=found)
@@ -275,13 +281,19 @@ class LiveRun:
                 yield
 
     async def _emit(self, kind: type[m.RunEvent], **fields: Any) -> None:
+        """The next event that is no delta: it goes out when it is stored."""
         async with self._turn():
-            await self._happen(kind, **fields)
+            self._add(kind, **fields)
+        await self._until_stored()
 
-    async def _happen(self, kind: type[m.RunEvent], **fields: Any) -> None:
-        """The next event that is no delta, in a turn: it goes out when it is stored."""
-        self._add(kind, **fields)
-        await self._store()
+    async def _until_stored(self) -> None:
+        """Store what waits. While storage is away the agent waits with it, until it is cancelled or out of time."""
+        for failures in count(1):
+            try:
+                return await self.flush()
+            except StorageUnavailable as error:
+                self.recorder.log("run_waits_for_storage", error_code=error.error_code)
+            await trio.sleep(RETRY.delay(failures, random.random))
 
     def _add(self, kind: type[m.RunEvent], **fields: Any) -> StoredEvent:
         """Give the next event its number; where it is not legal, or nothing that can be sent, it has not happened."""

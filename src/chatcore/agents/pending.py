@@ -17,7 +17,10 @@ from chatcore.protocol import messages as m
 class PendingRun:
     """A message that waits for its turn or is being answered.
 
-    ``attempts`` were begun by processes that are gone, and ``begun`` is what they left of its run.
+    Args:
+        attempts: that were begun by processes that are gone.
+        begun: what they left of its run.
+        given_up: whether its user does not want it any more.
     """
 
     context: UserExecutionContext
@@ -27,7 +30,8 @@ class PendingRun:
     attempts: int = 0
     begun: LiveRun | None = None
     running: bool = False
-    _cancelled: bool = False
+    given_up: bool = False
+    _cut: bool = False
     _scope: trio.CancelScope | None = None
 
     @property
@@ -35,16 +39,21 @@ class PendingRun:
         """Bytes of its content."""
         return len(self.message.content.encode())
 
-    def cancel(self) -> None:
-        """Give it up, whether it waits or runs."""
-        self._cancelled = True
+    def give_up(self) -> None:
+        """Its user does not want it any more, whether it waits or runs."""
+        self.given_up = True
+        self.cut()
+
+    def cut(self) -> None:
+        """Wait or run no longer."""
+        self._cut = True
         if self._scope is not None:
             self._scope.cancel()
 
     @contextmanager
     def cancellable(self) -> Iterator[None]:
-        """What happens within the block ends when the run is given up, before it or meanwhile."""
+        """What happens within the block ends when the run is cut, before it or meanwhile."""
         with trio.CancelScope() as self._scope:
-            if self._cancelled:
+            if self._cut:
                 self._scope.cancel()
             yield

@@ -1,4 +1,4 @@
-"""What an earlier process left without an end is taken up when the next one starts: no run stays "running" for ever.
+"""What an earlier process left without an end is taken up when the next one starts.
 
 A message that was accepted and not begun is answered. A run that was under way is run again where its agent says that
 it may be (``restartable``), under the same ``run_id``; any other ends in ``agent_failed`` with ``SERVICE_LOST``: the
@@ -46,7 +46,9 @@ async def _take_up(record: RunRecord, supervisor: AgentSupervisor, store: Thread
     pending = await _pending(record, store)
     if record.state == "running":
         pending.begun = await _begun(pending, supervisor, store)
-    if _may_run(record, supervisor):
+    if record.cancel_requested:
+        pending.give_up()
+    if record.cancel_requested or _may_run(record, supervisor):
         supervisor.enqueue(pending)
         supervisor.manager.request_start()
     else:

@@ -22,24 +22,20 @@ import trio
 
 from chatcore.agents.base import Agent
 from chatcore.agents.endings import Ending, cancellation, completion, failure
-from chatcore.agents.live_run import LiveRun
+from chatcore.agents.live_run import RETRY, LiveRun
 from chatcore.agents.pending import PendingRun
 from chatcore.agents.turns import Turns
-from chatcore.backoff import Backoff
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
-from chatcore.errors import AgentFailure, ErrorCode, RequestRefused, StorageUnavailable
+from chatcore.errors import AgentFailure, ChatcoreError, ErrorCode, RequestRefused, StorageUnavailable
 from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.observability import Recorder, describe_error
 from chatcore.protocol import messages as m
 from chatcore.services import ReadyServices
-from chatcore.threads.model import Accepted
+from chatcore.threads.model import ENDED_STATES, Accepted
 from chatcore.threads.service import ThreadService
 
 T = TypeVar("T")
-
-RETRY = Backoff(first_seconds=0.5, factor=2.0, cap_seconds=10.0)
-"""How soon a run that could not be stored is stored again: at once after a blip, and no burden on a full disk."""
 
 LET_GO_SECONDS = 1.0
 """What runs that a drain has cut may take to let go and to store what they have sent."""
@@ -119,29 +115,34 @@ class AgentSupervisor:
             RequestRefused: the message was not accepted.
         """
         agent = self._agent_name(message.agent)
-        self._check_room(context.user_id, message)
         store = await self.store()
+        await self._check_room(store, context.user_id, message)
         with trio.CancelScope(shield=True):  # a client that leaves now must not leave a message kept but never run
             accepted = await store.accept_message(context.user_id, message, agent)
-            acknowledge(self._acknowledgement(context, accepted))
             if accepted.duplicate and not accepted.ended and not self.knows(accepted.run_id):
-                kept = await store.run(context.user_id, accepted.run_id)  # when nobody could be told so
+                kept = await store.run(context.user_id, accepted.run_id)  # it has just ended, or nobody was told of it
+                accepted = attrs.evolve(accepted, ended=kept.state in ENDED_STATES)
                 message = msgspec.structs.replace(message, content=kept.content)
+            acknowledge(self._acknowledgement(context, accepted))
             if not accepted.ended and not self.knows(accepted.run_id):
                 self._enqueue(context, message, accepted)
         self.manager.request_start()
 
     async def cancel(self, user_id: str, run_id: str) -> None:
-        """End a run of this user in ``agent_cancelled``; a run that has ended stays as it is.
+        """End a run of this user in ``agent_cancelled``, now or after a restart; a run that has ended stays as it is.
 
         Raises:
             RequestRefused: the user has no such run.
         """
+        self._give_up(user_id, run_id)  # also where that cannot be kept now
         store = await self.store()
-        await store.run(user_id, run_id)
+        await store.request_cancel(user_id, run_id)
+        self._give_up(user_id, run_id)  # it may have been taken up meanwhile
+
+    def _give_up(self, user_id: str, run_id: str) -> None:
         pending = self._pending.get(run_id)
-        if pending is not None:
-            pending.cancel()
+        if pending is not None and pending.context.user_id == user_id:
+            pending.give_up()
 
     async def give_up_thread(self, thread_id: str) -> None:
         """Cancel everything that runs or waits on a thread, which is about to be deleted.
@@ -149,7 +150,7 @@ class AgentSupervisor:
         It returns when that has ended, so that who watches hears of it, or when it takes its agent too long.
         """
         for pending in tuple(self._queues.get(thread_id, ())):
-            pending.cancel()
+            pending.give_up()
         with trio.move_on_after(LET_GO_SECONDS):
             while thread_id in self._queues:
                 await self._changed.wait()
@@ -160,12 +161,12 @@ class AgentSupervisor:
             raise RequestRefused(ErrorCode.AGENT_NOT_FOUND)
         return name
 
-    def _check_room(self, user_id: str, message: m.UserMessage) -> None:
+    async def _check_room(self, store: ThreadService, user_id: str, message: m.UserMessage) -> None:
+        """Refuse a message for which there is no room; one that was accepted before needs none."""
         mine = [pending for pending in self._pending.values() if pending.context.user_id == user_id]
-        if any(pending.message.message_id == message.message_id for pending in mine):
-            return  # it has its room
         held_bytes = sum(pending.size for pending in mine) + len(message.content.encode())
-        if len(mine) >= self.policy.max_pending_messages or held_bytes > self.policy.max_pending_bytes:
+        full = len(mine) >= self.policy.max_pending_messages or held_bytes > self.policy.max_pending_bytes
+        if full and not await store.has_message(user_id, message.message_id):
             raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
 
     def _acknowledgement(self, context: UserExecutionContext, accepted: Accepted) -> m.MessageAccepted:
@@ -216,8 +217,8 @@ class AgentSupervisor:
             pending = queue[0]
             try:
                 await self._answer(pending)
-            except RequestRefused as error:  # its thread was deleted, or the server goes while storage is away
-                self.recorder.log("run_not_stored", run_id=pending.context.run_id, error_code=error.error_code)
+            except ChatcoreError as error:  # its thread was deleted, or the server goes while storage is away
+                self.recorder.log("run_not_stored", run_id=pending.context.run_id, **describe_error(error))
             queue.popleft()
             del self._pending[str(pending.context.run_id)]
             self._tell()
@@ -233,7 +234,7 @@ class AgentSupervisor:
             while self.running and not self._hurried:
                 await self._changed.wait()
         for pending in tuple(self._pending.values()):
-            pending.cancel()
+            pending.cut()
         with trio.move_on_after(LET_GO_SECONDS):
             while self.running:
                 await self._changed.wait()
@@ -343,7 +344,7 @@ class AgentSupervisor:
             return failure(ErrorCode.SERVICE_LOST)
         if ending is None and limit.cancelled_caught:
             return failure(ErrorCode.RUN_TIMEOUT)
-        if ending is None and not self._draining:
+        if ending is None and (pending.given_up or not self._draining):
             return cancellation()
         return ending
 

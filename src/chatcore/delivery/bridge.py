@@ -65,8 +65,7 @@ class Watch:
         if self.held is not None:
             self._hold(self.held, event)
         elif self.watcher.behind:
-            self.missed = True
-            self.watcher.fall_behind(self.thread_id)
+            self.lapse()
         else:
             self.give(event)
 
@@ -78,6 +77,15 @@ class Watch:
     def hold(self) -> None:
         """A replay begins: what it does not reach is held."""
         self.held, self._held_bytes, self.missed = [], 0, False
+
+    def suspend(self) -> None:
+        """What comes cannot be given now: it is in the log."""
+        self.held, self.missed = None, True
+
+    def lapse(self) -> None:
+        """The same, and the watcher is to read the log."""
+        self.suspend()
+        self.watcher.fall_behind(self.thread_id)
 
     def go_live(self) -> None:
         """The replay is over: what was held follows it."""
@@ -124,8 +132,18 @@ class AgentWebSocketBridge:
 
     def missed(self, watcher: Watcher, thread_id: str) -> Watch | None:
         """The place of a watcher that has missed events of a thread; None where it has not."""
-        watch = self._watches.get(thread_id, {}).get(watcher)
+        watch = self.place(watcher, thread_id)
         return watch if watch is not None and watch.missed else None
+
+    def restore(self, watch: Watch | None) -> None:
+        """Watch as before a replay that failed; what came since is in the log."""
+        if watch is not None and watch.last_seq is not None:
+            self._register(watch)
+            watch.lapse()
+
+    def place(self, watcher: Watcher, thread_id: str) -> Watch | None:
+        """The place of a watcher in a thread; None where it does not watch it."""
+        return self._watches.get(thread_id, {}).get(watcher)
 
     def watch_anew(self, watcher: Watcher, thread_id: str) -> Watch:
         """Watch a thread from a place that is still to be found; live events are held until then."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from chatcore.delivery.bridge import AgentWebSocketBridge, Watch, Watcher
+from chatcore.errors import StorageUnavailable
 from chatcore.protocol import messages as m
 from chatcore.threads.model import Thread
 from chatcore.threads.service import ThreadService
@@ -40,15 +41,18 @@ class Replay:
             whether the history was complete; else a snapshot was sent.
 
         Raises:
-            RequestRefused: the user has no such thread, or it cannot be read now; it is not watched any more.
+            RequestRefused: the user has no such thread, or it cannot be read now; it is watched as it was before.
         """
         await self.room()
         await self.store.thread(self.user_id, request.thread_id)
+        before = self.bridge.place(self.watcher, request.thread_id)
         watch = self.bridge.watch_anew(self.watcher, request.thread_id)
         try:
             return await self._resume(request, watch)
-        except BaseException:
+        except BaseException as error:
             self.bridge.forget(self.watcher, request.thread_id)
+            if isinstance(error, StorageUnavailable):
+                self.bridge.restore(before)
             raise
 
     async def _resume(self, request: m.Resume, watch: Watch) -> bool:
@@ -64,6 +68,7 @@ class Replay:
         """Give what the watcher missed of a thread while it was behind; nothing where it has missed nothing.
 
         Raises:
+            StorageUnavailable: it cannot be read now, and is to be asked for again.
             RequestRefused: it cannot be read; the thread is not watched any more.
         """
         watch = self.bridge.missed(self.watcher, thread_id)
@@ -73,6 +78,9 @@ class Replay:
             await self.room()
             watch.hold()
             await self._replay(watch, await self._settled(watch))
+        except StorageUnavailable:
+            watch.suspend()
+            raise
         except BaseException:
             self.bridge.forget(self.watcher, thread_id)
             raise

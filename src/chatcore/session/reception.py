@@ -16,6 +16,7 @@ from chatcore.errors import (
     ErrorCode,
     InvalidMessage,
     RequestRefused,
+    StorageUnavailable,
     TransportError,
     TransportOverrun,
     TransportViolated,
@@ -37,6 +38,9 @@ STRIKES_BACK_PER_SECOND = 1.0
 
 ABUSE = (ErrorCode.RATE_LIMITED, ErrorCode.TOO_MANY_PENDING)
 """Refusals of what is no fault in itself, only too much."""
+
+AGAIN_SECONDS = 1.0
+"""How soon what could not be read from the log is read again."""
 
 QUEUED_FRAMES = 128
 """Frames that may wait for the storage: more than a user may have pending messages (100)."""
@@ -168,6 +172,9 @@ class Reception:
     async def _catch_up(self, thread_id: str) -> None:
         try:
             await (await self._replay()).catch_up(thread_id)
+        except StorageUnavailable:
+            await trio.sleep(AGAIN_SECONDS)
+            self.voice.arrears.add(thread_id)
         except RequestRefused as error:
             if error.error_code is not ErrorCode.THREAD_NOT_FOUND:  # it was deleted
                 self.voice.cut()  # it would miss what it was promised; it may come again and resume

@@ -107,6 +107,15 @@ class Commands:
         _, last_seq = self._transaction.find(sql.FIND_THREAD, thread_id=thread_id)
         return int(last_seq) + 1
 
+    def request_cancel(self, user_id: str, run_id: str) -> None:
+        """Keep that the user of a run does not want it any more.
+
+        Raises:
+            RequestRefused: ``RUN_NOT_FOUND``.
+        """
+        if self._transaction.run(sql.REQUEST_CANCEL, run_id=run_id, user_id=user_id) == 0:
+            raise RequestRefused(ErrorCode.RUN_NOT_FOUND)
+
     def append_events(self, thread_id: str, events: Sequence[StoredEvent], now: float) -> None:
         """Add events, contiguous among themselves, to their thread.
 

@@ -75,6 +75,7 @@ class RunRecord:
         content: the text of the message it answers.
         attempt: how often it was started, 0 while it waits for the first.
         generation: of the services that it was last started with, None while it waits.
+        cancel_requested: whether its user does not want it any more.
         created_at: Unix seconds.
     """
 
@@ -88,6 +89,7 @@ class RunRecord:
     attempt: int
     generation: int | None
     created_at: float
+    cancel_requested: bool = False
 
 
 class RunIds(Protocol):

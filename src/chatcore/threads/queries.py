@@ -147,6 +147,11 @@ class Queries:
         rows = self._connection.execute(_INACTIVE, {"before": before, "after": after, "most": limit})
         return [(row.id, row.thread_id) for row in rows]
 
+    def has_message(self, user_id: str, message_id: str) -> bool:
+        """Whether a message was accepted of this user."""
+        query = select(messages.c.id).where(messages.c.user_id == user_id, messages.c.message_id == message_id)
+        return self._connection.execute(query).first() is not None
+
     def messages(self, user_id: str, thread_id: str, *, after: int, limit: int) -> Page[ThreadMessage]:
         """The messages of the user's thread, the oldest first, from after the position ``after``.
 
@@ -251,6 +256,7 @@ def _run(row: Row[Any]) -> RunRecord:
         state=row.state,
         attempt=row.attempt,
         generation=row.generation,
+        cancel_requested=bool(row.cancel_requested),
         created_at=row.created_at,
     )
 

@@ -76,6 +76,7 @@ runs = Table(
     Column("lease_owner", Text),
     Column("lease_expires_at", Double),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    Column("cancel_requested", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("run_id"),
     CheckConstraint("state IN ('waiting', 'running', 'completed', 'failed', 'cancelled')", name="state"),
     CheckConstraint("(ended_at IS NULL) = (state IN ('waiting', 'running'))", name="ended"),

@@ -180,6 +180,10 @@ class ThreadService:
         size_bytes = len(message.content.encode())
         return await self._write(lambda commands: commands.accept_message(user_id, message, agent, now), size_bytes)
 
+    async def has_message(self, user_id: str, message_id: str) -> bool:
+        """Whether a message was accepted of this user."""
+        return await self._read(lambda queries: queries.has_message(user_id, message_id))
+
     async def messages(
         self, user_id: str, thread_id: str, *, limit: int = 50, cursor: str | None = None
     ) -> Page[ThreadMessage]:
@@ -218,6 +222,14 @@ class ThreadService:
         """
         now = self._clock()
         return await self._write(lambda commands: commands.start_run(run_id, generation, now))
+
+    async def request_cancel(self, user_id: str, run_id: str) -> None:
+        """Keep that the user of a run does not want it any more; that alone ends nothing.
+
+        Raises:
+            RequestRefused: ``RUN_NOT_FOUND``.
+        """
+        await self._write(lambda commands: commands.request_cancel(user_id, run_id))
 
     async def append_events(self, thread_id: str, events: Sequence[StoredEvent]) -> None:
         """Add events of a run that is not over, all or none.

@@ -78,6 +78,9 @@ START_RUN = (
         started_at=func.coalesce(runs.c.started_at, bindparam("now")),
     )
 )
+REQUEST_CANCEL = (
+    update(runs).where(_THIS_RUN, runs.c.user_id == bindparam("user_id")).values(cancel_requested=literal_column("1"))
+)
 END_RUN = (
     update(runs).where(_THIS_RUN).values(state=bindparam("to"), error_code=bindparam("why"), ended_at=bindparam("now"))
 )

@@ -7,8 +7,9 @@ write has a deadline of its own, and at the end everyone is hung up on (architec
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -88,6 +89,12 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         """Sleep, no longer than the peer is there."""
         with trio.move_on_after(seconds):
             await self._ended.wait()
+
+    async def gone(self) -> None:
+        """Return when the peer has left. One that has sent something meanwhile is taken to be there."""
+        with suppress(OSError):
+            if await self._stream.socket.recv(1, socket.MSG_PEEK):
+                await trio.sleep_forever()
 
     async def send_eof(self) -> None:
         """See :class:`trio.abc.HalfCloseableStream`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import msgspec
@@ -19,8 +19,18 @@ from chatcore.transports.http_head import Head
 from chatcore.transports.websocket import Stream, talking
 from chatcore.transports.websocket_protocol import accept_key, switching_protocols
 
+NO_CLOSE_FRAME = 1006
+"""RFC 6455, section 7.1.5."""
 
-async def serve_websocket(stream: Stream, head: Head, rest: bytes, app: Any, settings: Settings) -> None:
+
+class Connected(Stream, Protocol):
+    """A stream that is watched before it is read."""
+
+    async def gone(self) -> None:
+        """Return when the other side has left, as far as that can be told without reading."""
+
+
+async def serve_websocket(stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings) -> None:
     """Have the application accept or refuse a WebSocket, and serve it.
 
     Args:
@@ -41,16 +51,21 @@ async def serve_websocket(stream: Stream, head: Head, rest: bytes, app: Any, set
 class Upgrade:
     """One handshake."""
 
-    _stream: Stream
+    _stream: Connected
     _key: bytes
     _rest: bytes
     _settings: Settings
     _head: bytes = b""
+    _told: bool = False
 
     async def connect(self) -> Message:
-        """ASGI's ``receive``."""
+        """ASGI's ``receive``: the request, and then, as long as it was not accepted, that the client has left."""
         await trio.lowlevel.checkpoint()
-        return {"type": "websocket.connect"}
+        if not self._told:
+            self._told = True
+            return {"type": "websocket.connect"}
+        await self._stream.gone()
+        return {"type": "websocket.disconnect", "code": NO_CLOSE_FRAME}
 
     async def refuse(self, message: Message) -> None:
         """ASGI's ``send``, for an answer other than a WebSocket."""

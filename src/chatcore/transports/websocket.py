@@ -125,10 +125,10 @@ class WebSocketTransport:
             await trio.sleep_until(asked_at)
             if self._heard_at + ping_seconds > asked_at:
                 continue
-            if not self._sending.locked():  # else it is seen by that send whether anyone reads
-                await self._answer(ping_frame(b""))
-            await trio.sleep_until(asked_at + pong_timeout_seconds)
-            if self._heard_at <= asked_at:
+            await self._answer(ping_frame(b""))  # after what is being sent, which has a deadline of its own
+            asked_at = trio.current_time()
+            await trio.sleep(pong_timeout_seconds)
+            if self._heard_at < asked_at:
                 self._hang_up()
 
     def _check(self) -> None:
