@@ -27,6 +27,7 @@ from chatcore.client import (
     connect,
 )
 from chatcore.client.chat import BUFFERED_FRAMES
+from chatcore.client.ledger import RESUMES_ASKED
 from chatcore.errors import CloseCode, ErrorCode, InvalidMessage, RequestRefused
 from chatcore.protocol.messages import (
     AgentCancelled,
@@ -719,6 +720,56 @@ async def test_a_resume_refused_without_a_name_is_tried_on_a_new_connection(
         connection.send(frame(Resumed), frame(AgentStarted, seq=1), DONE)
         assert len(await listed(run)) == 2
     assert gaps(server) == [0.0, 6.0]
+
+
+async def test_many_threads_are_asked_for_a_few_at_a_time(autojump_clock: MockClock, server: Server) -> None:
+    """A server queues so many frames and refuses the rest without a name: a client that asked at once never got on."""
+    threads = [f"t{n}" for n in range(3 * RESUMES_ASKED)]
+    async with talk(server) as chat, trio.open_nursery() as nursery:
+        connection = await server.accept(READY)
+        for thread_id in threads:
+            nursery.start_soon(chat.resume, thread_id)
+        for _ in range(2):  # asked for by the caller, then after a cut
+            await wait_all_tasks_blocked()
+            assert connection.unread() == RESUMES_ASKED
+            asked = []
+            for _ in threads:
+                asked.append((await connection.expect(Resume)).thread_id)
+                connection.send(frame(Resumed, thread_id=asked[-1]))
+                await wait_all_tasks_blocked()
+            assert sorted(asked) == sorted(threads)
+            connection.close()
+            connection = await server.accept(READY)
+    assert len(server.dialled) == 3
+
+
+async def test_a_thread_that_there_is_not_makes_room_for_the_next(autojump_clock: MockClock, server: Server) -> None:
+    async with talk(server) as chat, trio.open_nursery() as nursery:
+        connection = await server.accept(READY)
+
+        async def ask(thread_id: str) -> None:
+            with pytest.raises(Refused):
+                await chat.resume(thread_id)
+
+        for n in range(RESUMES_ASKED + 1):
+            nursery.start_soon(ask, f"t{n}")
+        for _ in range(RESUMES_ASKED + 1):
+            with trio.fail_after(1):
+                await connection.expect(Resume)
+            await wait_all_tasks_blocked()
+            connection.send(frame(Error, error_code="THREAD_NOT_FOUND", retryable=False))
+
+
+@pytest.mark.parametrize(("thread_id", "after_seq"), [("", 0), ("x" * 129, 0), ("t1", -1)])
+async def test_a_resume_that_the_protocol_does_not_allow_is_not_asked(
+    autojump_clock: MockClock, server: Server, thread_id: str, after_seq: int
+) -> None:
+    async with talk(server) as chat:
+        connection = await server.accept(READY)
+        with pytest.raises(InvalidMessage), trio.fail_after(10):
+            await chat.resume(thread_id, after_seq)
+        await wait_all_tasks_blocked()
+        assert connection.unread() == 0
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])

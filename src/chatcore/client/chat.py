@@ -34,6 +34,7 @@ from chatcore.protocol.messages import (
     Error,
     MessageAccepted,
     Ready,
+    Resume,
     Resumed,
     RunEvent,
     ThreadMessage,
@@ -55,7 +56,7 @@ class Run:
 
     Events wait in a bounded buffer and never hold up the connection: when the reader falls behind, deltas are joined;
     past the bound the iteration ends in :class:`~chatcore.client.ReaderTooSlow`. A run that is not read costs its
-    buffer and no more.
+    buffer: up to 1,024 events, and all of its text.
 
     Args:
         run_id: the server's id of the run.
@@ -168,11 +169,13 @@ class Chat:
         it is ready.
 
         Raises:
+            InvalidMessage: when an argument is not what the protocol allows.
             Refused: when there is no such thread.
             ConversationEnded: when there will be no further connection.
             ClientClosed: when the block of :func:`connect` was left.
         """
         self._check_open()
+        check(Resume(thread_id=thread_id, after_seq=after_seq))  # refused, it would not be named and wait for ever
         reply = self._resumes.setdefault(thread_id, Reply())
         self._ledger.resume(thread_id, after_seq)
         self._link.wake()

@@ -55,6 +55,38 @@ class Reply(Generic[T]):
 
 
 @attrs.define
+class _Place(Generic[F]):
+    """A frame, or deltas that continue one another.
+
+    They are joined when they are read: joining each as it arrives would copy the whole text every time.
+    """
+
+    _frame: F
+    """The last one; of several, with the ``first_seq`` of them all."""
+    _texts: list[str] = attrs.field(factory=list, init=False)
+    """What the deltas before it say."""
+
+    def join(self, frame: F) -> bool:
+        """Take in ``frame`` where it goes on with the same text; whether it does."""
+        last = self._frame
+        if not isinstance(last, AgentDelta) or not isinstance(frame, AgentDelta):
+            return False
+        if (last.run_id, last.offset + len(last.text)) != (frame.run_id, frame.offset):
+            return False
+        self._texts.append(last.text)
+        self._frame = msgspec.structs.replace(frame, first_seq=first_seq(last))
+        return True
+
+    def frame(self) -> F:
+        """All of it as one frame."""
+        last = self._frame
+        if not self._texts or not isinstance(last, AgentDelta):
+            return last
+        before = "".join(self._texts)
+        return msgspec.structs.replace(last, text=before + last.text, offset=last.offset - len(before))
+
+
+@attrs.define
 class Inbox(Generic[F]):
     """A bounded buffer of frames.
 
@@ -69,7 +101,7 @@ class Inbox(Generic[F]):
 
     size: int
     unread: bool = False
-    _frames: deque[F] = attrs.field(factory=deque, init=False)
+    _places: deque[_Place[F]] = attrs.field(factory=deque, init=False)
     _end: Exception | None = attrs.field(default=None, init=False)
     _closed: bool = attrs.field(default=False, init=False)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -78,16 +110,8 @@ class Inbox(Generic[F]):
         """Add ``frame``. A closed inbox takes nothing more."""
         if self._closed:
             return
-        joined = self._joined(frame) if 2 * len(self._frames) >= self.size else None
-        if joined is not None:
-            self._frames[-1] = joined
-        elif len(self._frames) < self.size:
-            self._frames.append(frame)
-        elif self.unread:
-            self._frames.popleft()
-            self._frames.append(frame)
-        else:
-            self.close(ReaderTooSlow(self.size))
+        if not self._joins(frame):
+            self._append(frame)
         self._wake()
 
     def close(self, error: Exception | None = None) -> None:
@@ -105,22 +129,21 @@ class Inbox(Generic[F]):
         """
         self.unread = False
         await trio.lowlevel.checkpoint()
-        while not self._frames:
+        while not self._places:
             if self._closed:
                 raise StopAsyncIteration if self._end is None else own(self._end)
             await self._changed.wait()
-        return self._frames.popleft()
+        return self._places.popleft().frame()
 
-    def _joined(self, frame: F) -> F | None:
-        """``frame`` with the frame before it, where both are parts of the same text."""
-        last = self._frames[-1] if self._frames else None
-        if not isinstance(last, AgentDelta) or not isinstance(frame, AgentDelta):
-            return None
-        if (last.run_id, last.offset + len(last.text)) != (frame.run_id, frame.offset):
-            return None
-        return msgspec.structs.replace(
-            frame, text=last.text + frame.text, offset=last.offset, first_seq=first_seq(last)
-        )
+    def _joins(self, frame: F) -> bool:
+        return 2 * len(self._places) >= self.size and self._places[-1].join(frame)
+
+    def _append(self, frame: F) -> None:
+        if len(self._places) >= self.size:
+            if not self.unread:
+                return self.close(ReaderTooSlow(self.size))
+            self._places.popleft()
+        self._places.append(_Place(frame))
 
     def _wake(self) -> None:
         self._changed.set()

@@ -7,6 +7,7 @@ was written on the last one, and :meth:`Ledger.outgoing` says it all again.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 import attrs
 
@@ -27,6 +28,10 @@ from chatcore.protocol.messages import (
     UserMessage,
 )
 from chatcore.protocol.run import ENDS
+
+RESUMES_ASKED: Final = 16
+"""Resumes that wait for their answers at a time: enough that a round trip is not felt, far below the 128 frames that a
+server queues. What it refuses past those has no name, so that all would be asked for again, on a new connection."""
 
 
 def running(frame: ThreadSnapshot) -> frozenset[str]:
@@ -119,7 +124,7 @@ class Ledger:
             watch.back_to = None if watch.back_to is None else min(watch.back_to, after_seq)
 
     def outgoing(self) -> AnyClientFrame | None:
-        """What to write next on this connection, taken as written; None when all of it is said."""
+        """What to write next on this connection, taken as written; None when there is nothing now."""
         for wanted in (self._unacknowledged, self._cancels):
             for key, frame in wanted.items():
                 if key not in self._written:
@@ -130,6 +135,8 @@ class Ledger:
         return None
 
     def _next_resume(self) -> Resume | None:
+        if len(self._asked) >= RESUMES_ASKED:
+            return None
         for thread_id, watch in self.watches.items():
             if watch.needed:
                 watch.needed = False
