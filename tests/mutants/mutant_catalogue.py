@@ -349,6 +349,11 @@ MUTANTS = [
         ("threads/sqlite.py", '        cursor.execute("VACUUM")\n', "        pass\n"),
     ),
     mutant(
+        "a stop soon after a deletion leaves copies of what was deleted",
+        "threads/test_thread_erasing::test_what_was_deleted_just_before_an_end_is_erased_after_the_next_start",
+        ("threads/sqlite.py", '"PRAGMA user_version = 1"', '"PRAGMA user_version = 0"'),
+    ),
+    mutant(
         "a thread is deleted for its age while it is being answered",
         "threads/test_thread_erasing::test_threads_are_deleted_when_nothing_has_happened_for_so_long",
         ("threads/schema.py", "and_(threads.c.updated_at < before, ~under_way)", "threads.c.updated_at < before"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import sqlite3
 import sys
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import trio
-from stored import TABLES, answered, counts, event, message, started, url
+from stored import TABLES, answered, counts, event, message, rows, started, url
 from trio.testing import MockClock
 
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.threads import eraser
-from chatcore.threads.database import compact_database
+from chatcore.threads.database import compact_database, open_database
 from chatcore.threads.service import ThreadService, open_threads
 
 NOON = 1_767_268_800.0
@@ -117,6 +118,57 @@ async def test_what_a_killed_process_had_deleted_is_gone_with_the_next_start(tmp
     assert left(tmp_path, ["quixotic0001"]) == {("chat.db-wal", "quixotic0001")}
     async with open_threads(url(tmp_path / "chat.db")):
         assert left(tmp_path, ["quixotic0001"]) == set()
+
+
+@pytest.mark.usefixtures("threads_in_place")
+@pytest.mark.parametrize("seed", [7, 9])
+@pytest.mark.parametrize("killed", [False, True])
+async def test_what_was_deleted_just_before_an_end_is_erased_after_the_next_start(
+    tmp_path: Path, killed: bool, seed: int, autojump_clock: MockClock
+) -> None:
+    rng, first, then = random.Random(seed), tmp_path / "first", tmp_path / "then"
+    first.mkdir()
+    with trio.fail_after(60):
+        async with open_threads(url(first / "chat.db")) as threads:
+            spoken = await converse(threads, rng, 20)
+            gone = rng.sample(list(spoken), 12)
+            for thread_id in gone:
+                await threads.delete_thread("ann", thread_id)
+            if killed:
+                shutil.copytree(first, then)  # the files as a kill at this moment leaves them
+        if not killed:
+            shutil.copytree(first, then)
+        words = [spoken[thread_id] for thread_id in gone]
+        async with open_threads(url(then / "chat.db")):
+            assert left(then, words), "and a start that ends at once has not erased them"
+        async with open_threads(url(then / "chat.db")) as threads, trio.open_nursery() as nursery:
+            nursery.start_soon(threads.keep_erasing)
+            await until_gone(then, words)
+            assert {word for _, word in left(then, list(spoken.values()))} == set(spoken.values()) - set(words)
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.usefixtures("threads_in_place")
+@pytest.mark.parametrize("expired", [False, True])
+async def test_a_deletion_is_remembered_until_the_database_is_written_anew(tmp_path: Path, expired: bool) -> None:
+    now = NOON
+    async with open_threads(url(tmp_path / "chat.db"), clock=lambda: now) as threads:
+        accepted = await answered(threads, "ann", message())
+        with pytest.raises(RequestRefused):
+            await threads.delete_thread("bob", accepted.thread_id)
+        now += 2 * DAY
+        assert await threads.delete_inactive(3 * DAY) == 0
+        assert rows(tmp_path / "chat.db", "PRAGMA user_version") == [(0,)], "nothing was deleted"
+        if expired:
+            await threads.delete_inactive(DAY)
+        else:
+            await threads.delete_thread("ann", accepted.thread_id)
+    with closing(open_database(url(tmp_path / "chat.db"), readers=1)) as database:
+        assert database.unerased()
+        assert database.erase(compact_bytes=0), "there is no sense in trying again"
+        assert database.unerased(), "it was too large"
+        assert database.erase()
+        assert not database.unerased()
 
 
 @pytest.mark.usefixtures("threads_in_place")

@@ -27,6 +27,7 @@ from chatcore.threads.model import (
     Thread,
     title_of,
 )
+from chatcore.threads.sqlite import MARK_DELETED
 
 PROBE: Final = bytes(4096)
 """What a probe writes: it needs a page of its own, as a message does."""
@@ -60,17 +61,21 @@ class Commands:
             raise RequestRefused(ErrorCode.THREAD_NOT_FOUND)
 
     def delete_thread(self, user_id: str, thread_id: str) -> None:
-        """Delete a thread and all that belongs to it.
+        """Delete a thread and all that belongs to it; the files are to be erased then, whatever ends this process.
 
         Raises:
             RequestRefused: ``THREAD_NOT_FOUND``.
         """
         if self._transaction.run(sql.DELETE_THREAD, thread_id=thread_id, user_id=user_id) == 0:
             raise RequestRefused(ErrorCode.THREAD_NOT_FOUND)
+        self._transaction.run(MARK_DELETED)
 
     def delete_inactive(self, thread_id: str, before: float) -> bool:
         """Delete a thread unless it was active since ``before`` or a run of it is under way; whether it was deleted."""
-        return self._transaction.run(sql.DELETE_INACTIVE, thread_id=thread_id, before=before) > 0
+        deleted = self._transaction.run(sql.DELETE_INACTIVE, thread_id=thread_id, before=before) > 0
+        if deleted:
+            self._transaction.run(MARK_DELETED)
+        return deleted
 
     def accept_message(self, user_id: str, message: UserMessage, agent: str, now: float) -> Accepted:
         """Keep a message and a run that waits; a message that is known already changes nothing.

@@ -29,6 +29,7 @@ from chatcore.threads.sqlite import (
     create_sqlite_engine,
     database_path,
     erase_deleted,
+    is_marked,
     opening,
     require_version,
     require_writable,
@@ -86,17 +87,31 @@ class Database:
     def erase(self, compact_bytes: float = COMPACT_BYTES) -> bool:
         """Erase from the files what was deleted; not while :meth:`commit` is under way.
 
+        A larger database keeps what is left in its pages, and stays :meth:`unerased`.
+
         Args:
             compact_bytes: the largest database that is written anew, which takes its time.
 
         Returns:
-            whether all of it is gone.
+            whether it did what it may; otherwise trying again helps.
         """
         try:
             with closing(self._writer.raw_connection()) as connection:
                 return erase_deleted(connection, compact_bytes=compact_bytes)
         except (DBAPIError, self._writer.dialect.loaded_dbapi.Error):  # a full disk; it is tried again
             return False
+
+    def unerased(self) -> bool:
+        """Whether copies of what was deleted may be left in the files, by whichever process.
+
+        Raises:
+            StorageUnavailable: it cannot be read now.
+        """
+        try:
+            with closing(self._readers.raw_connection()) as connection:
+                return is_marked(connection)
+        except (DBAPIError, self._readers.dialect.loaded_dbapi.Error) as error:
+            raise unavailable(error) from None
 
     def close(self) -> None:
         """Close every connection, and let another server have the file."""
@@ -145,7 +160,7 @@ def open_database(database_url: str, *, readers: int, alone: bool = False) -> Da
     )
     try:
         _migrate(database._writer, path)
-        database.erase(compact_bytes=0)  # what a process deleted that was killed then
+        database.erase(compact_bytes=0)  # the log of a process that was killed; a start does not wait for more
     except BaseException:
         database.close()
         raise

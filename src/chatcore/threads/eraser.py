@@ -20,7 +20,7 @@ class Eraser:
     """Erases once for all deletions of a time, and tries again where it could not.
 
     Args:
-        erase: does it, and says whether all is gone.
+        erase: does it, and says false where it has to be tried again.
     """
 
     _erase: Callable[[], Awaitable[bool]]

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
@@ -34,6 +34,11 @@ PRAGMAS: Final = (
 
 COMPACT_BYTES: Final = 32 * 1024 * 1024
 """The largest database that is written anew while it is served: measured, 12 ms a megabyte, while all writes wait."""
+
+MARK_DELETED: Final = text("PRAGMA user_version = 1")
+"""Remembers that copies of what was deleted may be left. It is in the file's header, and part of a transaction."""
+
+_UNMARK_DELETED: Final = "PRAGMA user_version = 0"
 
 PATIENCE_MS: Final = 100
 """How long erasing waits for readers, while everything that writes waits for it."""
@@ -182,14 +187,33 @@ def erase_deleted(connection: Any, *, compact_bytes: float) -> bool:
 
     ``secure_delete`` has overwritten it in its place. Two others are left: old pages in the write-ahead log, until it
     is emptied, and copies in pages that rows were once moved out of, which only a database written anew is free of.
+    The mark of :data:`MARK_DELETED` is taken away when both are done.
 
     Args:
         connection: the driver's (PEP 249), that writes, outside any transaction.
         compact_bytes: the largest database that is written anew.
     """
     cursor = connection.cursor()
-    if _number(cursor, "page_count") * _number(cursor, "page_size") <= compact_bytes:
+    compacts = _number(cursor, "page_count") * _number(cursor, "page_size") <= compact_bytes
+    if compacts:
         cursor.execute("VACUUM")
+    emptied = _empty_log(cursor)
+    if compacts and emptied:
+        cursor.execute(_UNMARK_DELETED)
+    return emptied
+
+
+def is_marked(connection: Any) -> bool:
+    """Whether copies of what was deleted may be left in the files.
+
+    Args:
+        connection: the driver's (PEP 249).
+    """
+    return _number(connection.cursor(), "user_version") != 0
+
+
+def _empty_log(cursor: DBAPICursor) -> bool:
+    """Empty the write-ahead log; false where a reader was in the way of it."""
     patience = _number(cursor, "busy_timeout")
     cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
     try:
