@@ -469,7 +469,11 @@ MUTANTS = [
     mutant(
         "anyone may cancel any run",
         HISTORIES,
-        (SUPERVISOR, "        await store.run(user_id, run_id)\n", ""),
+        (
+            SUPERVISOR,
+            "        if pending is not None and pending.context.user_id == user_id:\n",
+            "        if pending is not None:\n",
+        ),
     ),
     mutant(
         "anyone may write to any thread",
