@@ -414,8 +414,8 @@ MUTANTS = [
         HISTORIES,
         (
             LIVE_RUN,
-            "        self._add(kind, **fields)\n        await self._store()\n",
-            "        self._publish(self._add(kind, **fields))\n        await self._store()\n",
+            "            self._add(kind, **fields)\n        await self._until_stored()\n",
+            "            self._publish(self._add(kind, **fields))\n        await self._until_stored()\n",
         ),
     ),
     mutant(

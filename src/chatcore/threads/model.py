@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -28,6 +29,9 @@ MAX_QUERY_CHARACTERS: Final = 200
 RESERVED_AHEAD: Final = 64
 """Numbers after a thread's last event that its run may send before they are stored, and that are reserved with it: one
 commit for many deltas, and little to say again after a crash."""
+
+MAX_PAGE_ITEMS: Final = 1000
+"""The longest page: a query of a few milliseconds."""
 
 TITLE_CHARACTERS: Final = 60
 """How much of a first message makes the title of its thread: one line of a list."""
@@ -244,3 +248,28 @@ def decode_cursor(listing: str, cursor: str) -> int:
     if not 1 <= position <= MAX_SAFE_INTEGER or encode_cursor(listing, position) != cursor:
         raise InvalidMessage("cursor", "the `next` of an earlier page of the same list")
     return position
+
+
+def check_limit(limit: int) -> None:
+    """Refuse a page of more items than there may be, or of none.
+
+    Raises:
+        InvalidMessage: says how many there may be.
+    """
+    if not 1 <= limit <= MAX_PAGE_ITEMS:
+        raise InvalidMessage("limit", f"an integer from 1 to {MAX_PAGE_ITEMS}")
+
+
+def check_line(field: str, text: str, most: int) -> None:
+    """Refuse a text that is too long, or more than one line.
+
+    Raises:
+        InvalidMessage: names the field.
+    """
+    if len(text) > most or any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
+        raise InvalidMessage(field, f"at most {most} characters on one line")
+
+
+def size_bytes(events: Sequence[StoredEvent]) -> int:
+    """What events hold in memory."""
+    return sum(len(event.frame) for event in events)

@@ -7,7 +7,6 @@ commits in groups. SQLAlchemy and Alembic are imported while storage is opened, 
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -35,8 +34,11 @@ from chatcore.threads.model import (
     Thread,
     ThreadOrder,
     check_contiguous,
+    check_limit,
+    check_line,
     decode_cursor,
     messages_of,
+    size_bytes,
     threads_by,
 )
 from chatcore.threads.writer import FLUSH_SECONDS, GroupCommitWriter, open_writer
@@ -47,9 +49,6 @@ if TYPE_CHECKING:
     from chatcore.threads.queries import Queries
 
 T = TypeVar("T")
-
-MAX_PAGE_ITEMS: Final = 1000
-"""The longest page: a query of a few milliseconds."""
 
 READERS: Final = 4
 """Threads that read at once: a read takes less than a millisecond of a core, so more would only wait for one."""
@@ -115,8 +114,8 @@ class ThreadService:
         Raises:
             InvalidMessage: ``query``, ``limit`` or ``cursor`` is none.
         """
-        _check_limit(limit)
-        _check_line("query", query, MAX_QUERY_CHARACTERS)
+        check_limit(limit)
+        check_line("query", query, MAX_QUERY_CHARACTERS)
         before = MAX_SAFE_INTEGER if cursor is None else decode_cursor(threads_by(order, query), cursor)
         return await self._read(
             lambda queries: queries.threads(user_id, query=query, order=order, before=before, limit=limit)
@@ -131,7 +130,7 @@ class ThreadService:
         """
         if not title.strip():
             raise InvalidMessage("title", "not empty")
-        _check_line("title", title, MAX_TITLE_CHARACTERS)
+        check_line("title", title, MAX_TITLE_CHARACTERS)
         await self._write(lambda commands: commands.rename_thread(user_id, thread_id, title), len(title))
 
     async def delete_thread(self, user_id: str, thread_id: str) -> None:
@@ -200,7 +199,7 @@ class ThreadService:
             RequestRefused: ``THREAD_NOT_FOUND``.
             InvalidMessage: ``limit`` or ``cursor`` is none.
         """
-        _check_limit(limit)
+        check_limit(limit)
         after = 0 if cursor is None else decode_cursor(messages_of(thread_id), cursor)
         return await self._read(lambda queries: queries.messages(user_id, thread_id, after=after, limit=limit))
 
@@ -242,7 +241,7 @@ class ThreadService:
         """
         check_contiguous(thread_id, events)
         kept, now = tuple(events), self._clock()
-        await self._write(lambda commands: commands.append_events(thread_id, kept, now), _size_bytes(kept))
+        await self._write(lambda commands: commands.append_events(thread_id, kept, now), size_bytes(kept))
 
     async def end_run(
         self,
@@ -273,7 +272,7 @@ class ThreadService:
         kept, now = tuple(events), self._clock()
         await self._write(
             lambda commands: commands.end_run(run, kept, state, answer, text, error_code, now),
-            _size_bytes(kept) + len(answer or b"") + len(text.encode()),
+            size_bytes(kept) + len(answer or b"") + len(text.encode()),
         )
 
     async def run(self, user_id: str, run_id: str) -> RunRecord:
@@ -304,7 +303,7 @@ class ThreadService:
             RequestRefused: ``THREAD_NOT_FOUND``.
             InvalidMessage: ``limit`` or ``after_seq`` is none.
         """
-        _check_limit(limit)
+        check_limit(limit)
         if not 0 <= after_seq <= MAX_SAFE_INTEGER:
             raise InvalidMessage("after_seq", f"an integer from 0 to {MAX_SAFE_INTEGER}")
         return await self._read(
@@ -392,17 +391,3 @@ def _open_database(database_url: str, alone: bool) -> Database:
     from chatcore.threads.database import open_database
 
     return open_database(database_url, readers=READERS, alone=alone)
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_PAGE_ITEMS:
-        raise InvalidMessage("limit", f"an integer from 1 to {MAX_PAGE_ITEMS}")
-
-
-def _check_line(field: str, text: str, most: int) -> None:
-    if len(text) > most or any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
-        raise InvalidMessage(field, f"at most {most} characters on one line")
-
-
-def _size_bytes(events: Sequence[StoredEvent]) -> int:
-    return sum(len(event.frame) for event in events)
