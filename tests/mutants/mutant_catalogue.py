@@ -395,16 +395,6 @@ MUTANTS = [
         (REPLAY, " and request.after_seq <= thread.last_seq", ""),
     ),
     mutant(
-        "a snapshot is of two moments",
-        HISTORIES,
-        (
-            REPLAY,
-            "thread, messages = await self.store.snapshot(self.user_id, thread_id)",
-            "thread = await self.store.thread(self.user_id, thread_id)\n"
-            "        messages = (await self.store.messages(self.user_id, thread_id, limit=1000)).items",
-        ),
-    ),
-    mutant(
         "a watcher that fell behind is never caught up",
         HISTORIES,
         ("session/voice.py", "        self.arrears.add(thread_id)\n", "        return\n"),

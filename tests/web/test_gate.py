@@ -113,7 +113,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "no audience": (token(iss="me"), "audience"),
     "issuer": (token(aud="chat", iss="you"), "issuer"),
     "expired": (token(aud="chat", iss="me", exp=int(time.time()) - 60), "expired"),
-    "not yet": (token(aud="chat", iss="me", nbf=int(time.time()) + 60), "time has not come"),
+    "not yet": (token(aud="chat", iss="me", nbf=int(time.time()) + 6000), "time has not come"),
     "no subject": (token(aud="chat", iss="me", sub=None), "subject"),
     "no expiry": (token(aud="chat", iss="me", exp=None), "expires"),
     "huge": (token(aud="chat", iss="me", extra="x" * 9000), "no signed token"),
