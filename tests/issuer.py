@@ -35,7 +35,7 @@ def key_set(*keys: Key, **extra: Any) -> bytes:
 
 def claims(**changed: Any) -> dict[str, Any]:
     """Right ones, but for what is said; None leaves a claim out."""
-    whole = {"sub": "ann", "exp": int(time.time()) + 600, **changed}
+    whole = {"sub": "ann", "exp": int(time.time()) + 86_400, **changed}
     return {name: value for name, value in whole.items() if value is not None}
 
 
