@@ -44,7 +44,7 @@ def test_a_step_of_seconds_in_a_thread_holds_nobody_up() -> None:
                 nursery.cancel_scope.cancel()
         p99 = statistics.quantiles(lags, n=100)[98]
         print(f"event loop lag during a 2.5 s step: p99 {1000 * p99:.1f} ms, max {1000 * max(lags):.1f} ms")  # noqa: T201
-        assert p99 < 0.25
+        assert p99 < 0.5
         assert max(lags) < 1.25
         assert all(fields["seconds"] < 1.25 for fields in ear.fields_of("event_loop_blocked"))
 
