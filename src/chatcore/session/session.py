@@ -73,7 +73,8 @@ class Session:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.voice.write)
                     nursery.start_soon(self._converse if allowed else self._refuse)
-                    nursery.start_soon(self._expire)
+                    if math.isfinite(self.ends_at):
+                        nursery.start_soon(self._expire)
                     await self.voice.ended.wait()
                     with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
                         await self.voice.written()
