@@ -44,8 +44,7 @@ HISTORIES = "histories/test_histories::test_every_history_is_as_promised"
 """Its first seeds, which it plays however slow the machine is, have to find the defect."""
 
 JOINS = """\
-        self.request_start()
-        cohort = await self._waiters.outcome()"""
+        cohort = self.join()"""
 
 MUTANTS = [
     # --- one start ----------------------------------------------------------------------------------------------------
@@ -59,8 +58,7 @@ MUTANTS = [
         if self._waiters.count:
             async with ServiceInitializationManager(self.services) as own:
                 return await own.ensure_ready()
-        self.request_start()
-        cohort = await self._waiters.outcome()""",
+        cohort = self.join()""",
         ),
     ),
     mutant(
@@ -75,7 +73,7 @@ MUTANTS = [
             self._breaker.begin(self._ledger.begin(self.plan.names, trio.current_time()))
             self._publish(await self._starter.run(self.plan.names))
             return await self.ensure_ready()
-        cohort = await self._waiters.outcome()""",
+        cohort = self.join()""",
         ),
     ),
     mutant(
