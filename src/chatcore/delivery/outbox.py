@@ -43,6 +43,10 @@ class Outbox:
         if self._filled is not None:
             self._filled.set()
 
+    def begin(self) -> None:
+        """A frame is being written that was never put: it went past the queue, which was empty."""
+        self._writing = True
+
     def clear(self) -> None:
         """Let go of what has not been written."""
         self._frames.clear()

@@ -19,6 +19,7 @@ from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import CloseCode, ErrorCode
 from chatcore.initialization.manager import ServiceInitializationManager
+from chatcore.initialization.progress import Snapshot
 from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder, describe_error
 from chatcore.protocol import messages as m
@@ -109,9 +110,9 @@ class Session:
             self.parts.usher.leave(self._follow)
             self.attendance.end()
 
-    def _follow(self) -> None:
+    def _follow(self, snapshot: Snapshot) -> None:
         try:
-            self.attendance.follow()
+            self.attendance.follow(snapshot)
         except Exception as error:
             self._fail(error)
 

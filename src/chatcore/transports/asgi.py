@@ -47,7 +47,7 @@ class AsgiTransport:
     _gone: trio.Event = attrs.field(factory=trio.Event)
     _closed: bool = False
     _overrun: bool = False
-    _unsent: Message | None = None
+    _unsent: list[Message] = attrs.field(factory=list)
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -64,19 +64,19 @@ class AsgiTransport:
         self._held_bytes -= len(frame)
         return frame
 
-    def offer(self, payload: bytes, *, text: bool = True) -> bool:
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`. ASGI has no way to send without waiting."""
         self._check()
-        self._unsent = {"type": "websocket.send"} | ({"text": payload.decode()} if text else {"bytes": payload})
+        contents = ({"text": payload.decode()} if text else {"bytes": payload} for payload in payloads)
+        self._unsent += [{"type": "websocket.send"} | content for content in contents]
         return False
 
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         self._check()
-        message, self._unsent = self._unsent, None
-        if message is not None:
-            await self._send(message)
+        while self._unsent:
+            await self._send(self._unsent.pop(0))
             self._check()
 
     def _check(self) -> None:

@@ -83,7 +83,10 @@ class Upgrade:
     async def accept(self, *, subprotocol: str | None, max_message_bytes: int) -> AsyncIterator[Transport]:
         """Accept the handshake."""
         settings = self._settings
-        await self._stream.send_all(switching_protocols(self._key, subprotocol))
+        answer = switching_protocols(self._key, subprotocol)
+        sent = self._stream.send_now(answer)
+        if sent < len(answer):
+            await self._stream.send_all(answer[sent:])
         with talking(
             self._stream,
             self._rest,

@@ -101,7 +101,8 @@ class WebSocketTransport:
         Raises:
             TransportViolated: with the code to close with.
         """
-        await trio.lowlevel.checkpoint()
+        if self._inbox or self._fault is not None or self._closed or self._broken:
+            await trio.lowlevel.checkpoint()  # else the stream is waited for, which is one
         while True:
             while self._inbox and not self._closed:
                 item = self._inbox.popleft()
@@ -113,10 +114,12 @@ class WebSocketTransport:
                 raise self._fault
             await self._read()
 
-    def offer(self, payload: bytes, *, text: bool = True) -> bool:
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
         self._check()
-        return self._put(message_frame(payload, text=text))
+        if len(payloads) == 1:
+            return self._put(message_frame(payloads[0], text=text))
+        return self._put(b"".join(message_frame(payload, text=text) for payload in payloads))
 
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
