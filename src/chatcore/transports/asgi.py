@@ -18,14 +18,18 @@ import attrs
 import trio
 
 from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun
+from chatcore.transports.base import Transport
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+Converse: TypeAlias = Callable[[Transport], Awaitable[None]]
+"""Serves one accepted WebSocket until it ends."""
+
 ACCEPT = "chatcore.accept"
-"""The extension of a WebSocket's scope under which a listener of ours offers its own transport: called with
-``subprotocol`` and ``max_message_bytes``, it accepts, as :func:`accept_websocket` does."""
+"""The extension of a WebSocket's scope under which a listener of ours offers its own transport: called as
+:func:`converse_over_asgi` is, from ``subprotocol`` on, it accepts, and has the conversation after the call."""
 
 INBOX_FRAMES = 512
 """More than the burst that the frame limit allows (400), so that a client within its limits never fills it."""
@@ -140,6 +144,15 @@ async def accept_websocket(
         nursery.start_soon(transport.listen, receive)
         yield transport
         nursery.cancel_scope.cancel()
+
+
+async def converse_over_asgi(
+    receive: Receive, send: Send, *, subprotocol: str | None, max_message_bytes: int, converse: Converse
+) -> None:
+    """Accept a WebSocket, as :func:`accept_websocket` does, and serve it."""
+    accepted = accept_websocket(receive, send, subprotocol=subprotocol, max_message_bytes=max_message_bytes)
+    async with accepted as transport:
+        await converse(transport)
 
 
 LIVE = b'{"status":"live"}'
