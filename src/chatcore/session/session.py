@@ -81,8 +81,9 @@ class Session:
                     nursery.start_soon(self._expire)
                 with self.voice.life:
                     await self._converse(allowed=allowed)
-                with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
-                    await self.voice.written()
+                if self.voice.heard and self.voice.unwritten:
+                    with trio.move_on_after(FLUSH_SECONDS):
+                        await self.voice.written()
                 nursery.cancel_scope.cancel()
         finally:
             self._leave()
@@ -142,15 +143,20 @@ class Session:
 
     async def _close(self) -> None:
         """Close, also when the server around this session was cancelled, as a plain Hypercorn does on SIGTERM."""
-        with trio.CancelScope(shield=True):
-            if self.voice.ending is None:
-                await self._say_goodbye()
-            ending = self.voice.ending
-            assert ending is not None  # noqa: S101  drain() has set one
-            self.parts.recorder.connection_ended(ending.outcome)
-            if ending.code is not None:
-                await self.voice.transport.close(ending.code, ending.reason)
+        if self.voice.ending is None or self.voice.ending.code is not None:
+            with trio.CancelScope(shield=True):
+                await self._take_leave()
+        ending = self.voice.ending
+        assert ending is not None  # noqa: S101  it has one by now
+        self.parts.recorder.connection_ended(ending.outcome)
         self.voice.silence()
+
+    async def _take_leave(self) -> None:
+        if self.voice.ending is None:
+            await self._say_goodbye()
+        ending = self.voice.ending
+        if ending is not None and ending.code is not None:
+            await self.voice.transport.close(ending.code, ending.reason)
 
     async def _say_goodbye(self) -> None:
         with trio.move_on_after(FLUSH_SECONDS):
