@@ -72,7 +72,7 @@ class Reception:
     recorder: Recorder
     decoder: ClientFrameDecoder
     frames: TokenBucket
-    _strikes: TokenBucket = attrs.field(factory=lambda: TokenBucket(STRIKES_BACK_PER_SECOND, STRIKES - 1), init=False)
+    _strikes: TokenBucket | None = attrs.field(default=None, init=False)
     _work: list[Work] = attrs.field(factory=list, init=False)
     _queued_bytes: int = attrs.field(default=0, init=False)
 
@@ -191,6 +191,8 @@ class Reception:
 
     def _strike(self, error: RequestRefused, message_id: str | None) -> None:
         """A frame was no use; a client that sends nothing else is abusive."""
+        if self._strikes is None:
+            self._strikes = TokenBucket(STRIKES_BACK_PER_SECOND, STRIKES - 1)
         if self._strikes.take(trio.current_time()) > 0:
             return self._cut_off(error, message_id)
         self._tell_refusal(error, message_id)

@@ -106,7 +106,7 @@ class Session:
             if not allowed:
                 return self._refuse()
             self.attendance.begin()
-            self.parts.usher.enter(self._follow)
+            self.parts.usher.enter(self)
             await self.reception.hear()
         except Exception as error:
             self._fail(error)
@@ -114,11 +114,12 @@ class Session:
     def _leave(self) -> None:
         """Hear of nothing any more."""
         self.voice.hands.nursery = None
-        self.parts.usher.leave(self._follow)
+        self.parts.usher.leave(self)
         self.attendance.end()
         self.parts.bridge.leave(self.voice)
 
-    def _follow(self, snapshot: Snapshot) -> None:
+    def follow(self, snapshot: Snapshot) -> None:
+        """See :class:`~chatcore.session.attendance.Follower`."""
         try:
             self.attendance.follow(snapshot)
         except Exception as error:
