@@ -424,6 +424,16 @@ MUTANTS = [
         (REPLAY, " and request.after_seq <= thread.last_seq", ""),
     ),
     mutant(
+        "a frame that was under way when the server was cancelled is missing before the goodbye",
+        "session/test_leaving::test_a_server_that_is_cancelled_says_nothing_more_where_a_frame_is_missing",
+        ("transports/memory.py", "        self._broken = True\n", ""),
+    ),
+    mutant(
+        "the same under Hypercorn",
+        "transports/test_asgi_transport::test_a_send_that_was_cancelled_is_the_last",
+        ("transports/asgi.py", "            self._torn = True\n", ""),
+    ),
+    mutant(
         "a watcher that fell behind is never caught up",
         "session/test_flood::test_a_watcher_that_pauses_is_caught_up_and_nobody_waits_for_it",
         ("session/voice.py", "        self.arrears.add(thread_id)\n", "        return\n"),

@@ -48,6 +48,8 @@ class AsgiTransport:
     _closed: bool = False
     _overrun: bool = False
     _unsent: Message | None = None
+    _torn: bool = False
+    """Whether a frame may be missing, as its sending was cancelled: none may follow it then."""
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -76,13 +78,15 @@ class AsgiTransport:
         self._check()
         message, self._unsent = self._unsent, None
         if message is not None:
+            self._torn = True
             await self._send(message)
+            self._torn = False
             self._check()
 
     def _check(self) -> None:
         if self._closed:
             raise TransportClosed
-        if self._gone.is_set():
+        if self._torn or self._gone.is_set():
             raise TransportBroken
 
     async def close(self, code: int, reason: str) -> None:

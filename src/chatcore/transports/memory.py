@@ -28,6 +28,7 @@ class MemoryTransport:
     send_seconds: float = 10.0
     closed: Closed | None = None
     _unsent: str | bytes | None = None
+    _broken: bool = False
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -40,8 +41,7 @@ class MemoryTransport:
 
     def offer(self, payload: bytes, *, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
-        if self.closed is not None:
-            raise TransportClosed
+        self._check()
         message = payload.decode() if text else payload
         try:
             self._outgoing.send_nowait(message)
@@ -55,18 +55,10 @@ class MemoryTransport:
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
-        if self.closed is not None:
-            raise TransportClosed
+        self._check()
         message, self._unsent = self._unsent, None
-        if message is None:
-            return
-        try:
-            with trio.move_on_after(self.send_seconds) as limit:
-                await self._outgoing.send(message)
-        except trio.BrokenResourceError:
-            raise TransportBroken from None
-        if limit.cancelled_caught:
-            raise TransportStalled
+        if message is not None:
+            await self._send(message)
 
     async def close(self, code: int, reason: str) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -74,6 +66,24 @@ class MemoryTransport:
             self.closed = Closed(int(code), reason)
             self._outgoing.close()
         await trio.lowlevel.checkpoint()
+
+    def _check(self) -> None:
+        if self.closed is not None:
+            raise TransportClosed
+        if self._broken:
+            raise TransportBroken
+
+    async def _send(self, message: str | bytes) -> None:
+        """Send a frame that has to wait. One that was not sent is the last: nothing may follow where it is missing."""
+        self._broken = True
+        try:
+            with trio.move_on_after(self.send_seconds) as limit:
+                await self._outgoing.send(message)
+                self._broken = False
+        except trio.BrokenResourceError:
+            raise TransportBroken from None
+        if limit.cancelled_caught:
+            raise TransportStalled
 
 
 @attrs.define(eq=False)
