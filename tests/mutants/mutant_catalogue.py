@@ -485,6 +485,11 @@ MUTANTS = [
         "server/test_after_a_crash::test_what_a_client_saw_and_the_crash_lost_is_inside_the_epoch",
         ("threads/commands.py", '"reserved": last + RESERVED_AHEAD', '"reserved": last'),
     ),
+    mutant(
+        "who holds the last number that a crash lost is not told where the text ends",
+        "agents/test_live_run::test_who_holds_the_last_number_that_a_crash_lost_is_told_where_the_text_ends",
+        (LIVE_RUN, "self.next_seq, reserved_seq + 1", "self.next_seq, reserved_seq"),
+    ),
     # --- who hears it -------------------------------------------------------------------------------------------------
     mutant(
         "anyone may watch any thread",
