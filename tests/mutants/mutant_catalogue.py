@@ -429,7 +429,7 @@ MUTANTS = [
         ("transports/memory.py", "        self._broken = True\n", ""),
     ),
     mutant(
-        "the same under Hypercorn",
+        "a frame that was under way when Hypercorn cancelled the server is missing before the goodbye",
         "transports/test_asgi_transport::test_a_send_that_was_cancelled_is_the_last",
         ("transports/asgi.py", "            self._torn = True\n", ""),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -75,7 +74,7 @@ class Reception:
     decoder: ClientFrameDecoder
     frames: TokenBucket
     _strikes: TokenBucket = attrs.field(factory=lambda: TokenBucket(STRIKES_BACK_PER_SECOND, STRIKES - 1), init=False)
-    _work: deque[Work] = attrs.field(factory=deque, init=False)
+    _work: list[Work] = attrs.field(factory=list, init=False)
     _queued_bytes: int = attrs.field(default=0, init=False)
     _worker: Chore = attrs.field(init=False)
 
@@ -99,7 +98,7 @@ class Reception:
     async def _work_off(self) -> None:
         """Do what was heard and needs the storage, in order; that a client leaves meanwhile is noticed all the same."""
         while self._work:
-            frame, size = self._work.popleft()
+            frame, size = self._work.pop(0)
             await self._refusable(self._do, frame)
             self._queued_bytes -= size
 

@@ -19,6 +19,7 @@ from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import CloseCode, ErrorCode
 from chatcore.initialization.manager import ServiceInitializationManager
+from chatcore.initialization.progress import Snapshot
 from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder, describe_error
 from chatcore.protocol import messages as m
@@ -72,22 +73,23 @@ class Session:
 
     async def run(self) -> None:
         """Serve the connection until it ends; returns when it is closed."""
-        with self.parts.connections.registered(self, self.voice.context.user_id) as allowed:
-            try:
-                async with trio.open_nursery() as nursery:
-                    self.voice.hands.start = lambda work: nursery.start_soon(self._guarded, work)
-                    if math.isfinite(self.ends_at):
-                        nursery.start_soon(self._expire)
-                    with self.voice.life:
-                        await self._guarded(self._converse if allowed else self._refuse)
-                    with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
-                        await self.voice.written()
-                    nursery.cancel_scope.cancel()
-            finally:
-                self.voice.hands.start = None
-                self.parts.bridge.leave(self.voice)
-                await self._close()
-                self.voice.silence()
+        connections = self.parts.connections
+        allowed = connections.enter(self, self.voice.context.user_id)
+        try:
+            async with trio.open_nursery() as nursery:
+                self.voice.hands.start = lambda work: nursery.start_soon(self._guarded, work)
+                if math.isfinite(self.ends_at):
+                    nursery.start_soon(self._expire)
+                with self.voice.life:
+                    if self._begin(allowed=allowed):
+                        await self._guarded(self.reception.hear)
+                with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
+                    await self.voice.written()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._leave()
+            await self._close()
+            connections.leave(self)
 
     @property
     def state(self) -> str:
@@ -100,18 +102,28 @@ class Session:
         self.voice.say(m.Draining, message=message, reconnect_after_seconds=reconnect_after_seconds)
         self.voice.end(CloseCode.SERVICE_RESTART, "Draining")
 
-    async def _converse(self) -> None:
-        self.attendance.begin()
-        self.parts.usher.enter(self._follow)
+    def _begin(self, *, allowed: bool) -> bool:
+        """Say the first frame; whether anything is to follow it."""
         try:
-            await self.reception.hear()
-        finally:
-            self.parts.usher.leave(self._follow)
-            self.attendance.end()
+            if not allowed:
+                self._refuse()
+            else:
+                self.attendance.begin()
+                self.parts.usher.enter(self._follow)
+        except Exception as error:
+            self._fail(error)
+        return self.voice.ending is None
 
-    def _follow(self) -> None:
+    def _leave(self) -> None:
+        """Hear of nothing any more."""
+        self.voice.hands.start = None
+        self.parts.usher.leave(self._follow)
+        self.attendance.end()
+        self.parts.bridge.leave(self.voice)
+
+    def _follow(self, snapshot: Snapshot) -> None:
         try:
-            self.attendance.follow()
+            self.attendance.follow(snapshot)
         except Exception as error:
             self._fail(error)
 
@@ -126,7 +138,7 @@ class Session:
         self.parts.recorder.log("session_failed", **describe_error(error))
         self.voice.end(CloseCode.SERVER_FAULT, "Internal error")
 
-    async def _refuse(self) -> None:
+    def _refuse(self) -> None:
         code = ErrorCode.CONNECTION_LIMIT
         self.voice.say_error(code)
         self.voice.end(CloseCode.POLICY_VIOLATION, code.meaning.message)
@@ -148,6 +160,7 @@ class Session:
             self.parts.recorder.connection_ended(ending.outcome)
             if ending.code is not None:
                 await self.voice.transport.close(ending.code, ending.reason)
+        self.voice.silence()
 
     async def _say_goodbye(self) -> None:
         with trio.move_on_after(FLUSH_SECONDS):

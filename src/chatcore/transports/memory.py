@@ -27,7 +27,7 @@ class MemoryTransport:
     _outgoing: trio.MemorySendChannel[str | bytes]
     send_seconds: float = 10.0
     closed: Closed | None = None
-    _unsent: str | bytes | None = None
+    _unsent: list[str | bytes] = attrs.field(factory=list)
     _broken: bool = False
 
     async def receive(self) -> str | bytes:
@@ -39,16 +39,17 @@ class MemoryTransport:
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise TransportBroken from None
 
-    def offer(self, payload: bytes, *, text: bool = True) -> bool:
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
         self._check()
-        message = payload.decode() if text else payload
+        self._unsent += [payload.decode() if text else payload for payload in payloads]
         try:
-            self._outgoing.send_nowait(message)
+            while self._unsent:
+                self._outgoing.send_nowait(self._unsent[0])
+                del self._unsent[0]
         except trio.BrokenResourceError:
             raise TransportBroken from None
         except trio.WouldBlock:
-            self._unsent = message
             return False
         return True
 
@@ -56,9 +57,8 @@ class MemoryTransport:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         self._check()
-        message, self._unsent = self._unsent, None
-        if message is not None:
-            await self._send(message)
+        while self._unsent:
+            await self._send(self._unsent.pop(0))
 
     async def close(self, code: int, reason: str) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""

@@ -51,7 +51,7 @@ class BoundedStream(trio.abc.HalfCloseableStream):
     """
 
     socket: socket.socket
-    _ended: trio.Event = attrs.field(factory=trio.Event)
+    _ended: trio.Event | None = None
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting; how many bytes that was.
@@ -102,13 +102,14 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         """
         data = b""
         try:
-            data = await self._receive(max_bytes or RECEIVE_BYTES)
+            data = await self.receive(max_bytes or RECEIVE_BYTES)
         finally:
-            if not data:
+            if not data and self._ended is not None:
                 self._ended.set()
         return data
 
-    async def _receive(self, max_bytes: int, flags: int = 0) -> bytes:
+    async def receive(self, max_bytes: int, flags: int = 0) -> bytes:
+        """The same, of at most so many bytes."""
         while True:
             try:
                 await trio.lowlevel.wait_readable(self.socket)
@@ -124,13 +125,15 @@ class BoundedStream(trio.abc.HalfCloseableStream):
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, no longer than the peer is there."""
+        if self._ended is None:
+            self._ended = trio.Event()
         with trio.move_on_after(seconds):
             await self._ended.wait()
 
     async def gone(self) -> None:
         """Return when the peer has left. One that has sent something meanwhile is taken to be there."""
         try:
-            there = await self._receive(1, socket.MSG_PEEK)
+            there = await self.receive(1, socket.MSG_PEEK)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
         if there:
