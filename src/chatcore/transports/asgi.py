@@ -52,6 +52,8 @@ class AsgiTransport:
     _closed: bool = False
     _overrun: bool = False
     _unsent: list[Message] = attrs.field(factory=list)
+    _torn: bool = False
+    """Whether a frame may be missing, as its sending was cancelled: none may follow it then."""
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -80,13 +82,15 @@ class AsgiTransport:
         await trio.lowlevel.checkpoint()
         self._check()
         while self._unsent:
+            self._torn = True
             await self._send(self._unsent.pop(0))
+            self._torn = False
             self._check()
 
     def _check(self) -> None:
         if self._closed:
             raise TransportClosed
-        if self._gone.is_set():
+        if self._torn or self._gone.is_set():
             raise TransportBroken
 
     async def close(self, code: int, reason: str) -> None:

@@ -28,6 +28,7 @@ class MemoryTransport:
     send_seconds: float = 10.0
     closed: Closed | None = None
     _unsent: list[str | bytes] = attrs.field(factory=list)
+    _broken: bool = False
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -40,8 +41,7 @@ class MemoryTransport:
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
-        if self.closed is not None:
-            raise TransportClosed
+        self._check()
         self._unsent += [payload.decode() if text else payload for payload in payloads]
         try:
             while self._unsent:
@@ -56,19 +56,9 @@ class MemoryTransport:
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
-        if self.closed is not None:
-            raise TransportClosed
-        try:
-            while self._unsent:
-                await self._send(self._unsent.pop(0))
-        except trio.BrokenResourceError:
-            raise TransportBroken from None
-
-    async def _send(self, message: str | bytes) -> None:
-        with trio.move_on_after(self.send_seconds) as limit:
-            await self._outgoing.send(message)
-        if limit.cancelled_caught:
-            raise TransportStalled
+        self._check()
+        while self._unsent:
+            await self._send(self._unsent.pop(0))
 
     async def close(self, code: int, reason: str) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -76,6 +66,24 @@ class MemoryTransport:
             self.closed = Closed(int(code), reason)
             self._outgoing.close()
         await trio.lowlevel.checkpoint()
+
+    def _check(self) -> None:
+        if self.closed is not None:
+            raise TransportClosed
+        if self._broken:
+            raise TransportBroken
+
+    async def _send(self, message: str | bytes) -> None:
+        """Send a frame that has to wait. One that was not sent is the last: nothing may follow where it is missing."""
+        self._broken = True
+        try:
+            with trio.move_on_after(self.send_seconds) as limit:
+                await self._outgoing.send(message)
+                self._broken = False
+        except trio.BrokenResourceError:
+            raise TransportBroken from None
+        if limit.cancelled_caught:
+            raise TransportStalled
 
 
 @attrs.define(eq=False)
