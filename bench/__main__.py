@@ -1,0 +1,80 @@
+"""The concurrency stress benchmark: chatcore beside other designs, on the same work, in turns. bench/README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+from cyclopts import App
+
+from bench.compare import Comparison, compare, goals, report, report_goals
+from bench.designs import DESIGNS, Design
+from bench.environments import versions
+from bench.processes import ROOT, Cores, allow_many_files
+from bench.results import save
+from bench.workloads.base import Place, Workload
+from bench.workloads.memory import memory
+from bench.workloads.stampede import stampede
+from bench.workloads.starts import cold_start, failing_start
+from bench.workloads.steady import echo, stream
+
+
+def workloads(clients: list[int], full: bool) -> list[Workload]:
+    """All of them, at a size."""
+    return [
+        *(stampede(count) for count in clients),
+        memory(clients=1000),
+        echo(clients=100, pings=1000 if full else 400),
+        stream(clients=100, deltas=1000 if full else 400),
+        cold_start(),
+        failing_start(clients=200, start_seconds=1.0, limit_seconds=8.0),
+    ]
+
+
+async def measure(place: Place, chosen: list[Workload], designs: list[Design], rounds: int) -> dict[str, Comparison]:
+    """Play them, one after another."""
+    played = {}
+    for workload in chosen:
+        played[workload.key] = await compare(place, workload, designs, rounds)
+        report(played[workload.key])
+    return played
+
+
+def main(
+    *,
+    only: list[str] | None = None,
+    designs: list[str] | None = None,
+    clients: list[int] | None = None,
+    rounds: int = 3,
+    full: bool = False,
+    environments: Path | None = None,
+) -> None:
+    """Measure.
+
+    Args:
+        only: workloads: stampede, memory, echo, stream, cold_start, failing_start; all unless given.
+        designs: by name; all unless given.
+        clients: of each stampede.
+        rounds: of each design and workload.
+        full: take the time for figures to rely on, and for 10,000 clients.
+        environments: the folder that python -m bench.environments has filled; chatcore alone unless given.
+    """
+    allow_many_files()
+    names = designs or list(DESIGNS if environments else ["chatcore"])
+    playing = [DESIGNS[name] for name in names]
+    sizes = clients or ([1000, 5000, 10_000] if full else [1000, 5000])
+    chosen = [one for one in workloads(sizes, full) if only is None or one.name in only]
+    comparisons = trio.run(measure, Place(environments, Cores.apart()), chosen, playing, rounds)
+    reached = goals(comparisons)
+    report_goals(reached)
+    path = save(
+        "stress",
+        {"rounds": rounds, "full": full, "workloads": {one.key: one.title for one in chosen}},
+        {"goals": reached, "rounds": {key: one.rounds for key, one in comparisons.items()}},
+        {design.name: versions(environments, design) for design in playing},
+    )
+    print(f"written to {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    App(default_command=main, help=__doc__, name="python -m bench")()
