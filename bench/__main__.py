@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import trio
 from cyclopts import App
 
-from bench.compare import Comparison, compare, goals, report, report_goals
+from bench.compare import Comparison, Effort, compare, report
 from bench.designs import DESIGNS, Design
 from bench.environments import versions
+from bench.goals import judge, report_verdicts
 from bench.processes import ROOT, Cores, allow_many_files
 from bench.results import save
 from bench.workloads.base import Place, Workload
@@ -31,11 +33,11 @@ def workloads(clients: list[int], full: bool) -> list[Workload]:
     ]
 
 
-async def measure(place: Place, chosen: list[Workload], designs: list[Design], rounds: int) -> dict[str, Comparison]:
+async def measure(place: Place, chosen: list[Workload], designs: list[Design], effort: Effort) -> dict[str, Comparison]:
     """Play them, one after another."""
     played = {}
     for workload in chosen:
-        played[workload.key] = await compare(place, workload, designs, rounds)
+        played[workload.key] = await compare(place, workload, designs, effort)
         report(played[workload.key])
     return played
 
@@ -55,8 +57,8 @@ def main(
         only: workloads: stampede, memory, echo, stream, cold_start, failing_start; all unless given.
         designs: by name; all unless given.
         clients: of each stampede.
-        rounds: of each design and workload.
-        full: take the time for figures to rely on, and for 10,000 clients.
+        rounds: of chatcore and the ordinary design; the others play one.
+        full: every design plays every round, 10,000 clients come too, and there is more to echo and to stream.
         environments: the folder that python -m bench.environments has filled; chatcore alone unless given.
     """
     allow_many_files()
@@ -64,13 +66,16 @@ def main(
     playing = [DESIGNS[name] for name in names]
     sizes = clients or ([1000, 5000, 10_000] if full else [1000, 5000])
     chosen = [one for one in workloads(sizes, full) if only is None or one.name in only]
-    comparisons = trio.run(measure, Place(environments, Cores.apart()), chosen, playing, rounds)
-    reached = goals(comparisons)
-    report_goals(reached)
+    comparisons = trio.run(measure, Place(environments, Cores.apart()), chosen, playing, Effort(rounds, full))
+    verdicts = judge(comparisons)
+    report_verdicts(verdicts)
     path = save(
         "stress",
         {"rounds": rounds, "full": full, "workloads": {one.key: one.title for one in chosen}},
-        {"goals": reached, "rounds": {key: one.rounds for key, one in comparisons.items()}},
+        {
+            "goals": [attrs.asdict(one) | {"met": one.met} for one in verdicts],
+            "rounds": {key: one.rounds for key, one in comparisons.items()},
+        },
         {design.name: versions(environments, design) for design in playing},
     )
     print(f"written to {path.relative_to(ROOT)}")

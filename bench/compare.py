@@ -1,14 +1,15 @@
-"""Rounds of every design in turns, what they come to in the middle, and what was wanted of that."""
+"""Rounds of every design in turns, and what they come to in the middle."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
+import trio
 
-from bench.designs import DESIGNS, OURS, REFERENCE, Design
+from bench.designs import DESIGNS, OURS, REFERENCE, UNLOGGED, Design
 from bench.results import median, show
-from bench.workloads.base import Column, Figures, Place, Workload
+from bench.workloads.base import Column, Failed, Figures, Place, Workload
 
 
 @attrs.frozen
@@ -28,17 +29,41 @@ class Comparison:
         return median([one[figure] for one in self.rounds.get(design, [])])
 
 
-async def compare(place: Place, workload: Workload, designs: Sequence[Design], rounds: int) -> Comparison:
-    """Every design in every round, each second round the other way about: no order is favoured."""
-    taking_part = [design for design in designs if workload.name in design.takes_part]
-    played: dict[str, list[Figures]] = {design.name: [] for design in taking_part}
+@attrs.frozen
+class Effort:
+    """How long it may take.
+
+    Args:
+        rounds: of chatcore and the reference.
+        full: every design plays every round of every workload, or else once, and not with the largest crowds.
+    """
+
+    rounds: int
+    full: bool
+
+    def players(self, workload: Workload, designs: Sequence[Design]) -> Iterator[list[Design]]:
+        """Who plays in each round. Each second one is the other way about: no order is favoured."""
+        able = [design for design in designs if workload.name in design.takes_part]
+        judged = [design for design in able if design in (OURS, UNLOGGED, REFERENCE)]
+        for number in range(self.rounds if self.full or workload.varies else 1):
+            everyone = self.full or (number == 0 and not workload.crowded) or not judged
+            yield (able if everyone else judged)[:: 1 if number % 2 == 0 else -1]
+
+
+async def compare(place: Place, workload: Workload, designs: Sequence[Design], effort: Effort) -> Comparison:
+    """Play the rounds, the designs in turns."""
+    played: dict[str, list[Figures]] = {}
     print(f"\n{workload.title}", flush=True)
-    for number in range(rounds):
-        for design in taking_part[:: 1 if number % 2 == 0 else -1]:
-            figures = await workload.play(place, design)
-            played[design.name].append(figures)
-            said = ", ".join(f"{column.title} {_said(figures[column.figure], column)}" for column in workload.columns)
-            print(f"  round {number + 1} of {rounds}, {design.name}: {said}", flush=True)
+    for number, players in enumerate(effort.players(workload, designs), 1):
+        for design in players:
+            print(f"  round {number}, {design.name}: ", end="", flush=True)
+            try:
+                figures = await workload.play(place, design)
+            except (Failed, trio.TooSlowError) as error:  # the others are worth their figures all the same
+                print(f"FAILED: {error}", flush=True)
+                continue
+            played.setdefault(design.name, []).append(figures)
+            print(", ".join(f"{one.title} {_said(figures[one.figure], one)}" for one in workload.columns), flush=True)
     return Comparison(workload, played)
 
 
@@ -46,12 +71,12 @@ def report(comparison: Comparison) -> None:
     """Print the table of a workload: medians, and beside them how many times chatcore's figure that is."""
     workload = comparison.workload
     rows = []
-    for name in comparison.rounds:
+    for name in (name for name in DESIGNS if name in comparison.rounds):
         cells = [DESIGNS[name].title]
         for column in workload.columns:
             cells.append(_said(comparison.median(name, column.figure), column))
             ours = comparison.median(OURS.name, column.figure)
-            if name != OURS.name and ours:
+            if name != OURS.name and ours > 0:
                 cells[-1] += f" ({comparison.median(name, column.figure) / ours:.2f}x)"
         rows.append(cells)
     show(workload.title, ["median of the rounds", *(column.title for column in workload.columns)], rows)
@@ -59,59 +84,3 @@ def report(comparison: Comparison) -> None:
 
 def _said(value: float, column: Column) -> str:
     return f"{value * column.scale:.{column.digits}f}"
-
-
-@attrs.frozen
-class Goal:
-    """What is wanted of a ratio, as of issue 4.
-
-    Args:
-        words: what it is about.
-        key: of the workload.
-        figure: of the same.
-        least: what the reference's figure divided by chatcore's has to be.
-        ours: the design whose figure it is.
-    """
-
-    words: str
-    key: str
-    figure: str
-    least: float
-    ours: str = OURS.name
-
-
-GOALS = (
-    Goal("server CPU, 5,000 clients during a start", "stampede-5000", "cpu_seconds", 3),
-    Goal("ready lag p99 at 5,000", "stampede-5000", "lag_p99_seconds", 4),
-    Goal("ready lag p99 at 10,000", "stampede-10000", "lag_p99_seconds", 4),
-    Goal("memory a waiting connection", "memory", "waiting_bytes", 3),
-    Goal("server CPU, echo of a ping frame", "echo", "cpu_seconds_each", 1.2),
-    Goal("server CPU, stream, with the event log", "stream", "cpu_seconds_each", 0.8),
-    Goal("start of the process, wall time", "cold_start", "wall_seconds", 1),
-)
-
-
-def goals(comparisons: dict[str, Comparison]) -> list[dict[str, object]]:
-    """What was reached of what could be measured."""
-    found: list[dict[str, object]] = []
-    for goal in GOALS:
-        comparison = comparisons.get(goal.key)
-        if comparison is None or not {goal.ours, REFERENCE.name} <= comparison.rounds.keys():
-            continue
-        theirs, ours = (comparison.median(name, goal.figure) for name in (REFERENCE.name, goal.ours))
-        found.append({"goal": goal.words, "ratio": theirs / ours, "at_least": goal.least})
-    return found
-
-
-def report_goals(reached: list[dict[str, object]]) -> None:
-    """Print what was wanted, and whether it was reached."""
-    rows = [
-        [str(one["goal"]), f"{one['ratio']:.2f}", f"{one['at_least']:g}", "yes" if _met(one) else "NO"]
-        for one in reached
-    ]
-    if rows:
-        show("reference ÷ chatcore", ["", "ratio", "at least", "met"], rows)
-
-
-def _met(one: dict[str, object]) -> bool:
-    return float(str(one["ratio"])) >= float(str(one["at_least"]))

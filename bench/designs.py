@@ -83,4 +83,57 @@ REFERENCE = Design(
     packages=("fastapi", *UVICORN),
     arguments=_uvicorn("bench.peers.ordinary:app"),
 )
-DESIGNS = {design.name: design for design in (OURS, REFERENCE)}
+UNLOGGED = Design(
+    "unlogged",
+    "chatcore, deltas not durable",
+    frozenset({"stream"}),
+    arguments=(sys.executable, "-m", "bench.unlogged", "serve", "bench.app:app", "--bind", "127.0.0.1:{port}"),
+    settings=UNLIMITED,
+)
+PEERS = (
+    Design("uvicorn", "uvicorn, raw ASGI (uvloop)", ALL, packages=UVICORN, arguments=_uvicorn("bench.peers.raw:app")),
+    Design(
+        "granian",
+        "granian, raw ASGI (uvloop)",
+        ALL,
+        packages=("granian[uvloop]",),
+        arguments=(
+            *("-m", "granian", "bench.peers.raw:app", "--interface", "asgi", "--loop", "uvloop", "--workers", "1"),
+            *("--host", "127.0.0.1", "--port", "{port}", "--backlog", str(BACKLOG)),
+        ),
+    ),
+    Design(
+        "trio-websocket",
+        "trio-websocket",
+        ALL - {"cold_start"},  # it has no HTTP
+        packages=("trio-websocket",),
+        arguments=("-m", "bench.peers.trio_chat", "{port}", str(BACKLOG)),
+    ),
+    Design(
+        "quart-trio",
+        "Hypercorn and Quart-Trio as they come",
+        ALL,
+        packages=("hypercorn", "quart-trio"),
+        arguments=(
+            *("-m", "hypercorn", "--worker-class", "trio", "bench.peers.quart_chat:app"),
+            *("--bind", "127.0.0.1:{port}", "--backlog", str(BACKLOG)),
+        ),
+    ),
+    Design(
+        "socketio",
+        "python-socketio (uvicorn, uvloop)",
+        ALL,
+        packages=("python-socketio", *UVICORN),
+        arguments=_uvicorn("bench.peers.socketio_chat:app"),
+        speaks="socketio",
+    ),
+    Design(
+        "lines",
+        "raw lines (uvloop), the floor",
+        ALL - {"cold_start"},
+        packages=("uvloop",),
+        arguments=("-m", "bench.peers.lines", "{port}", str(BACKLOG)),
+        speaks="lines",
+    ),
+)
+DESIGNS = {design.name: design for design in (OURS, UNLOGGED, REFERENCE, *PEERS)}

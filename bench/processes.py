@@ -61,6 +61,10 @@ class Server:
         """The memory of its processes, shared pages counted once over all who share them."""
         return sum(_kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in family(self.pid))
 
+    def last_words(self) -> str:
+        """The end of what it has written."""
+        return (self.folder / "log").read_text(errors="replace")[-2000:]
+
     def moments(self, what: str) -> list[float]:
         """When its starts were ``ready`` or ``failed``, by the machine's monotonic clock."""
         path = self.folder / "moments"
@@ -180,7 +184,7 @@ async def _listening(process: trio.Process, server: Server) -> None:
                 await (await trio.open_tcp_stream("127.0.0.1", server.port)).aclose()
                 return
             await trio.sleep(0.02)
-    raise RuntimeError(f"the server did not start:\n{(server.folder / 'log').read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the server did not start:\n{server.last_words()}")
 
 
 async def quiet(server: Server) -> None:

@@ -21,6 +21,7 @@ WORDS = "about as many words as a model "
 
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 def note(moment: str) -> None:
@@ -41,9 +42,7 @@ class Initialization:
         sleep: of the same.
     """
 
-    def __init__(
-        self, lock: Callable[[], AbstractAsyncContextManager[None]], sleep: Callable[[float], Awaitable[None]]
-    ) -> None:
+    def __init__(self, lock: Callable[[], AbstractAsyncContextManager[None]], sleep: Sleep) -> None:
         self.lock = lock
         self.sleep = sleep
         self.done = False
@@ -111,6 +110,12 @@ async def begin(initialization: Initialization, user_id: str, send: Send) -> boo
         return False
     await send(system(user_id, "ready", message="Ready", progress=100))
     return True
+
+
+async def reply(frame: Frame, user_id: str, send: Send, sleep: Sleep) -> None:
+    """Answer a client's frame."""
+    for said in answers(frame, user_id):
+        await (sleep(0) if said is None else send(said))
 
 
 def answers(frame: Frame, user_id: str) -> Iterator[Frame | None]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect  # type: ignore[import-not-found]  # in its environment only
 
-from bench.peers.chat import Initialization, answers, begin
+from bench.peers.chat import Initialization, begin, reply
 
 app = FastAPI()
 initialization = Initialization(asyncio.Lock, asyncio.sleep)
@@ -27,5 +27,4 @@ async def chat(websocket: WebSocket) -> None:
             await websocket.close(1011)
             return
         while True:
-            for frame in answers(await websocket.receive_json(), user_id):
-                await (asyncio.sleep(0) if frame is None else websocket.send_json(frame))
+            await reply(await websocket.receive_json(), user_id, websocket.send_json, asyncio.sleep)

@@ -19,6 +19,10 @@ Figures = dict[str, Any]
 """What one round came to, by name; what tables and goals read is a number."""
 
 
+class Failed(Exception):
+    """A design did not do what was asked of it."""
+
+
 @attrs.frozen
 class Place:
     """Where rounds are played.
@@ -51,7 +55,7 @@ class Place:
             self.generating(job, server, design, seconds=seconds, **numbers) as clients,
         ):
             if not (await clients.reached())["ready"]:
-                raise RuntimeError(f"not every client of {design.name} became ready")
+                raise Failed(f"not every client became ready\n{server.last_words()}")
             yield server, clients
 
 
@@ -82,6 +86,8 @@ class Workload:
         title: of its table.
         columns: of the same.
         play: one round of one design.
+        crowded: that it is for those with a goal, unless there is time for all.
+        varies: whether one round differs from the next enough to play more than one.
     """
 
     name: str
@@ -89,3 +95,5 @@ class Workload:
     title: str
     columns: tuple[Column, ...]
     play: Callable[[Place, Design], Awaitable[Figures]]
+    crowded: bool = False
+    varies: bool = True

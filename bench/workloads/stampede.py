@@ -10,7 +10,7 @@ import trio
 from bench.designs import Design
 from bench.processes import Server
 from bench.results import median, percentile
-from bench.workloads.base import Column, Figures, Place, Workload
+from bench.workloads.base import Column, Failed, Figures, Place, Workload
 
 SETTLE_SECONDS = 0.3
 """After the last client is ready, what the server still does for them is counted too."""
@@ -21,7 +21,10 @@ ROUND_SECONDS = 90.0
 """What one round may take its clients."""
 
 CURVE = tuple(share / 100 for share in range(1, 101))
-"""Of every distribution, what is kept for plots."""
+"""Of every distribution, the shares whose values are kept for plots."""
+
+CROWDED = 1000
+"""With more clients than this, a round of the slower peers takes a minute."""
 
 COLUMNS = (
     Column("cpu_seconds", "CPU s", digits=2),
@@ -42,6 +45,7 @@ def stampede(clients: int, start_seconds: float = 3.0) -> Workload:
         title=f"{clients:,} clients during a start of {start_seconds:g} s",
         columns=COLUMNS,
         play=partial(_play, clients=clients, start_seconds=start_seconds),
+        crowded=clients > CROWDED,
     )
 
 
@@ -78,6 +82,8 @@ def _costs(cpu_seconds: float, waiting: int, clients: int) -> Figures:
 
 def _judge(server: Server, told: dict[str, Any]) -> Figures:
     """Who was ready when."""
+    if not server.moments("ready"):
+        raise Failed(f"the services did not start\n{server.last_words()}")
     (up_at,) = server.moments("ready")
     clients, began_at = told["clients"], told["began_at"]
     ready = [client["ready_at"] for client in clients if client["ready_at"] is not None]
@@ -92,7 +98,13 @@ def _judge(server: Server, told: dict[str, Any]) -> Figures:
         "lag_p99_seconds": percentile(lags, 0.99),
         "lag_max_seconds": max(lags, default=float("nan")),
         "frames": median([client["frames"] for client in clients]),
-        "lag_curve": [percentile(lags, share) for share in CURVE],
-        "greeted_curve": [percentile(greeted, share) - began_at for share in CURVE],
-        "ready_curve": [percentile(ready, share) - began_at for share in CURVE],
+        "lag_curve": _curve(lags, 0.0),
+        "greeted_curve": _curve(greeted, began_at),
+        "ready_curve": _curve(ready, began_at),
+        "load_cpu_seconds": told["load_cpu_seconds"],
     }
+
+
+def _curve(values: list[float], since: float) -> list[float]:
+    """A distribution, for plots."""
+    return [round(percentile(values, share) - since, 4) for share in CURVE]

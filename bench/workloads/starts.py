@@ -45,6 +45,7 @@ def failing_start(clients: int, start_seconds: float, limit_seconds: float) -> W
         title=f"{clients} clients during a start that fails after {0.9 * start_seconds:.1f} s",
         columns=FAILING_COLUMNS,
         play=partial(_play_failing, clients=clients, start_seconds=start_seconds, limit_seconds=limit_seconds),
+        varies=False,
     )
 
 
