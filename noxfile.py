@@ -60,7 +60,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The same work beside other designs, each in an environment of its own; ``-- --full`` takes its time."""
-    install(session, "dev")
+    install(session, "dev", "bench")
     environments = str(session.cache_dir / "bench")
     session.run("python", "-m", "bench.environments", environments)
     session.run("python", "-m", "bench", "--environments", environments, *session.posargs)

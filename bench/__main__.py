@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import attrs
@@ -12,6 +13,7 @@ from bench.compare import Comparison, Effort, compare, report
 from bench.designs import DESIGNS, Design
 from bench.environments import versions
 from bench.goals import judge, report_verdicts
+from bench.plots import draw
 from bench.processes import ROOT, Cores, allow_many_files
 from bench.results import save
 from bench.workloads.base import Place, Workload
@@ -78,7 +80,16 @@ def main(
         },
         {design.name: versions(environments, design) for design in playing},
     )
-    print(f"written to {path.relative_to(ROOT)}")
+    for written in (path, *pictures(path)):
+        print(f"written to {written.relative_to(ROOT)}")
+
+
+def pictures(results: Path) -> list[Path]:
+    """Draw them, where there is something to draw with."""
+    if importlib.util.find_spec("matplotlib") is None:
+        print("no pictures: the dependency group bench is not installed")
+        return []
+    return draw(results, results.with_suffix(""))
 
 
 if __name__ == "__main__":
