@@ -95,9 +95,13 @@ class Client:
     def read(self) -> None:
         """Take what has arrived."""
         data = self.socket.recv(READ_BYTES)
-        now = time.monotonic()
-        if not data:
-            return self.end("gone")
+        if data:
+            self.take_in(data, time.monotonic())
+        else:
+            self.end("gone")
+
+    def take_in(self, data: bytes, now: float) -> None:
+        """Go on with what a server has written."""
         if self.rest:
             data, self.rest = self.rest + data, b""
         self.rest = self.feed(data, now) if self.upgraded else self.upgrade(data, now)

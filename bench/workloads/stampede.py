@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ CROWDED = 1000
 COLUMNS = (
     Column("cpu_seconds", "CPU s", digits=2),
     Column("cpu_seconds_a_client", "ms a client", 1e3, 3),
+    Column("wall_seconds", "all ready after s", digits=2),
     Column("lag_p50_seconds", "lag p50 ms", 1e3),
     Column("lag_p99_seconds", "p99 ms", 1e3),
     Column("waiting_bytes", "KB waiting", 1 / 1024),
@@ -91,6 +93,7 @@ def _judge(server: Server, told: dict[str, Any]) -> Figures:
     lags = [max(0.0, at - up_at) for at in ready]
     return {
         "ready": len(ready),
+        "lost": dict(Counter(f"{one['outcome']} {one['close_code']}" for one in clients if one["ready_at"] is None)),
         "greeted": sum(at < up_at for at in greeted),
         "wall_seconds": max(ready, default=up_at) - began_at,
         "up_after_seconds": up_at - began_at,
