@@ -16,7 +16,8 @@ from chatcore.logs import LogRecorder, logger_for
 from chatcore.servable import check_servable
 from chatcore.settings import Settings
 from chatcore.transports.asgi import LIVE, Message, Receive, Send, respond
-from chatcore.transports.listener import BoundedListener, http_served, open_listeners
+from chatcore.transports.listener import http_served
+from chatcore.transports.stream import BoundedListener, open_listeners
 
 if TYPE_CHECKING:
     from chatcore.application import Application

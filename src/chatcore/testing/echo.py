@@ -17,8 +17,9 @@ from chatcore.errors import TransportError, TransportViolated
 from chatcore.logs import LogRecorder, logger_for
 from chatcore.settings import Settings
 from chatcore.transports.asgi import ACCEPT, Message, Receive, Send, respond
-from chatcore.transports.base import Transport
-from chatcore.transports.listener import http_served, open_listeners
+from chatcore.transports.base import Transport, send
+from chatcore.transports.listener import http_served
+from chatcore.transports.stream import open_listeners
 
 MESSAGE_BYTES = 32 * 1024 * 1024
 """Conformance tools send messages of 16 MiB."""
@@ -36,7 +37,7 @@ async def echo(scope: Message, receive: Receive, send: Send) -> None:
 async def _talk_back(transport: Transport) -> None:
     try:
         while True:
-            await transport.send(await transport.receive())
+            await send(transport, await transport.receive())
     except TransportViolated as fault:
         await transport.close(fault.code, fault.reason)
     except TransportError:

@@ -47,6 +47,7 @@ class AsgiTransport:
     _gone: trio.Event = attrs.field(factory=trio.Event)
     _closed: bool = False
     _overrun: bool = False
+    _unsent: Message | None = None
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -63,15 +64,24 @@ class AsgiTransport:
         self._held_bytes -= len(frame)
         return frame
 
-    async def send(self, message: str | bytes) -> None:
+    def offer(self, payload: bytes, *, text: bool = True) -> bool:
+        """See :class:`~chatcore.transports.base.Transport`. ASGI has no way to send without waiting."""
+        self._check()
+        self._unsent = {"type": "websocket.send"} | ({"text": payload.decode()} if text else {"bytes": payload})
+        return False
+
+    async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
+        self._check()
+        message, self._unsent = self._unsent, None
+        if message is not None:
+            await self._send(message)
+            self._check()
+
+    def _check(self) -> None:
         if self._closed:
             raise TransportClosed
-        if self._gone.is_set():
-            raise TransportBroken
-        kind = "text" if isinstance(message, str) else "bytes"
-        await self._send({"type": "websocket.send", kind: message})
         if self._gone.is_set():
             raise TransportBroken
 

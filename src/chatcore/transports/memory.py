@@ -27,6 +27,7 @@ class MemoryTransport:
     _outgoing: trio.MemorySendChannel[str | bytes]
     send_seconds: float = 10.0
     closed: Closed | None = None
+    _unsent: str | bytes | None = None
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -37,11 +38,28 @@ class MemoryTransport:
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise TransportBroken from None
 
-    async def send(self, message: str | bytes) -> None:
+    def offer(self, payload: bytes, *, text: bool = True) -> bool:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        if self.closed is not None:
+            raise TransportClosed
+        message = payload.decode() if text else payload
+        try:
+            self._outgoing.send_nowait(message)
+        except trio.BrokenResourceError:
+            raise TransportBroken from None
+        except trio.WouldBlock:
+            self._unsent = message
+            return False
+        return True
+
+    async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         if self.closed is not None:
             raise TransportClosed
+        message, self._unsent = self._unsent, None
+        if message is None:
+            return
         try:
             with trio.move_on_after(self.send_seconds) as limit:
                 await self._outgoing.send(message)

@@ -16,6 +16,7 @@ from chatcore.settings import Settings
 from chatcore.transports.asgi import ACCEPT, Message
 from chatcore.transports.base import Transport
 from chatcore.transports.http_head import Head
+from chatcore.transports.vigil import Vigil
 from chatcore.transports.websocket import Stream, talking
 from chatcore.transports.websocket_protocol import accept_key, switching_protocols
 
@@ -30,7 +31,9 @@ class Connected(Stream, Protocol):
         """Return when the other side has left, as far as that can be told without reading."""
 
 
-async def serve_websocket(stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings) -> None:
+async def serve_websocket(
+    stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings, vigil: Vigil
+) -> None:
     """Have the application accept or refuse a WebSocket, and serve it.
 
     Args:
@@ -39,11 +42,12 @@ async def serve_websocket(stream: Connected, head: Head, rest: bytes, app: Any, 
         rest: what came after it.
         app: the ASGI application.
         settings: its limits.
+        vigil: watches the peer.
 
     Raises:
         BadRequest: the handshake is malformed.
     """
-    upgrade = Upgrade(stream, accept_key(head), rest, settings)
+    upgrade = Upgrade(stream, accept_key(head), rest, settings, vigil)
     await app(_scope(head, stream) | {"extensions": {ACCEPT: upgrade.accept}}, upgrade.connect, upgrade.refuse)
 
 
@@ -55,6 +59,7 @@ class Upgrade:
     _key: bytes
     _rest: bytes
     _settings: Settings
+    _vigil: Vigil
     _head: bytes = b""
     _told: bool = False
 
@@ -79,13 +84,12 @@ class Upgrade:
         """Accept the handshake."""
         settings = self._settings
         await self._stream.send_all(switching_protocols(self._key, subprotocol))
-        async with talking(
+        with talking(
             self._stream,
             self._rest,
             max_message_bytes=max_message_bytes,
             small=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
-            ping_seconds=settings.ping_seconds,
-            pong_timeout_seconds=settings.pong_timeout_seconds,
+            vigil=self._vigil,
         ) as transport:
             yield transport
 
