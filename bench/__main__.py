@@ -10,12 +10,13 @@ import trio
 from cyclopts import App
 
 from bench.compare import Comparison, Effort, compare, report
-from bench.designs import DESIGNS, Design
+from bench.designs import DESIGNS, OURS, Design
 from bench.environments import versions
-from bench.goals import judge, report_verdicts
+from bench.goals import HEAD, judge, table_of
+from bench.pages import page
 from bench.plots import draw
 from bench.processes import ROOT, Cores, allow_many_files
-from bench.results import save
+from bench.results import save, show
 from bench.workloads.base import Place, Workload
 from bench.workloads.memory import memory
 from bench.workloads.stampede import stampede
@@ -64,23 +65,27 @@ def main(
         environments: the folder that python -m bench.environments has filled; chatcore alone unless given.
     """
     allow_many_files()
-    names = designs or list(DESIGNS if environments else ["chatcore"])
+    names = designs or list(DESIGNS if environments else [OURS.name])
     playing = [DESIGNS[name] for name in names]
     sizes = clients or ([1000, 5000, 10_000] if full else [1000, 5000])
     chosen = [one for one in workloads(sizes, full) if only is None or one.name in only]
     comparisons = trio.run(measure, Place(environments, Cores.apart()), chosen, playing, Effort(rounds, full))
+    keep(comparisons, {one.name: versions(environments, one) for one in playing}, {"rounds": rounds, "full": full})
+
+
+def keep(
+    comparisons: dict[str, Comparison], versions: dict[str, dict[str, str]], settings: dict[str, int | bool]
+) -> None:
+    """Print what was reached, and write down everything: as JSON, as a page, and in pictures."""
     verdicts = judge(comparisons)
-    report_verdicts(verdicts)
-    path = save(
-        "stress",
-        {"rounds": rounds, "full": full, "workloads": {one.key: one.title for one in chosen}},
-        {
-            "goals": [attrs.asdict(one) | {"met": one.met} for one in verdicts],
-            "rounds": {key: one.rounds for key, one in comparisons.items()},
-        },
-        {design.name: versions(environments, design) for design in playing},
-    )
-    for written in (path, *pictures(path)):
+    if verdicts:
+        show("What is wanted", HEAD, table_of(verdicts))
+    goals = [attrs.asdict(one) | {"met": one.met} for one in verdicts]
+    results = {"goals": goals, "rounds": {key: one.rounds for key, one in comparisons.items()}}
+    path = save("stress", settings, results, versions)
+    command = f"python -m bench --environments FOLDER --rounds {settings['rounds']}{' --full' * settings['full']}"
+    path.with_suffix(".md").write_text(page(command, comparisons, verdicts, versions))
+    for written in (path, path.with_suffix(".md"), *pictures(path)):
         print(f"written to {written.relative_to(ROOT)}")
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import attrs
 import trio
 
 from bench.designs import DESIGNS, OURS, REFERENCE, UNLOGGED, Design
+from bench.processes import others_cpu_seconds
 from bench.results import median, show
 from bench.workloads.base import Column, Failed, Figures, Place, Workload
+
+BUSY_CORES = 0.15
+"""With more of the machine than this in other hands, times are no longer its own."""
 
 
 @attrs.frozen
@@ -58,7 +63,7 @@ async def compare(place: Place, workload: Workload, designs: Sequence[Design], e
         for design in players:
             print(f"  round {number}, {design.name}: ", end="", flush=True)
             try:
-                figures = await workload.play(place, design)
+                figures = await _watched(workload.play, place, design)
             except (Failed, trio.TooSlowError) as error:  # the others are worth their figures all the same
                 print(f"FAILED: {error}", flush=True)
                 continue
@@ -67,19 +72,33 @@ async def compare(place: Place, workload: Workload, designs: Sequence[Design], e
     return Comparison(workload, played)
 
 
+async def _watched(play: Callable[[Place, Design], Awaitable[Figures]], place: Place, design: Design) -> Figures:
+    """One round, and how many cores were busy with something else meanwhile."""
+    began_at, before = time.monotonic(), others_cpu_seconds()
+    figures = await play(place, design)
+    return figures | {"others_cores": (others_cpu_seconds() - before) / (time.monotonic() - began_at)}
+
+
+def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows: medians, and beside them how many times chatcore's figure that is."""
+    head = ["median of the rounds", *(column.title for column in comparison.workload.columns)]
+    names = [name for name in DESIGNS if name in comparison.rounds]
+    return head, [[DESIGNS[name].title, *_cells(comparison, name)] for name in names]
+
+
+def _cells(comparison: Comparison, name: str) -> Iterator[str]:
+    for column in comparison.workload.columns:
+        value, ours = (comparison.median(one, column.figure) for one in (name, OURS.name))
+        ratio = f" ({value / ours:.2f}x)" if column.compared and name != OURS.name and ours > 0 else ""
+        yield _said(value, column) + ratio
+
+
 def report(comparison: Comparison) -> None:
-    """Print the table of a workload: medians, and beside them how many times chatcore's figure that is."""
-    workload = comparison.workload
-    rows = []
-    for name in (name for name in DESIGNS if name in comparison.rounds):
-        cells = [DESIGNS[name].title]
-        for column in workload.columns:
-            cells.append(_said(comparison.median(name, column.figure), column))
-            ours = comparison.median(OURS.name, column.figure)
-            if name != OURS.name and ours > 0:
-                cells[-1] += f" ({comparison.median(name, column.figure) / ours:.2f}x)"
-        rows.append(cells)
-    show(workload.title, ["median of the rounds", *(column.title for column in workload.columns)], rows)
+    """Print the table of a workload."""
+    show(comparison.workload.title, *table(comparison))
+    others = median([one["others_cores"] for rounds in comparison.rounds.values() for one in rounds])
+    if others > BUSY_CORES:
+        print(f"something else kept {others:.1f} cores busy: believe the ratios a little, and the rest not at all")
 
 
 def _said(value: float, column: Column) -> str:

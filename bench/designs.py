@@ -78,7 +78,7 @@ OURS = Design(
 )
 REFERENCE = Design(
     "ordinary",
-    "ordinary design (FastAPI, uvicorn, uvloop)",
+    "ordinary design",
     ALL | {"failing_start"},
     packages=("fastapi", *UVICORN),
     arguments=_uvicorn("bench.peers.ordinary:app"),
@@ -91,10 +91,10 @@ UNLOGGED = Design(
     settings=UNLIMITED,
 )
 PEERS = (
-    Design("uvicorn", "uvicorn, raw ASGI (uvloop)", ALL, packages=UVICORN, arguments=_uvicorn("bench.peers.raw:app")),
+    Design("uvicorn", "uvicorn, raw ASGI", ALL, packages=UVICORN, arguments=_uvicorn("bench.peers.raw:app")),
     Design(
         "granian",
-        "granian, raw ASGI (uvloop)",
+        "granian, raw ASGI",
         ALL,
         packages=("granian[uvloop]",),
         arguments=(
@@ -111,7 +111,7 @@ PEERS = (
     ),
     Design(
         "quart-trio",
-        "Hypercorn and Quart-Trio as they come",
+        "Hypercorn, Quart-Trio",
         ALL,
         packages=("hypercorn", "quart-trio"),
         arguments=(
@@ -121,7 +121,7 @@ PEERS = (
     ),
     Design(
         "socketio",
-        "python-socketio (uvicorn, uvloop)",
+        "python-socketio",
         ALL,
         packages=("python-socketio", *UVICORN),
         arguments=_uvicorn("bench.peers.socketio_chat:app"),
@@ -129,7 +129,7 @@ PEERS = (
     ),
     Design(
         "lines",
-        "raw lines (uvloop), the floor",
+        "raw lines, the floor",
         ALL - {"cold_start"},
         packages=("uvloop",),
         arguments=("-m", "bench.peers.lines", "{port}", str(BACKLOG)),

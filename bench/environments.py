@@ -37,7 +37,7 @@ def make(folder: Path, design: Design) -> None:
 
 def versions(environments: Path | None, design: Design) -> dict[str, str]:
     """What is installed where a design runs."""
-    command = [str(python_of(environments, design)), "-c", _VERSIONS]
+    command = [str(python_of(environments, design)), "-I", "-c", _VERSIONS]
     found: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
     return found
 

@@ -9,7 +9,6 @@ import attrs
 
 from bench.compare import Comparison
 from bench.designs import OURS, REFERENCE, UNLOGGED
-from bench.results import show
 
 
 @attrs.frozen
@@ -89,16 +88,17 @@ def _growth(comparisons: Mapping[str, Comparison]) -> Iterator[Verdict]:
         yield Verdict(f"{words}: {crowds[-1]:,} clients ÷ {crowds[0]:,}", grew, crowds[-1] / crowds[0], least=False)
 
 
-def report_verdicts(verdicts: list[Verdict]) -> None:
-    """Print what was wanted, and whether it was reached."""
-    rows = [
+HEAD = ("", "found", "wanted", "met")
+
+
+def table_of(verdicts: list[Verdict]) -> list[list[str]]:
+    """What was found, what was wanted, and whether that was reached."""
+    return [
         [
             one.words,
             f"{one.figure:.2f}",
             f"at {'least' if one.least else 'most'} {one.bound:g}",
-            "yes" if one.met else "NO",
+            "yes" if one.met else "no",
         ]
         for one in verdicts
     ]
-    if rows:
-        show("What is wanted", ["", "found", "wanted", "met"], rows)

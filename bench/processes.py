@@ -84,6 +84,13 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def others_cpu_seconds() -> float:
+    """What every process of the machine has used that is not of this one's family; its growth matters."""
+    fields = [int(ticks) for ticks in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = fields[3] + fields[4]
+    return (sum(fields) - idle - sum(_cpu_ticks(pid) for pid in family(os.getpid()))) / TICKS_PER_SECOND
+
+
 def _stat(path: Path) -> list[str]:
     """What follows the name of the command."""
     return path.read_text().rpartition(")")[2].split()

@@ -68,12 +68,14 @@ class Column:
         title: with its unit.
         scale: what it is multiplied by.
         digits: behind the point.
+        compared: whether it says something to divide it by chatcore's.
     """
 
     figure: str
     title: str
     scale: float = 1.0
     digits: int = 1
+    compared: bool = True
 
 
 @attrs.frozen

@@ -34,8 +34,8 @@ COLUMNS = (
     Column("lag_p50_seconds", "lag p50 ms", 1e3),
     Column("lag_p99_seconds", "p99 ms", 1e3),
     Column("waiting_bytes", "KB waiting", 1 / 1024),
-    Column("frames", "frames", 1, 0),
-    Column("ready", "ready", 1, 0),
+    Column("frames", "frames", 1, 0, compared=False),
+    Column("ready", "ready", 1, 0, compared=False),
 )
 
 
