@@ -221,6 +221,7 @@ def _server(
         policy=RunPolicy(max_running=settings.max_runs),
     )
     introduction = Introduction.of(new_id("instance"), agents, settings, supervisor.policy)
+    bulletin = Bulletin(manager=manager, introduction=introduction)
     parts = SessionParts(
         settings=settings,
         manager=manager,
@@ -229,8 +230,8 @@ def _server(
         store=keeper.opened,
         connections=Connections(settings),
         recorder=recorder,
-        bulletin=Bulletin(manager=manager, introduction=introduction),
-        usher=Usher(manager),
+        bulletin=bulletin,
+        usher=Usher(manager, bulletin),
     )
     return Server(
         settings=settings,

@@ -18,7 +18,8 @@ from chatcore.testing import in_virtual_time
 from chatcore.transports.asgi import LINGER_SECONDS
 from chatcore.transports.base import send
 from chatcore.transports.vigil import Vigil
-from chatcore.transports.websocket import Stalled, WebSocketTransport, talking
+from chatcore.transports.websocket import Stalled, WebSocketTransport
+from chatcore.transports.websocket_protocol import MessageReader
 
 PING, PONG = 20.0, 5.0
 
@@ -48,8 +49,8 @@ class Wire:
         if limit.cancelled_caught:
             raise Stalled
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self.stream.receive_some(max_bytes)
+    async def receive(self, max_bytes: int) -> bytes:
+        return bytes(await self.stream.receive_some(max_bytes))
 
     def hang_up(self) -> None:
         self.hung_up_at = trio.current_time()
@@ -88,7 +89,9 @@ async def talk(
     wire, vigil = Wire(ours), Vigil(ping_seconds, PONG)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(vigil.keep)
-        with talking(wire, rest, max_message_bytes=1000, small=TokenBucket(per_second, 10), vigil=vigil) as transport:
+        transport = WebSocketTransport(wire, MessageReader(1000), TokenBucket(per_second, 10))
+        transport.begin(b"", rest)
+        with vigil.watch(transport):
             yield transport, Peer(theirs, wire)
         nursery.cancel_scope.cancel()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TypeAlias
 
 import attrs
@@ -18,7 +17,7 @@ Arrear: TypeAlias = Resume | str
 class Arrears:
     """A queue without a bound of its own: whoever takes requests bounds them, and the rest are threads watched."""
 
-    _items: deque[Arrear] = attrs.field(factory=deque)
+    _items: list[Arrear] = attrs.field(factory=list)
     _added: trio.Event | None = None
 
     def __len__(self) -> int:
@@ -32,7 +31,7 @@ class Arrears:
 
     def pop(self) -> Arrear:
         """The first one, of which there is one; nobody else gets it."""
-        return self._items.popleft()
+        return self._items.pop(0)
 
     async def next(self) -> Arrear:
         """The first one, once there is one; nobody else gets it."""

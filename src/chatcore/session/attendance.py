@@ -5,8 +5,7 @@ A connection that attends is no task: one task of the server, the usher, tells a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 import trio
@@ -18,10 +17,19 @@ from chatcore.initialization.progress import Snapshot
 from chatcore.initialization.waiters import Cohort
 from chatcore.protocol import messages as m
 from chatcore.protocol.connection import State
+from chatcore.protocol.shared import SharedFrame
 from chatcore.services import ReadyServices
 from chatcore.session.bulletin import Bulletin
 from chatcore.session.voice import Voice
 from chatcore.session.waiting import UNDER_WAY
+
+
+class Follower(Protocol):
+    """Someone who attends."""
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Hear of the services; must not wait or raise."""
+
 
 TOLD_AT_ONCE: Final = 50
 """Connections that are told of a change before others have their turn: a few milliseconds."""
@@ -32,24 +40,26 @@ class Usher:
     """Tells everyone who attends of every change, one after another; whoever reads slowly gets the latest."""
 
     manager: ServiceInitializationManager
-    _present: dict[Callable[[], None], None] = attrs.field(factory=dict, init=False)
+    bulletin: Bulletin
+    _present: dict[Follower, None] = attrs.field(factory=dict, init=False)
 
-    def enter(self, follow: Callable[[], None]) -> None:
-        """Call ``follow`` after every change from now on."""
-        self._present[follow] = None
+    def enter(self, follower: Follower) -> None:
+        """Tell this one of every change from now on."""
+        self._present[follower] = None
 
-    def leave(self, follow: Callable[[], None]) -> None:
-        """Call it no more."""
-        self._present.pop(follow, None)
+    def leave(self, follower: Follower) -> None:
+        """Tell it no more."""
+        self._present.pop(follower, None)
 
     async def run(self) -> None:
         """Do so for as long as the server runs."""
-        async for _ in self.manager.progress():
-            for number, follow in enumerate(tuple(self._present), start=1):
-                if follow in self._present:
-                    follow()
+        async for snapshot in self.manager.progress():
+            for number, follower in enumerate(tuple(self._present)):
                 if number % TOLD_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
+                    snapshot = self.bulletin.snapshot()  # noqa: PLW2901  it may have changed meanwhile
+                if follower in self._present:
+                    follower.follow(snapshot)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -83,19 +93,19 @@ class Attendance:
         refusal = self.manager.refusal()
         if refusal is not None:
             return self._refuse(refusal)
-        self.voice.say_shared(self.bulletin.initializing(self.bulletin.snapshot()))
-        return self._wait()
+        snapshot = self.bulletin.snapshot()
+        return self._wait(snapshot, self.bulletin.initializing(snapshot))
 
-    def follow(self) -> None:
+    def follow(self, snapshot: Snapshot) -> None:
         """Tell what has become of the services since it was last told."""
         if self.voice.ending is not None:
             return
         if self._cohort is not None and self._cohort.settled.is_set():
-            self._conclude(self._cohort)
+            self._conclude(self._cohort, snapshot)
         if self._ready is not None and self.manager.ready is not self._ready:
-            self._recover(self.bulletin.snapshot())
+            self._recover(snapshot)
         elif self._cohort is not None and not self.voice.unwritten:
-            self._tell(self.bulletin.snapshot())
+            self._say(*self._news(snapshot))
 
     def end(self) -> None:
         """Attend no more."""
@@ -103,48 +113,49 @@ class Attendance:
             self.manager.leave(self._cohort)
             self._cohort = None
 
-    def _wait(self) -> None:
+    def _wait(self, snapshot: Snapshot, *first: SharedFrame) -> None:
         self._cohort = self.manager.join()
-        self._tell(self.bulletin.snapshot())
+        self._say(*first, *self._news(snapshot))
 
-    def _conclude(self, cohort: Cohort) -> None:
+    def _conclude(self, cohort: Cohort, snapshot: Snapshot) -> None:
         """The wait is over."""
         self.end()
         try:
             ready = self.manager.outcome(cohort)
         except InitializationFailed as failure:
             return self._refuse(failure)
-        self._tell_rest()
-        self._announce(ready)
+        self._announce(ready, *self._rest(snapshot))
 
-    def _tell(self, snapshot: Snapshot) -> None:
-        """Tell of a change, once."""
-        if self._told is not None and (self._told.version >= snapshot.version or self._is_over(snapshot)):
-            return  # the error that ends this wait is on its way; an attempt's progress never falls
-        if snapshot.state in (*UNDER_WAY, ServicesState.UNAVAILABLE):
-            for shared in self.bulletin.progress(self._told, snapshot):
-                self.voice.say_shared(shared)
+    def _news(self, snapshot: Snapshot) -> list[SharedFrame]:
+        """What tells of a change, once."""
+        told = self._told
+        if told is not None and (told.version >= snapshot.version or self._is_over(snapshot)):
+            return []  # the error that ends this wait is on its way; an attempt's progress never falls
         self._told = snapshot
+        if snapshot.state in (*UNDER_WAY, ServicesState.UNAVAILABLE):
+            return self.bulletin.progress(told, snapshot)
+        return []
 
     def _is_over(self, snapshot: Snapshot) -> bool:
         """Whether the attempt that this connection was told of has come to nothing."""
         return self._told is not None and self._told.state in UNDER_WAY and snapshot.state not in UNDER_WAY
 
-    def _tell_rest(self) -> None:
+    def _rest(self, snapshot: Snapshot) -> list[SharedFrame]:
         """The steps of the attempt that has succeeded which were too quick to be told one by one."""
         told, self._told = self._told, None
-        snapshot = self.bulletin.snapshot()
         if told is None or told.attempt not in (0, snapshot.attempt) or told.version >= snapshot.version:
-            return
-        for shared in self.bulletin.progress(told, snapshot):
-            if isinstance(shared.frame, m.InitializationProgress) and shared.frame.service is not None:
-                self.voice.say_shared(shared)
+            return []
+        return self.bulletin.steps(told, snapshot)
 
-    def _announce(self, ready: ReadyServices) -> None:
+    def _announce(self, ready: ReadyServices, *before: SharedFrame) -> None:
         """Say ``ready``, once a generation."""
         self._ready = ready
         if self.voice.state is not State.READY:
-            self.voice.say_shared(self.bulletin.ready(ready.generation))
+            self._say(*before, self.bulletin.ready(ready.generation))
+
+    def _say(self, *frames: SharedFrame) -> None:
+        if frames:
+            self.voice.say_shared(*frames)
 
     def _recover(self, snapshot: Snapshot) -> None:
         """This generation is over: say so, also where the next one is up already, and wait for it."""
@@ -157,7 +168,7 @@ class Attendance:
         elif refusal is not None:
             self._refuse(refusal)
         else:
-            self._wait()
+            self._wait(snapshot)
 
     def _say_recovering(self, snapshot: Snapshot) -> None:
         lost = next((status for status in snapshot.services if status.name == snapshot.lost), None)

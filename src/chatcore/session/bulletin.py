@@ -87,6 +87,11 @@ class Bulletin:
         versions = (told.version if told is not None else None, now.version)
         return self._once(("progress", *versions), lambda: self._progress(told, now))
 
+    def steps(self, told: Snapshot, now: Snapshot) -> list[SharedFrame]:
+        """Of those frames the ones that tell what has become of a service."""
+        versions = (told.version, now.version)
+        return self._once(("steps", *versions), lambda: self._progress(told, now, of_services=True))
+
     def ready(self, generation: int) -> SharedFrame:
         """The services are up."""
         return self._shared(
@@ -100,8 +105,9 @@ class Bulletin:
             limits=self.introduction.limits,
         )
 
-    def _progress(self, told: Snapshot | None, now: Snapshot) -> list[SharedFrame]:
-        return [_shared(m.InitializationProgress, **fields) for fields in progress_between(told, now)]
+    def _progress(self, told: Snapshot | None, now: Snapshot, *, of_services: bool = False) -> list[SharedFrame]:
+        found = progress_between(told, now)
+        return [_shared(m.InitializationProgress, **fields) for fields in found if fields["service"] or not of_services]
 
     def _shared(self, key: Hashable, kind: type[Any], **fields: Any) -> SharedFrame:
         return self._once(key, lambda: _shared(kind, **fields))

@@ -19,13 +19,13 @@ from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import CloseCode, ErrorCode
 from chatcore.initialization.manager import ServiceInitializationManager
+from chatcore.initialization.progress import Snapshot
 from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder, describe_error
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import ClientFrameDecoder
 from chatcore.session.attendance import Attendance, Usher
 from chatcore.session.bulletin import Bulletin
-from chatcore.session.chores import Work
 from chatcore.session.connections import Connections
 from chatcore.session.reception import Reception
 from chatcore.session.voice import Voice
@@ -72,22 +72,23 @@ class Session:
 
     async def run(self) -> None:
         """Serve the connection until it ends; returns when it is closed."""
-        with self.parts.connections.registered(self, self.voice.context.user_id) as allowed:
-            try:
-                async with trio.open_nursery() as nursery:
-                    self.voice.hands.start = lambda work: nursery.start_soon(self._guarded, work)
-                    if math.isfinite(self.ends_at):
-                        nursery.start_soon(self._expire)
-                    with self.voice.life:
-                        await self._guarded(self._converse if allowed else self._refuse)
-                    with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
+        connections = self.parts.connections
+        allowed = connections.enter(self, self.voice.context.user_id)
+        try:
+            async with trio.open_nursery() as nursery:
+                self.voice.hands.nursery, self.voice.hands.failed = nursery, self._fail
+                if math.isfinite(self.ends_at):
+                    nursery.start_soon(self._expire)
+                with self.voice.life:
+                    await self._converse(allowed=allowed)
+                if self.voice.heard and self.voice.unwritten:
+                    with trio.move_on_after(FLUSH_SECONDS):
                         await self.voice.written()
-                    nursery.cancel_scope.cancel()
-            finally:
-                self.voice.hands.start = None
-                self.parts.bridge.leave(self.voice)
-                await self._close()
-                self.voice.silence()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._leave()
+            await self._close()
+            connections.leave(self)
 
     @property
     def state(self) -> str:
@@ -100,24 +101,27 @@ class Session:
         self.voice.say(m.Draining, message=message, reconnect_after_seconds=reconnect_after_seconds)
         self.voice.end(CloseCode.SERVICE_RESTART, "Draining")
 
-    async def _converse(self) -> None:
-        self.attendance.begin()
-        self.parts.usher.enter(self._follow)
+    async def _converse(self, *, allowed: bool) -> None:
         try:
+            if not allowed:
+                return self._refuse()
+            self.attendance.begin()
+            self.parts.usher.enter(self)
             await self.reception.hear()
-        finally:
-            self.parts.usher.leave(self._follow)
-            self.attendance.end()
-
-    def _follow(self) -> None:
-        try:
-            self.attendance.follow()
         except Exception as error:
             self._fail(error)
 
-    async def _guarded(self, work: Work) -> None:
+    def _leave(self) -> None:
+        """Hear of nothing any more."""
+        self.voice.hands.nursery = None
+        self.parts.usher.leave(self)
+        self.attendance.end()
+        self.parts.bridge.leave(self.voice)
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """See :class:`~chatcore.session.attendance.Follower`."""
         try:
-            await work()
+            self.attendance.follow(snapshot)
         except Exception as error:
             self._fail(error)
 
@@ -126,7 +130,7 @@ class Session:
         self.parts.recorder.log("session_failed", **describe_error(error))
         self.voice.end(CloseCode.SERVER_FAULT, "Internal error")
 
-    async def _refuse(self) -> None:
+    def _refuse(self) -> None:
         code = ErrorCode.CONNECTION_LIMIT
         self.voice.say_error(code)
         self.voice.end(CloseCode.POLICY_VIOLATION, code.meaning.message)
@@ -140,22 +144,28 @@ class Session:
 
     async def _close(self) -> None:
         """Close, also when the server around this session was cancelled, as a plain Hypercorn does on SIGTERM."""
-        with trio.CancelScope(shield=True):
-            if self.voice.ending is None:
-                await self._say_goodbye()
-            ending = self.voice.ending
-            assert ending is not None  # noqa: S101  drain() has set one
-            self.parts.recorder.connection_ended(ending.outcome)
-            if ending.code is not None:
-                await self.voice.transport.close(ending.code, ending.reason)
+        if self.voice.ending is None or self.voice.ending.code is not None:
+            with trio.CancelScope(shield=True):
+                await self._take_leave()
+        ending = self.voice.ending
+        assert ending is not None  # noqa: S101  it has one by now
+        self.parts.recorder.connection_ended(ending.outcome)
+        self.voice.silence()
+
+    async def _take_leave(self) -> None:
+        if self.voice.ending is None:
+            await self._say_goodbye()
+        ending = self.voice.ending
+        if ending is not None and ending.code is not None:
+            await self.voice.transport.close(ending.code, ending.reason)
 
     async def _say_goodbye(self) -> None:
         with trio.move_on_after(FLUSH_SECONDS):
             async with trio.open_nursery() as nursery:
-                self.voice.hands.start = lambda work: nursery.start_soon(self._guarded, work)
+                self.voice.hands.nursery = nursery
                 self.drain(reconnect_after_seconds=FLUSH_SECONDS)
                 if self.voice.unwritten:
-                    self.voice.writer.wake()
+                    self.voice.hands.do(self.voice.write)
                 await self.voice.written()
 
 

@@ -20,7 +20,7 @@ from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode_utf8
 from chatcore.protocol.connection import TRANSITIONS, Conversation, State, What
 from chatcore.protocol.shared import Owner, SharedFrame
-from chatcore.session.chores import Chore, Hands
+from chatcore.session.chores import Hands, Work
 from chatcore.threads.model import StoredEvent
 from chatcore.transports.base import Transport
 
@@ -42,7 +42,7 @@ class Ending:
         return str(int(self.code)) if self.code is not None else "gone"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class Voice:
     """The outgoing half of one connection; a :class:`~chatcore.delivery.bridge.Watcher` of threads.
 
@@ -67,18 +67,16 @@ class Voice:
     """Cancelled when it ends."""
     arrears: Arrears = attrs.field(factory=Arrears, init=False)
     """What it is still to be given from the log."""
-    settler: Chore | None = attrs.field(default=None, init=False)
+    settle: Work | None = attrs.field(default=None, init=False)
     """Gives it that."""
     _conversation: Conversation = attrs.field(factory=Conversation, init=False)
     _outbox: Outbox = attrs.field(init=False)
-    writer: Chore = attrs.field(init=False)
     _owner: Owner = attrs.field(init=False)
-    _offered_at: float = attrs.field(default=0.0, init=False)
+    _waits_since: float = attrs.field(default=0.0, init=False)
     _counted: State | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._outbox = Outbox(max_bytes=self.max_bytes)
-        self.writer = Chore(self.hands, self._write)
         self._owner = Owner.of(self.context.user_id, self.context.connection_id)
 
     @property
@@ -105,11 +103,12 @@ class Voice:
             self._advance(frame)
             self._put(encode_utf8(frame))
 
-    def say_shared(self, shared: SharedFrame) -> None:
-        """Say a frame that is said to many."""
+    def say_shared(self, *frames: SharedFrame) -> None:
+        """Say frames that are said to many, together."""
         if self.ending is None:
-            self._advance(shared.frame)
-            self._put(shared.text_for(self._owner))
+            for shared in frames:
+                self._advance(shared.frame)
+            self._put(*(shared.text_for(self._owner) for shared in frames))
 
     def say_error(
         self,
@@ -147,8 +146,8 @@ class Voice:
     def owe(self, arrear: Arrear) -> None:
         """Have it given this from the log."""
         self.arrears.add(arrear)
-        if self.settler is not None:
-            self.settler.wake()
+        if self.settle is not None:
+            self.hands.do(self.settle)
 
     def end(self, code: CloseCode | None, reason: str = "") -> None:
         """End the connection after what has been said is written. The first reason counts."""
@@ -181,48 +180,41 @@ class Voice:
         """The connection is over; it is counted nowhere any more."""
         self._count(None)
 
-    def _put(self, frame: bytes) -> None:
-        at_once = self._outbox.empty
-        self._outbox.put(frame, trio.current_time())
+    def _put(self, *frames: bytes) -> None:
+        if self._outbox.empty:
+            return self._send(*frames)
+        for frame in frames:
+            self._outbox.put(frame, trio.current_time())
         if self._outbox.overflowed:
             self.cut()
-        elif at_once:
-            self._send()
 
-    def _send(self) -> None:
-        """Send what takes no waiting; the rest is the writer's."""
+    def _send(self, *frames: bytes) -> None:
+        """Send at once; what has to wait is the writer's."""
         try:
-            while (taken := self._outbox.pop()) is not None:
-                if not self._offered(*taken):
-                    return self.writer.wake()
+            if self.transport.offer(*frames):
+                return self.recorder.delivered(0.0)
         except TransportError:
-            self.end(None)
+            return self.end(None)
+        self._waits_since = trio.current_time()
+        self._outbox.begin()
+        self.hands.do(self.write)
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
         """Write what has to wait."""
+        put_at = self._waits_since
         try:
-            await self._flush()
-            while (taken := self._outbox.pop()) is not None:
-                if self._offered(*taken):
-                    await trio.lowlevel.checkpoint()
-                else:
-                    await self._flush()
+            while True:
+                await self.transport.flush()
+                self.recorder.delivered(trio.current_time() - put_at)
+                taken = self._outbox.pop()
+                if taken is None:
+                    return
+                frame, put_at = taken
+                self.transport.offer(frame)
         except TransportStalled:
             self.cut()
         except TransportError:
             self.end(None)
-
-    def _offered(self, frame: bytes, put_at: float) -> bool:
-        """Offer a frame; whether it was sent whole."""
-        self._offered_at = put_at
-        whole = self.transport.offer(frame)
-        if whole:
-            self.recorder.delivered(trio.current_time() - put_at)
-        return whole
-
-    async def _flush(self) -> None:
-        await self.transport.flush()
-        self.recorder.delivered(trio.current_time() - self._offered_at)
 
     def cut(self) -> None:
         """End the connection of a client that is too far behind; it may come again and resume."""

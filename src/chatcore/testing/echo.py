@@ -30,8 +30,8 @@ async def echo(scope: Message, receive: Receive, send: Send) -> None:
     if scope["type"] != "websocket":
         return await respond(send, 426, {"upgrade": "websocket"}, b"")
     await receive()
-    async with scope["extensions"][ACCEPT](subprotocol=None, max_message_bytes=MESSAGE_BYTES) as transport:
-        await _talk_back(transport)
+    accept = scope["extensions"][ACCEPT]
+    await accept(subprotocol=None, max_message_bytes=MESSAGE_BYTES, converse=_talk_back)
 
 
 async def _talk_back(transport: Transport) -> None:

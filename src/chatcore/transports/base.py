@@ -26,15 +26,15 @@ class Transport(Protocol):
             TransportClosed: this side closed it.
         """
 
-    def offer(self, payload: bytes, *, text: bool = True) -> bool:
-        """Take a frame and send it, as far as that takes no waiting.
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
+        """Take frames and send them, together, as far as that takes no waiting.
 
         Args:
-            payload: of the frame; of a text frame its UTF-8.
-            text: whether it is a text frame.
+            payloads: of one frame each; of a text frame its UTF-8.
+            text: whether they are text frames.
 
         Returns:
-            whether it was sent whole; else :meth:`flush` sends the rest, and nothing is to be offered before it has.
+            whether all was sent; else :meth:`flush` sends the rest, and nothing is to be offered before it has.
 
         Raises:
             TransportBroken: the other side is gone.

@@ -20,7 +20,7 @@ from chatcore.settings import Settings
 from chatcore.transports.asgi import LINGER_SECONDS
 from chatcore.transports.http_head import BadRequest, RequestFilter
 from chatcore.transports.stream import BoundedListener, BoundedStream
-from chatcore.transports.upgrade import plain_answer, serve_websocket
+from chatcore.transports.upgrade import Conversation, plain_answer, upgraded
 from chatcore.transports.vigil import Vigil
 
 HEAD_SECONDS = 5.0
@@ -100,7 +100,9 @@ async def http_served(
     async def handle(stream: BoundedStream) -> None:
         open_streams.add(stream)
         try:
-            await _serve(stream, app, serve_http, settings, vigil)
+            conversation = await _first_request(stream, app, serve_http, settings, vigil)
+            if conversation is not None:
+                await conversation.have()
         except Exception as error:
             recorder.log("connection_failed", **describe_error(error))
         finally:
@@ -119,23 +121,35 @@ async def http_served(
                 stream.hang_up()
 
 
-async def _serve(stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, vigil: Vigil) -> None:
-    """Serve one connection, by what its first request asks for."""
-    judge, passed = RequestFilter(), b""
+async def _first_request(
+    stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, vigil: Vigil
+) -> Conversation | None:
+    """Do what a connection's first request asks for; what is still to be had, if that is a WebSocket."""
+    judge = RequestFilter()
     try:
-        with trio.fail_after(HEAD_SECONDS):
-            while not judge.decided:
-                data = await stream.receive_some(HEAD_BYTES)
-                if not data:
-                    return None
-                passed += judge.feed(bytes(data))
+        passed = judge.feed(stream.receive_now(HEAD_BYTES))  # in a stampede it has come
+        if not judge.decided:
+            with trio.fail_after(HEAD_SECONDS):
+                passed += await _judged(stream, judge)
+        if not judge.decided:
+            return None
         if judge.upgrade is not None:
-            return await serve_websocket(stream, judge.upgrade, judge.rest, app, settings, vigil)
+            return await upgraded(stream, judge.upgrade, judge.rest, app, settings, vigil)
     except trio.TooSlowError:
-        return await _refuse(stream, BadRequest(408, "The request took too long to come"))
+        await _refuse(stream, BadRequest(408, "The request took too long to come"))
     except BadRequest as bad:
-        return await _refuse(stream, bad)
-    await serve_http(stream, JudgedStream(stream, judge, passed))
+        await _refuse(stream, bad)
+    else:
+        await serve_http(stream, JudgedStream(stream, judge, passed))
+    return None
+
+
+async def _judged(stream: BoundedStream, judge: RequestFilter) -> bytes:
+    """Have the first head judged; what passed of it. Where the client leaves, it never will be."""
+    passed = b""
+    while not judge.decided and (data := await stream.receive_some(HEAD_BYTES)):
+        passed += judge.feed(data)
+    return passed
 
 
 async def _refuse(stream: BoundedStream, bad: BadRequest) -> None:

@@ -27,7 +27,7 @@ class MemoryTransport:
     _outgoing: trio.MemorySendChannel[str | bytes]
     send_seconds: float = 10.0
     closed: Closed | None = None
-    _unsent: str | bytes | None = None
+    _unsent: list[str | bytes] = attrs.field(factory=list)
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -38,17 +38,18 @@ class MemoryTransport:
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise TransportBroken from None
 
-    def offer(self, payload: bytes, *, text: bool = True) -> bool:
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
         if self.closed is not None:
             raise TransportClosed
-        message = payload.decode() if text else payload
+        self._unsent += [payload.decode() if text else payload for payload in payloads]
         try:
-            self._outgoing.send_nowait(message)
+            while self._unsent:
+                self._outgoing.send_nowait(self._unsent[0])
+                del self._unsent[0]
         except trio.BrokenResourceError:
             raise TransportBroken from None
         except trio.WouldBlock:
-            self._unsent = message
             return False
         return True
 
@@ -57,14 +58,15 @@ class MemoryTransport:
         await trio.lowlevel.checkpoint()
         if self.closed is not None:
             raise TransportClosed
-        message, self._unsent = self._unsent, None
-        if message is None:
-            return
         try:
-            with trio.move_on_after(self.send_seconds) as limit:
-                await self._outgoing.send(message)
+            while self._unsent:
+                await self._send(self._unsent.pop(0))
         except trio.BrokenResourceError:
             raise TransportBroken from None
+
+    async def _send(self, message: str | bytes) -> None:
+        with trio.move_on_after(self.send_seconds) as limit:
+            await self._outgoing.send(message)
         if limit.cancelled_caught:
             raise TransportStalled
 

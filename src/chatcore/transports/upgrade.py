@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -13,28 +11,30 @@ import trio
 
 from chatcore.limits import TokenBucket
 from chatcore.settings import Settings
-from chatcore.transports.asgi import ACCEPT, Message
-from chatcore.transports.base import Transport
+from chatcore.transports.asgi import ACCEPT, Converse, Message
 from chatcore.transports.http_head import Head
 from chatcore.transports.vigil import Vigil
-from chatcore.transports.websocket import Stream, talking
-from chatcore.transports.websocket_protocol import accept_key, switching_protocols
+from chatcore.transports.websocket import Stream, WebSocketTransport
+from chatcore.transports.websocket_protocol import MessageReader, accept_key, switching_protocols
 
 NO_CLOSE_FRAME = 1006
 """RFC 6455, section 7.1.5."""
 
 
 class Connected(Stream, Protocol):
-    """A stream that is watched before it is read."""
+    """A stream that is watched before it is read, with its addresses."""
+
+    peer: tuple[Any, ...]
+    local: tuple[Any, ...]
 
     async def gone(self) -> None:
         """Return when the other side has left, as far as that can be told without reading."""
 
 
-async def serve_websocket(
+async def upgraded(
     stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings, vigil: Vigil
-) -> None:
-    """Have the application accept or refuse a WebSocket, and serve it.
+) -> Conversation | None:
+    """Have the application accept or refuse a WebSocket.
 
     Args:
         stream: the connection.
@@ -44,11 +44,53 @@ async def serve_websocket(
         settings: its limits.
         vigil: watches the peer.
 
+    Returns:
+        the conversation that was accepted, to be had when nothing of the request is held any more: it may be long, and
+        there may be thousands; None where it was refused.
+
     Raises:
         BadRequest: the handshake is malformed.
     """
-    upgrade = Upgrade(stream, accept_key(head), rest, settings, vigil)
+    upgrade = Upgrade(stream, accept_key(head))
     await app(_scope(head, stream) | {"extensions": {ACCEPT: upgrade.accept}}, upgrade.connect, upgrade.refuse)
+    if upgrade.accepted is None:
+        return None
+    return Conversation(stream, rest, settings, vigil, upgrade.accepted)
+
+
+@attrs.frozen
+class Accepted:
+    """What the application has decided.
+
+    Args:
+        answer: to the handshake.
+        max_message_bytes: of a message.
+        converse: serves the WebSocket.
+    """
+
+    answer: bytes
+    max_message_bytes: int
+    converse: Converse
+
+
+@attrs.frozen(eq=False)
+class Conversation:
+    """An accepted WebSocket, before the client has been told."""
+
+    _stream: Stream
+    _rest: bytes
+    _settings: Settings
+    _vigil: Vigil
+    _accepted: Accepted
+
+    async def have(self) -> None:
+        """Serve it until it ends."""
+        limit = self._settings.max_frames_per_second
+        reader, small = MessageReader(self._accepted.max_message_bytes), TokenBucket(limit, 4 * limit)
+        transport = WebSocketTransport(self._stream, reader, small)
+        transport.begin(self._accepted.answer, self._rest)
+        with self._vigil.watch(transport):
+            await self._accepted.converse(transport)
 
 
 @attrs.define(eq=False)
@@ -57,9 +99,7 @@ class Upgrade:
 
     _stream: Connected
     _key: bytes
-    _rest: bytes
-    _settings: Settings
-    _vigil: Vigil
+    accepted: Accepted | None = None
     _head: bytes = b""
     _told: bool = False
 
@@ -79,19 +119,10 @@ class Upgrade:
         else:
             await self._stream.send_all(self._head + message["body"])
 
-    @asynccontextmanager
-    async def accept(self, *, subprotocol: str | None, max_message_bytes: int) -> AsyncIterator[Transport]:
-        """Accept the handshake."""
-        settings = self._settings
-        await self._stream.send_all(switching_protocols(self._key, subprotocol))
-        with talking(
-            self._stream,
-            self._rest,
-            max_message_bytes=max_message_bytes,
-            small=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
-            vigil=self._vigil,
-        ) as transport:
-            yield transport
+    async def accept(self, *, subprotocol: str | None, max_message_bytes: int, converse: Converse) -> None:
+        """Accept the handshake. The client is told, with the first frames, when the application has returned."""
+        await trio.lowlevel.checkpoint()
+        self.accepted = Accepted(switching_protocols(self._key, subprotocol), max_message_bytes, converse)
 
 
 def plain_answer(status: int, detail: str) -> bytes:
@@ -110,7 +141,7 @@ def _answer_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
 
 def _scope(head: Head, stream: Any) -> dict[str, Any]:
     path, _, query = head.target.partition(b"?")
-    local, peer = stream.socket.getsockname(), stream.socket.getpeername()
+    local, peer = stream.local, stream.peer
     return {
         "type": "websocket",
         "asgi": {"version": "3.0"},

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from heapq import heappop, heappush
 from itertools import count
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import attrs
 import trio
@@ -34,10 +33,16 @@ class Peer(Protocol):
 
 @attrs.define(eq=False)
 class Watched:
-    """One peer, while it is watched, and since when it owes an answer."""
+    """One peer, which is watched until this context is left, and since when it owes an answer."""
 
     peer: Peer | None
     asked_at: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.peer = None
 
 
 @attrs.define(eq=False)
@@ -55,15 +60,11 @@ class Vigil:
     _order: Iterator[int] = attrs.field(factory=count)
     _added: trio.Event = attrs.field(factory=trio.Event)
 
-    @contextmanager
-    def watching(self, peer: Peer) -> Iterator[None]:
-        """Watch a peer for as long as the block lasts."""
+    def watch(self, peer: Peer) -> Watched:
+        """Watch a peer from now on, until the context that this is has been left."""
         watched = Watched(peer)
         self._look_at(watched, peer.heard_at + self.ping_seconds)
-        try:
-            yield
-        finally:
-            watched.peer = None
+        return watched
 
     async def keep(self) -> None:
         """Watch for as long as the server runs."""

@@ -7,9 +7,8 @@ session and the socket: no task, no queue. What has to wait has a deadline in th
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Protocol
 
 import attrs
@@ -18,7 +17,6 @@ import trio
 from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, TransportStalled, TransportViolated
 from chatcore.limits import TokenBucket
 from chatcore.transports.asgi import LINGER_SECONDS
-from chatcore.transports.vigil import Vigil
 from chatcore.transports.websocket_protocol import (
     Farewell,
     Incoming,
@@ -60,8 +58,13 @@ class Stream(Protocol):
             trio.BrokenResourceError: the peer is gone.
         """
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """What has come; nothing at the end."""
+    async def receive(self, max_bytes: int) -> bytes:
+        """What has come; nothing at the end.
+
+        Raises:
+            trio.BrokenResourceError: the connection was lost.
+            trio.ClosedResourceError: it was hung up on.
+        """
 
     def hang_up(self) -> None:
         """Close the socket under whoever uses it."""
@@ -69,7 +72,7 @@ class Stream(Protocol):
 
 @attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class WebSocketTransport:
-    """One accepted WebSocket; a :class:`~chatcore.transports.base.Transport`. Made by :func:`talking`.
+    """One WebSocket whose handshake is over; a :class:`~chatcore.transports.base.Transport`.
 
     Args:
         stream: carries its bytes.
@@ -82,18 +85,21 @@ class WebSocketTransport:
     _small: TokenBucket
     heard_at: float = attrs.field(factory=trio.current_time, init=False)
     """When something came last."""
-    _inbox: deque[Incoming] = attrs.field(factory=deque, init=False)
+    _inbox: Iterator[Incoming] = attrs.field(factory=lambda: iter(()), init=False)
+    """What has been read, understood as it is asked for."""
     _fault: TransportViolated | None = attrs.field(default=None, init=False)
     _broken: bool = attrs.field(default=False, init=False)
     _closed: bool = attrs.field(default=False, init=False)
+    _greeting: bytes = attrs.field(default=b"", init=False)
     _unsent: bytes = attrs.field(default=b"", init=False)
     _flushing: trio.Lock | None = attrs.field(default=None, init=False)
     _pong: bytes | None = attrs.field(default=None, init=False)
 
-    def begin(self, rest: bytes) -> None:
-        """Take what came right after the handshake."""
+    def begin(self, answer: bytes, rest: bytes) -> None:
+        """Take the answer to the handshake, which goes out with the first frame, and what came after the handshake."""
+        self._greeting = answer
         if rest:
-            self._inbox.extend(self._understood(rest))
+            self._inbox = self._understood(rest)
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`.
@@ -101,22 +107,26 @@ class WebSocketTransport:
         Raises:
             TransportViolated: with the code to close with.
         """
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn after each read, which waits
         while True:
-            while self._inbox and not self._closed:
-                item = self._inbox.popleft()
-                if isinstance(item, str | bytes):
-                    return item
-                await self._heed(item)
+            if not self._closed:
+                for item in self._inbox:
+                    if isinstance(item, str | bytes):
+                        return item
+                    await self._heed(item)
             self._check()
             if self._fault is not None:
                 raise self._fault
+            if self._greeting:
+                self._put(b"")  # nothing was said before anything was heard
             await self._read()
 
-    def offer(self, payload: bytes, *, text: bool = True) -> bool:
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
         self._check()
-        return self._put(message_frame(payload, text=text))
+        if len(payloads) == 1:
+            return self._put(message_frame(payloads[0], text=text))
+        return self._put(b"".join(message_frame(payload, text=text) for payload in payloads))
 
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -157,12 +167,12 @@ class WebSocketTransport:
     async def _read(self) -> None:
         """Take what has come off the stream."""
         try:
-            data = await self._stream.receive_some(RECEIVE_BYTES)
+            data = await self._stream.receive(RECEIVE_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
         self.heard_at = trio.current_time()
         if data:
-            self._inbox.extend(self._understood(bytes(data)))
+            self._inbox = self._understood(data)
         else:
             self.hang_up()
 
@@ -201,6 +211,8 @@ class WebSocketTransport:
 
     def _put(self, frame: bytes) -> bool:
         """Send a frame after what is still to be sent; whether that took no waiting."""
+        if self._greeting:
+            frame, self._greeting = self._greeting + frame, b""
         if self._unsent or self._busy:
             self._unsent += frame
             return False
@@ -240,28 +252,14 @@ class WebSocketTransport:
 
     async def _linger(self) -> None:
         """Read on until the other side has closed too."""
-        while not self._broken and not self._reader.left:
-            self._inbox.clear()
+        while not self._broken and not self._over():
             with trio.move_on_after(LINGER_SECONDS if self._fault is None else QUIET_SECONDS) as quiet:
                 await self._read()
             if quiet.cancelled_caught:
                 return
 
-
-@contextmanager
-def talking(
-    stream: Stream, rest: bytes, *, max_message_bytes: int, small: TokenBucket, vigil: Vigil
-) -> Iterator[WebSocketTransport]:
-    """A WebSocket whose handshake is over, for as long as the block lasts.
-
-    Args:
-        stream: carries its bytes.
-        rest: what came after the handshake.
-        max_message_bytes: of one message.
-        small: limits pings, pongs and parts of messages.
-        vigil: watches the peer.
-    """
-    transport = WebSocketTransport(stream, MessageReader(max_message_bytes), small)
-    transport.begin(rest)
-    with vigil.watching(transport):
-        yield transport
+    def _over(self) -> bool:
+        """Whether the other side's farewell is in what has come, which nobody asks for any more."""
+        for _ in self._inbox:
+            pass
+        return self._reader.left
