@@ -16,6 +16,8 @@ from bench.workloads.base import Column, Failed, Figures, Place, Workload
 BUSY_CORES = 0.15
 """With more of the machine than this in other hands, times are no longer its own."""
 
+DOUBT = "ratios of CPU are worth something, and times nothing"
+
 
 @attrs.frozen
 class Comparison:
@@ -28,6 +30,11 @@ class Comparison:
 
     workload: Workload
     rounds: dict[str, list[Figures]]
+
+    @property
+    def others_cores(self) -> float:
+        """How many cores were busy with something else, in the middle of all rounds."""
+        return median([one["others_cores"] for rounds in self.rounds.values() for one in rounds])
 
     def median(self, design: str, figure: str) -> float:
         """The figure in the middle of a design's rounds; NaN where it did not take part."""
@@ -96,9 +103,8 @@ def _cells(comparison: Comparison, name: str) -> Iterator[str]:
 def report(comparison: Comparison) -> None:
     """Print the table of a workload."""
     show(comparison.workload.title, *table(comparison))
-    others = median([one["others_cores"] for rounds in comparison.rounds.values() for one in rounds])
-    if others > BUSY_CORES:
-        print(f"something else kept {others:.1f} cores busy: believe the ratios a little, and the rest not at all")
+    if comparison.others_cores > BUSY_CORES:
+        print(f"something else kept {comparison.others_cores:.1f} cores busy: {DOUBT}")
 
 
 def _said(value: float, column: Column) -> str:

@@ -38,7 +38,6 @@ class Load:
         self.kind = SPEAKING[speaks]
         self.until_at = time.monotonic() + seconds
         self.clients: list[Client] = []
-        self.greeted = 0
         self.settled_clients = 0
         self.ended_clients = 0
         self._poll = select.epoll()

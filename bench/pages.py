@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.compare import Comparison, table
+from bench.compare import BUSY_CORES, DOUBT, Comparison, table
 from bench.goals import HEAD, Verdict, table_of
-from bench.results import machine
+from bench.results import machine, median
 
 NAMED = (
     *("python", "chatcore", "trio", "hypercorn", "quart-trio", "trio-websocket", "wsproto", "msgspec", "sqlalchemy"),
@@ -37,6 +37,9 @@ def _lines(
     yield f"# Results of {time.strftime('%Y-%m-%d', time.gmtime())}\n"
     yield f"`{command}`, on {here['cores']} cores of {here['cpu']}, Linux {here['kernel']}."
     yield "What each figure is: [README](README.md).\n"
+    others = median([one.others_cores for one in comparisons.values()])
+    if others > BUSY_CORES:
+        yield f"Something else kept {others:.1f} cores busy meanwhile: {DOUBT}.\n"
     yield from _table("Goals", HEAD, table_of(verdicts))
     for comparison in comparisons.values():
         yield from _table(comparison.workload.title, *table(comparison))
