@@ -214,7 +214,7 @@ class Voice:
         except TransportStalled:
             self.cut()
         except TransportError:
-            self._outbox.clear()  # nobody will have it
+            self._outbox.abandon()
             self.end(None)
 
     def cut(self) -> None:
