@@ -145,6 +145,7 @@ class Metrics(LogRecorder):
 
     instruments: Instruments
     _gauges: dict[str, Gauge] = attrs.field(factory=dict, init=False)
+    _events: dict[str, Counter] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def for_process(cls, settings: Settings) -> Metrics:
@@ -195,7 +196,9 @@ class Metrics(LogRecorder):
 
     def run_event(self, kind: str) -> None:
         """See :class:`Recorder`."""
-        self.instruments.events.labels(kind).inc()
+        if kind not in self._events:
+            self._events[kind] = self.instruments.events.labels(kind)
+        self._events[kind].inc()
 
     def run_ended(self, agent: str, outcome: str, seconds: float) -> None:
         """See :class:`Recorder`."""

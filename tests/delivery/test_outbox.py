@@ -13,7 +13,8 @@ async def test_frames_come_out_in_order_with_when_they_were_put() -> None:
     outbox = Outbox(100)
     for number in range(3):
         outbox.put(b"%d" % number, float(number))
-    assert [await outbox.take() for _ in range(3)] == [(b"0", 0.0), (b"1", 1.0), (b"2", 2.0)]
+    assert [await outbox.take() for _ in range(3)] == [b"0", b"1", b"2"]
+    assert outbox.written() == (2.0,)
     assert outbox.held_bytes == 0
 
 
@@ -27,7 +28,7 @@ async def test_a_taker_waits_for_a_frame(autojump_clock: MockClock) -> None:
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(put_late)
-            assert (await outbox.take())[0] == b"late"
+            assert await outbox.take() == b"late"
 
 
 async def test_it_overflows_by_bytes_and_not_by_one_long_frame() -> None:
@@ -86,3 +87,15 @@ async def test_room_is_waited_for_beyond_half(autojump_clock: MockClock) -> None
             await outbox.room()
             assert outbox.held_bytes <= 5
             nursery.cancel_scope.cancel()
+
+
+def test_several_are_written_at_once_up_to_so_many_bytes() -> None:
+    outbox = Outbox(100)
+    for number in range(5):
+        outbox.put(b"%d" % number * 4, float(number))
+    assert outbox.pop(9) == [b"0000", b"1111", b"2222"]
+    assert (outbox.held_bytes, outbox.writing, outbox.written()) == (8, True, (0.0, 1.0, 2.0))
+    assert outbox.pop(9) == [b"3333", b"4444"]
+    assert not outbox.empty
+    outbox.abandon()
+    assert (outbox.empty, outbox.pop(9)) == (True, [])

@@ -45,6 +45,8 @@ def _begun(words: str) -> str:
 
 _PLACEHOLDER = re.compile(rf"(?<!\w)(?:{'|'.join(map(_whole, PLACEHOLDERS))})", re.IGNORECASE)
 _BEGUN = re.compile(rf"(?<!\w)(?:{'|'.join(map(_begun, PLACEHOLDERS))})", re.IGNORECASE)
+_WORDS = tuple(max(words.casefold().split(), key=len) for words in PLACEHOLDERS)
+"""A word of each. Where none of them is there is no placeholder, and that is told at a tenth of the pattern's cost."""
 _LONGEST = max(map(len, PLACEHOLDERS)) + 32
 """A placeholder that ends in what is judged now begins no further back; what runs of spaces hide from this, the
 judgement of the whole answer finds."""
@@ -134,7 +136,9 @@ class AnswerGuard:
             end: where it ends; the end of the text unless given.
         """
         end = len(text) if end is None else end
-        if not _PLACEHOLDER.search(text, max(0, known - _LONGEST), end):
+        begin = max(0, known - _LONGEST)
+        heard = text[begin:end].casefold()
+        if not any(word in heard for word in _WORDS) or not _PLACEHOLDER.search(text, begin, end):
             return None
         words = tuple(match.group() for match in placeholders_in(text[:end], self.question))
         return Alarm("placeholder", words) if words else None

@@ -22,9 +22,10 @@ class Outbox:
     overflowed: bool = False
     _frames: deque[tuple[bytes, float]] | None = None
     """None until something has to wait: most connections never need it, and an empty one takes 800 bytes."""
+    _writing: tuple[float, ...] = ()
+    """When what is being written was put."""
     _filled: trio.Event | None = None
     _moved: trio.Event | None = None
-    _writing: bool = False
 
     @property
     def behind(self) -> bool:
@@ -36,6 +37,11 @@ class Outbox:
         """Whether everything that was put has been written."""
         return not self._frames and not self._writing
 
+    @property
+    def writing(self) -> bool:
+        """Whether something is being written."""
+        return bool(self._writing)
+
     def put(self, frame: bytes, now: float) -> None:
         """Queue a frame at ``now``; never waits."""
         self.overflowed = self.overflowed or self.held_bytes > self.max_bytes
@@ -46,9 +52,9 @@ class Outbox:
         if self._filled is not None:
             self._filled.set()
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """A frame is being written that was never put: it went past the queue, which was empty."""
-        self._writing = True
+        self._writing = (now,)
 
     def clear(self) -> None:
         """Let go of what has not been written."""
@@ -58,29 +64,34 @@ class Outbox:
     def abandon(self) -> None:
         """Let go of everything: nothing can be written any more."""
         self.clear()
-        self._writing = False
+        self.written()
+
+    def written(self) -> tuple[float, ...]:
+        """What was being written has been; when it was put."""
+        put_at, self._writing = self._writing, ()
         self.wake()
+        return put_at
 
-    def pop(self) -> tuple[bytes, float] | None:
-        """The next frame to write, and when it was put; None where there is none.
+    def pop(self, most_bytes: int = 1) -> list[bytes]:
+        """The next frames to write, up to so many bytes and at least one; nothing where nothing waits."""
+        frames: list[bytes] = []
+        put_at: list[float] = []
+        while self._frames and most_bytes > 0:
+            frame, at = self._frames.popleft()
+            frames.append(frame)
+            put_at.append(at)
+            most_bytes -= len(frame)
+            self.held_bytes -= len(frame)
+        self._writing = tuple(put_at)
+        return frames
 
-        Asking for it says that the one before has been written.
-        """
-        self._writing = False
-        self.wake()
-        if not self._frames:
-            return None
-        self._writing = True
-        frame, put_at = self._frames.popleft()
-        self.held_bytes -= len(frame)
-        return frame, put_at
-
-    async def take(self) -> tuple[bytes, float]:
-        """The same, once there is one."""
-        while (taken := self.pop()) is None:
+    async def take(self) -> bytes:
+        """The next frame to write, once there is one; asking for it says that the one before has been written."""
+        self.written()
+        while not self._frames:
             self._filled = trio.Event()
             await self._filled.wait()
-        return taken
+        return self.pop()[0]
 
     def wake(self) -> None:
         """Have whoever waits for the writer look again."""

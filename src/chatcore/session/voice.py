@@ -28,6 +28,12 @@ STALLED_SECONDS = 5.0
 """A client that takes not a single frame in this time, with much unread, does not read. A transport's own deadline is
 longer, so that the client is told why."""
 
+TOGETHER_SECONDS = 0.001
+"""Events that follow one another faster than this, as an agent's words may, go out in one call for all of them."""
+
+WRITTEN_BYTES = 65_536
+"""Written at once of what waits: a full send buffer, and a slice of what a slow reader is given time for."""
+
 
 @attrs.frozen
 class Ending:
@@ -72,7 +78,7 @@ class Voice:
     _conversation: Conversation = attrs.field(factory=Conversation, init=False)
     _outbox: Outbox = attrs.field(init=False)
     _owner: Owner = attrs.field(init=False)
-    _waits_since: float = attrs.field(default=0.0, init=False)
+    _delivered_at: float = attrs.field(default=float("-inf"), init=False)
     _counted: State | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -137,7 +143,12 @@ class Voice:
     def deliver(self, event: StoredEvent) -> None:
         """Say an event of a run; only while not :attr:`behind`."""
         if self.ending is None:
-            self._put(event.frame)
+            now = trio.current_time()
+            if now - self._delivered_at < TOGETHER_SECONDS:
+                self._put_together(event.frame, now)
+            else:
+                self._put(event.frame)
+            self._delivered_at = now
 
     def fall_behind(self, thread_id: str) -> None:
         """Events of this thread were passed over."""
@@ -188,6 +199,13 @@ class Voice:
         if self._outbox.overflowed:
             self.cut()
 
+    def _put_together(self, frame: bytes, now: float) -> None:
+        """Have the writer send this with what else is said before its turn comes, which is next."""
+        self._outbox.put(frame, now)
+        if self._outbox.overflowed:
+            self.cut()
+        self.hands.do(self.write)
+
     def _send(self, *frames: bytes) -> None:
         """Send at once; what has to wait is the writer's."""
         try:
@@ -195,22 +213,21 @@ class Voice:
                 return self.recorder.delivered(0.0)
         except TransportError:
             return self.end(None)
-        self._waits_since = trio.current_time()
-        self._outbox.begin()
+        self._outbox.begin(trio.current_time())
         self.hands.do(self.write)
 
     async def write(self) -> None:
-        """Write what has to wait."""
-        put_at = self._waits_since
+        """Write what has to wait, and what is said meanwhile."""
         try:
             while True:
-                await self.transport.flush()
-                self.recorder.delivered(trio.current_time() - put_at)
-                taken = self._outbox.pop()
-                if taken is None:
+                if self._outbox.writing:
+                    await self.transport.flush()
+                for put_at in self._outbox.written():
+                    self.recorder.delivered(trio.current_time() - put_at)
+                frames = self._outbox.pop(WRITTEN_BYTES)
+                if not frames:
                     return
-                frame, put_at = taken
-                self.transport.offer(frame)
+                self.transport.offer(*frames)
         except TransportStalled:
             self.cut()
         except TransportError:

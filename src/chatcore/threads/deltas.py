@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, groupby
-from typing import Final, cast
+from typing import Final
 
 import attrs
+import msgspec
 from msgspec.structs import replace
 
-from chatcore.protocol.codec import decode_server_frame, encode_utf8
+from chatcore.protocol.codec import encode_utf8
 from chatcore.protocol.messages import AgentDelta
 from chatcore.threads.model import StoredEvent
 
@@ -55,5 +56,8 @@ def cut(event: StoredEvent, after_seq: int) -> StoredEvent:
     return attrs.evolve(event, first_seq=after_seq + 1, parts=event.parts[known:], frame=encode_utf8(rest))
 
 
+_DELTA: Final = msgspec.json.Decoder(AgentDelta)
+
+
 def _decoded(event: StoredEvent) -> AgentDelta:
-    return cast("AgentDelta", decode_server_frame(event.frame))
+    return _DELTA.decode(event.frame)

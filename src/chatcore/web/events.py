@@ -72,8 +72,7 @@ class EventStream(ResponseBody):
         if self.outbox.overflowed or (self._ended and not self.outbox.held_bytes):
             raise StopAsyncIteration
         with trio.move_on_after(KEEP_ALIVE_SECONDS):
-            text, _ = await self.outbox.take()
-            return text
+            return await self.outbox.take()
         if await self._is_deleted():
             raise StopAsyncIteration
         return b": still here\n\n"
