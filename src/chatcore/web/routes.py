@@ -29,8 +29,8 @@ from chatcore.web import idempotency, shapes
 from chatcore.web.admission import IDENTITY_KEY
 from chatcore.web.events import EventStream
 from chatcore.web.health import readiness
-from chatcore.web.markdown import render_markdown
 from chatcore.web.problems import retry_after
+from chatcore.web.rendering import MOST_RENDERED, Renderer
 from chatcore.web.status import live_status
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -40,9 +40,6 @@ PAGE_ITEMS = 50
 
 MOST_ITEMS = 500
 """Items of a list at most: a page of a long thread stays under a megabyte."""
-
-MOST_RENDERED = 100_000
-"""Characters of Markdown rendered at once: about a second of a worker thread, and more text than anyone reads."""
 
 EXPECTED: Mapping[str, str] = MappingProxyType(
     {field: rule.expected for field, rule in RULES.items()}
@@ -208,9 +205,11 @@ class Api:
 
     Args:
         server: that is running.
+        renderer: of Markdown.
     """
 
     server: Server
+    renderer: Renderer = attrs.field(factory=Renderer)
 
     async def ready(self) -> Response:
         """Readiness; it can also be what wants the services started."""
@@ -236,7 +235,7 @@ class Api:
         body = await _body(shapes.Markdown)
         if len("\n".join(body.texts)) > MOST_RENDERED:
             raise InvalidMessage("texts", EXPECTED["texts"])
-        return shapes.Rendered(html=await trio.to_thread.run_sync(_rendered, body))
+        return shapes.Rendered(html=await self.renderer.render(_user(), body.texts, inline=body.inline))
 
     async def threads(self) -> shapes.ThreadList:
         """The user's threads."""
@@ -359,10 +358,6 @@ def _user() -> str:
 
 def _identity() -> Identity:
     return cast("Identity", request.scope["state"][IDENTITY_KEY])
-
-
-def _rendered(body: shapes.Markdown) -> list[str]:
-    return [render_markdown(text, inline=body.inline) for text in body.texts]
 
 
 def _valid(field: str, value: Any) -> Any:
