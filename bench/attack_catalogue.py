@@ -323,8 +323,7 @@ async def have_something_to_read(target: Target) -> None:
     """Have an answer of 0.5 MB in a thread of the sleeper's."""
     async with target.websocket(SLEEPER) as line:
         await line.send(text(type="user_message", message_id="m1", content="500000"))
-        while b'"agent_completed"' not in line.received:
-            assert await line.more(), "no answer"
+        await line.until(b'"agent_completed"')
 
 
 SLEEPER = "mallory who sleeps"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +21,7 @@ import trio
 from cyclopts import App
 
 from bench.attack_catalogue import ATTACKS, Attack, Attacker
-from bench.hostile import AUDIENCE, SECRET, Target, token
+from bench.hostile import AUDIENCE, SECRET, Target, request, token
 from bench.processes import ROOT, chatcore, quiet, serving
 from bench.results import median, percentile, save, show
 
@@ -159,15 +158,16 @@ def reset_peak(pid: int) -> int:
 
 async def outcomes(target: Target) -> Counter[str]:
     """How many WebSockets have ended in which way, as the server counts them."""
-    lines = (await trio.to_thread.run_sync(_metrics, target.port)).splitlines()
+    lines = (await metrics(target)).splitlines()
     name = "chatcore_connections_total{outcome="
     return Counter({line.split('"')[1]: int(float(line.split()[-1])) for line in lines if line.startswith(name)})
 
 
-def _metrics(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PLAY_SECONDS) as response:
-        text: str = response.read().decode()
-    return text
+async def metrics(target: Target) -> str:
+    """What ``/metrics`` answers."""
+    async with target.line() as line:
+        await line.send(request("/metrics", "Connection: close"))
+        return (await line.rest()).partition(b"\r\n\r\n")[2].decode()
 
 
 def wrong_with(attack: Attack, finding: Finding) -> list[str]:

@@ -74,11 +74,13 @@ class Line:
         stream: of bytes.
         received: what has come and was not looked at yet.
         told: the ``error_code`` of each error frame.
+        last: the last text frame.
     """
 
     stream: trio.SocketStream
     received: bytearray = attrs.field(factory=bytearray)
     told: list[str] = attrs.field(factory=list)
+    last: bytes = b""
 
     async def send(self, data: bytes) -> bool:
         """Send it all; False where the server has hung up, which an attacker reads the reason of."""
@@ -128,11 +130,21 @@ class Line:
                     if opcode == CLOSE:
                         code = str(int.from_bytes(payload[:2], "big"))
                         return f"{self.told[-1]} {code}" if self.told else code
-                    if opcode == TEXT and payload.startswith(b'{"type":"error"'):
-                        self.told.append(json.loads(payload)["error_code"])
+                    if opcode == TEXT:
+                        self._note(payload)
                 if not await self.more():
                     return "closed"
         return "open"
+
+    def _note(self, payload: bytes) -> None:
+        self.last = payload
+        if payload.startswith(b'{"type":"error"'):
+            self.told.append(json.loads(payload)["error_code"])
+
+    async def until(self, words: bytes) -> None:
+        """Read until these have come."""
+        while words not in self.received:
+            assert await self.more(), f"hung up on before {words!r} came"
 
     def _frames(self) -> list[tuple[int, bytes]]:
         found = []
