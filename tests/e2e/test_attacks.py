@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import trio
-from e2e_server import Process, served
+from e2e_server import ROOT, Process, served
 
-ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench.attack_catalogue import ATTACKS, Attack  # noqa: E402
-from bench.attacks import Finding, make_keys, measure, wrong_with  # noqa: E402
-from bench.hostile import Target  # noqa: E402
-from bench.results import median  # noqa: E402
+from bench.attack_catalogue import ATTACKS, Attack
+from bench.attacks import Finding, make_keys, measure, wrong_with
+from bench.hostile import Target
+from bench.results import median
 
 MEDIAN_SECONDS = 1.0
 """Of others' round trips; a millisecond or two on an idle machine."""
@@ -30,10 +28,8 @@ def under_attack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pro
     """One server for all of them: what one leaves behind, the next one meets."""
     folder = tmp_path_factory.mktemp("attacked")
     settings, public_key = make_keys(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT), prepend=":")
-        with served(folder, "bench.attack_app:app", **settings) as server:
-            yield server, Target(int(server.address.rpartition(":")[2]), public_key)
+    with served(folder, "bench.attack_app:app", **settings) as server:
+        yield server, Target(int(server.address.rpartition(":")[2]), public_key)
 
 
 def assert_withstood(attack: Attack, finding: Finding) -> None:

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 import trio
-from e2e_server import Heard, Process, connected, hear, served
+from e2e_server import ROOT, Heard, Process, connected, hear, served
 
-ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench.attacks import make_keys  # noqa: E402
-from bench.draining import TOLD, drain  # noqa: E402
-from bench.hostile import Target  # noqa: E402
+from bench.attacks import make_keys
+from bench.draining import TOLD, drain
+from bench.hostile import Target
 
 DRAIN_SECONDS = 6.0
 CROWD_DRAIN_SECONDS = 20.0
@@ -121,7 +120,7 @@ async def test_of_a_crowd_everyone_is_told_but_those_who_do_not_read(tmp_path: P
     """``python -m bench.draining`` does the same with a thousand."""
     settings, public_key = make_keys(tmp_path)
     settings |= {"CHATCORE_PING_SECONDS": "60", "CHATCORE_DRAIN_SECONDS": str(CROWD_DRAIN_SECONDS)}
-    with served(tmp_path, "bench.attack_app:app", PYTHONPATH=str(ROOT), **settings) as server:
+    with served(tmp_path, "bench.attack_app:app", **settings) as server:
         target = Target(int(server.address.rpartition(":")[2]), public_key)
         drained = await drain(target, server.popen.pid, 100, 5)
     assert drained.ends == {TOLD: 100}
