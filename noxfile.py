@@ -99,7 +99,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def attacks(session: nox.Session) -> None:
-    """Every attack of the catalogue on a real server, and a SIGTERM with a crowd: how they end, and what others notice."""
+    """Every attack of the catalogue, and a SIGTERM with a crowd: how they end, and what others notice of it."""
     install(session, "dev")
     session.run("python", "-m", "bench.attacks", *session.posargs)
     session.run("python", "-m", "bench.draining")

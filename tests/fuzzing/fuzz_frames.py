@@ -134,7 +134,7 @@ class Fuzzer:
         feed, data = (self.head, self._inputs.head()) if is_head else (self.frames, self._inputs.frames())
         pieces = self._inputs.pieces(data)
         self.fed += 1
-        before, began_at = len(self.lines), time.perf_counter()
+        before, began_at = len(self.lines), time.process_time()
         signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
         try:
             with self._traced(self.fed % TRACE_EVERY == 0):
@@ -145,7 +145,7 @@ class Fuzzer:
             raise Broken(
                 f"{type(error).__name__}: {error}\ninput {self.fed} of seed {self.seed}: {pieces!r}"
             ) from error
-        self.slowest_seconds = max(self.slowest_seconds, time.perf_counter() - began_at)
+        self.slowest_seconds = max(self.slowest_seconds, time.process_time() - began_at)
         new = len(self.lines) > before or _digest(outcome) not in self.outcomes
         self.outcomes[_digest(outcome)] += 1
         if new and not is_head:
