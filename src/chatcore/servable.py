@@ -7,12 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chatcore.addresses import is_loopback
+from chatcore.addresses import database_path, is_loopback
 from chatcore.auth.documents import is_url
 from chatcore.errors import ConfigurationError
 from chatcore.settings import Settings
-
-SQLITE = "sqlite:///"
 
 LEAST_SECRET_BYTES = 32
 """As long as HS256's hash (RFC 7518, section 3.2); a shorter one can be found from a single token."""
@@ -78,12 +76,7 @@ def _check_jwks(place: str) -> None:
 
 
 def _check_database(url: str) -> None:
-    if not url.startswith(SQLITE):
-        raise ConfigurationError("database_url", "this version keeps its data in SQLite", "use sqlite:///FILE")
-    file = url.removeprefix(SQLITE)
-    if not file or file == ":memory:" or "?" in file:
-        raise ConfigurationError("database_url", "names no file", "use sqlite:///FILE, without parameters")
-    folder = Path(file).absolute().parent
+    folder = database_path(url).absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         problem = f"{folder} is no folder that can be written"
         raise ConfigurationError("database_url", problem, "name a file in one that can")

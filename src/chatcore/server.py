@@ -25,7 +25,8 @@ from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.initialization.progress import ServiceState, Snapshot
 from chatcore.observability import Recorder
 from chatcore.services import ServiceGraph
-from chatcore.session.attendance import Introduction
+from chatcore.session.attendance import Usher
+from chatcore.session.bulletin import Bulletin, Introduction
 from chatcore.session.connections import Connections
 from chatcore.session.session import SessionParts
 from chatcore.settings import Settings
@@ -66,25 +67,12 @@ class Server:
     bridge: AgentWebSocketBridge
     connections: Connections
     introduction: Introduction
+    session_parts: SessionParts
     tickets: TicketOffice
     started_at: float = attrs.field(factory=trio.current_time)
     history: deque[InitializationRecord] = attrs.field(factory=lambda: deque(maxlen=HISTORY))
     draining: bool = False
     _drain_by: float = float("inf")
-
-    @property
-    def session_parts(self) -> SessionParts:
-        """What sessions share."""
-        return SessionParts(
-            settings=self.settings,
-            manager=self.manager,
-            supervisor=self.supervisor,
-            bridge=self.bridge,
-            store=self.keeper.opened,
-            connections=self.connections,
-            recorder=self.recorder,
-            introduction=self.introduction,
-        )
 
     @property
     def state(self) -> State:
@@ -179,6 +167,7 @@ async def running(
                     manager.attempt_ended = _Chronicle(server, root).attempt_ended
                     keeper.first = partial(take_up_unfinished, server.supervisor)
                     root.start_soon(keeper.keep)
+                    root.start_soon(server.session_parts.usher.run)
                     if settings.prewarm:
                         manager.request_start()
                     try:
@@ -231,6 +220,19 @@ def _server(
         recorder=recorder,
         policy=RunPolicy(max_running=settings.max_runs),
     )
+    introduction = Introduction.of(new_id("instance"), agents, settings, supervisor.policy)
+    bulletin = Bulletin(manager=manager, introduction=introduction)
+    parts = SessionParts(
+        settings=settings,
+        manager=manager,
+        supervisor=supervisor,
+        bridge=bridge,
+        store=keeper.opened,
+        connections=Connections(settings),
+        recorder=recorder,
+        bulletin=bulletin,
+        usher=Usher(manager, bulletin),
+    )
     return Server(
         settings=settings,
         recorder=recorder,
@@ -238,8 +240,9 @@ def _server(
         keeper=keeper,
         supervisor=supervisor,
         bridge=bridge,
-        connections=Connections(settings),
-        introduction=Introduction.of(new_id("instance"), agents, settings, supervisor.policy),
+        connections=parts.connections,
+        introduction=introduction,
+        session_parts=parts,
         tickets=TicketOffice(settings.ticket_seconds),
     )
 

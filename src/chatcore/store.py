@@ -19,7 +19,7 @@ OPEN_SECONDS = 10.0
 """How long a request waits for the database to be opened before it is refused; a first migration takes under one."""
 
 RETRY = Backoff(first_seconds=0.5, factor=2.0, cap_seconds=10.0)
-"""How soon a database that is away is tried again: at once for a blip, and no burden in an outage."""
+"""How soon storage that fails is tried again: at once after a blip, and no burden in an outage or on a full disk."""
 
 PROBE_SECONDS = 5.0
 """How often it is asked whether a message could be kept: readiness follows a full disk within this time."""

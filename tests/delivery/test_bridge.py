@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -53,14 +54,15 @@ def test_events_reach_those_who_watch_their_thread() -> None:
     assert ann.seen == [1, 2]
 
 
-def test_live_events_wait_for_the_replay_and_follow_it() -> None:
+@pytest.mark.parametrize("up_to", [2, 3, 4])
+def test_live_events_wait_for_the_replay_and_follow_it(up_to: int) -> None:
     bridge, ann = AgentWebSocketBridge(), Collector()
     watch = bridge.watch_anew(ann, "one")
     bridge.publish("one", event(3))
     bridge.publish("one", event(4))
     assert ann.seen == []
     watch.last_seq = 0
-    replay(watch, 3)
+    replay(watch, up_to)
     watch.go_live()
     bridge.publish("one", event(5))
     assert ann.seen == [1, 2, 3, 4, 5]

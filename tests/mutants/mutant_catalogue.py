@@ -44,8 +44,7 @@ HISTORIES = "histories/test_histories::test_every_history_is_as_promised"
 """Its first seeds, which it plays however slow the machine is, have to find the defect."""
 
 JOINS = """\
-        self.request_start()
-        cohort = await self._waiters.outcome()"""
+        cohort = self.join()"""
 
 MUTANTS = [
     # --- one start ----------------------------------------------------------------------------------------------------
@@ -59,8 +58,7 @@ MUTANTS = [
         if self._waiters.count:
             async with ServiceInitializationManager(self.services) as own:
                 return await own.ensure_ready()
-        self.request_start()
-        cohort = await self._waiters.outcome()""",
+        cohort = self.join()""",
         ),
     ),
     mutant(
@@ -75,7 +73,7 @@ MUTANTS = [
             self._breaker.begin(self._ledger.begin(self.plan.names, trio.current_time()))
             self._publish(await self._starter.run(self.plan.names))
             return await self.ensure_ready()
-        cohort = await self._waiters.outcome()""",
+        cohort = self.join()""",
         ),
     ),
     mutant(
@@ -360,8 +358,39 @@ MUTANTS = [
     ),
     # --- what each client hears ---------------------------------------------------------------------------------------
     mutant(
+        "what was given of a replay that could not be finished is given again",
+        "delivery/test_replay::test_what_cannot_be_read_after_the_announcement_is_not_given_twice",
+        (
+            REPLAY,
+            "            watch.lapse()\n",
+            "            self.bridge.forget(self.watcher, watch.thread_id)\n            raise\n",
+        ),
+    ),
+    mutant(
+        "a replay is announced before it is known whether it can be read",
+        "delivery/test_replay::test_whichever_reading_fails_nothing_is_lost_repeated_or_promised_in_vain",
+        (
+            REPLAY,
+            "        snapshot = None if complete else await self._snapshot(request.thread_id)\n"
+            "        await self.room()\n"
+            "        self._announce(request, thread, complete=complete)\n",
+            "        await self.room()\n        self._announce(request, thread, complete=complete)\n"
+            "        snapshot = None if complete else await self._snapshot(request.thread_id)\n",
+        ),
+    ),
+    mutant(
+        "a snapshot is of two moments",
+        "threads/test_thread_service::test_a_snapshot_is_of_one_moment_whatever_is_written_meanwhile",
+        (
+            "threads/service.py",
+            "        return await self._read(lambda queries: queries.snapshot(user_id, thread_id))\n",
+            "        thread = await self.thread(user_id, thread_id)\n"
+            "        return thread, (await self.messages(user_id, thread_id)).items\n",
+        ),
+    ),
+    mutant(
         "the first live event after a replay is left out",
-        HISTORIES,
+        "delivery/test_bridge::test_live_events_wait_for_the_replay_and_follow_it",
         (BRIDGE, "        for event in held:\n", "        for event in held[1:]:\n"),
     ),
     mutant(
@@ -381,22 +410,22 @@ MUTANTS = [
     ),
     mutant(
         "merged deltas are cut one part too late",
-        HISTORIES,
+        "threads/test_deltas::test_cut_anywhere_it_gives_the_rest",
         ("threads/deltas.py", "known = after_seq + 1 - event.first_seq", "known = after_seq + 2 - event.first_seq"),
     ),
     mutant(
         "a resume is served whatever its epoch",
-        HISTORIES,
+        "session/test_cancel_and_resume::test_what_cannot_be_continued_is_said_and_shown_as_it_is_now",
         (REPLAY, "request.epoch in (None, thread.epoch) and request.after_seq", "request.after_seq"),
     ),
     mutant(
         "a resume beyond the end is served as if it were right",
-        HISTORIES,
+        "session/test_cancel_and_resume::test_what_cannot_be_continued_is_said_and_shown_as_it_is_now",
         (REPLAY, " and request.after_seq <= thread.last_seq", ""),
     ),
     mutant(
         "a watcher that fell behind is never caught up",
-        HISTORIES,
+        "session/test_flood::test_a_watcher_that_pauses_is_caught_up_and_nobody_waits_for_it",
         ("session/voice.py", "        self.arrears.add(thread_id)\n", "        return\n"),
     ),
     mutant(
@@ -419,7 +448,7 @@ MUTANTS = [
     ),
     mutant(
         "a crash leaves a run without an end",
-        HISTORIES,
+        "server/test_after_a_crash::test_any_other_run_ends_as_lost_and_what_waited_is_run",
         (
             "agents/recovery.py",
             "    await run.end(failure(ErrorCode.SERVICE_LOST))\n",
@@ -443,13 +472,13 @@ MUTANTS = [
     ),
     mutant(
         "numbers that a crash lost are used again",
-        HISTORIES,
+        "server/test_after_a_crash::test_what_a_client_saw_and_the_crash_lost_is_inside_the_epoch",
         ("threads/commands.py", '"reserved": last + RESERVED_AHEAD', '"reserved": last'),
     ),
     # --- who hears it -------------------------------------------------------------------------------------------------
     mutant(
         "anyone may watch any thread",
-        HISTORIES,
+        "session/test_cancel_and_resume::test_a_thread_that_another_user_owns_is_not_found",
         (
             QUERIES,
             '_THREAD = _THREADS.where(threads.c.thread_id == bindparam("thread"))',
@@ -458,7 +487,7 @@ MUTANTS = [
     ),
     mutant(
         "anyone may cancel any run",
-        HISTORIES,
+        "session/test_cancel_and_resume::test_another_user_cannot_cancel_it",
         (
             SUPERVISOR,
             "        if pending is not None and pending.context.user_id == user_id:\n",
@@ -467,7 +496,7 @@ MUTANTS = [
     ),
     mutant(
         "anyone may write to any thread",
-        HISTORIES,
+        "threads/test_thread_service::test_nothing_of_one_user_reaches_another",
         (
             "threads/statements.py",
             'FIND_OWN_THREAD = FIND_THREAD.where(threads.c.user_id == bindparam("user_id"))',

@@ -364,13 +364,11 @@ async def test_progress_is_conflated_for_a_client_that_does_not_read() -> None:
         await trio.sleep(8)
         first = await silent.receive()
         second = await silent.receive()
-        third = await silent.receive()
         await reader.next(m.Ready)
 
     assert isinstance(first, m.Initializing)
     assert isinstance(second, m.InitializationProgress)
-    assert isinstance(third, m.InitializationProgress)
-    assert third.progress > second.progress + 20, "what lay between was not kept for it"
+    assert second.elapsed_seconds >= 8, "what lay between was not kept for it"
 
 
 @in_virtual_time

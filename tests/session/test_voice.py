@@ -48,9 +48,15 @@ async def speaking(
     transport, client = memory_pair(unread=unread)
     voice = Voice(UserExecutionContext(user_id="ann"), transport, Recorder(), max_bytes)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(voice.write)
+        voice.hands.start = nursery.start_soon
         yield voice, client
         nursery.cancel_scope.cancel()
+
+
+async def ended(voice: Voice) -> None:
+    """Return when it has ended."""
+    with voice.life:
+        await trio.sleep_forever()
 
 
 @in_virtual_time
@@ -131,7 +137,7 @@ async def test_a_client_that_is_gone_ends_it_without_a_code() -> None:
     async with speaking() as (voice, client):
         client.drop()
         voice.say(m.Initializing, **FIRST)
-        await voice.ended.wait()
+        await ended(voice)
     assert voice.ending == Ending(None)
     assert voice.ending.outcome == "gone"
     assert not voice.heard
@@ -141,7 +147,7 @@ async def test_a_client_that_is_gone_ends_it_without_a_code() -> None:
 async def test_a_client_that_does_not_take_a_frame_in_time_is_cut_and_counted() -> None:
     async with speaking(unread=0) as (voice, _):
         voice.say(m.Initializing, **FIRST)
-        await voice.ended.wait()
+        await ended(voice)
     assert voice.ending == Ending(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
 
 

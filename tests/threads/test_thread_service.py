@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import msgspec
 import pytest
 import trio
 from msgspec import UNSET
-from stored import answered, counted, counts, event, message, rows, started, url
+from sqlalchemy import Engine
+from sqlalchemy import event as sqlalchemy_event
 
 from chatcore.errors import ErrorCode, InvalidMessage, RequestRefused
 from chatcore.protocol import messages as m
@@ -29,6 +32,7 @@ from chatcore.threads.model import (
     StoredEvent,
 )
 from chatcore.threads.service import ThreadService, open_threads
+from stored import answered, counted, counts, event, message, rows, started, url
 
 NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z
 
@@ -666,3 +670,28 @@ async def test_a_check_leaves_one_probe(threads: ThreadService, path: Path) -> N
     for _ in range(3):
         await threads.check()
     assert counts(path)["probes"] == 1
+
+
+# --- snapshots --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_snapshot_is_of_one_moment_whatever_is_written_meanwhile(threads: ThreadService, path: Path) -> None:
+    asked = await answered(threads, "ann", message())
+    read: list[str] = []
+
+    def write_meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        """Between the first reading and the second."""
+        if read or "FROM threads" in statement:
+            read.append(statement)
+        if len(read) == 2:
+            with closing(sqlite3.connect(path)) as other, other:
+                other.execute("UPDATE messages SET content = 'of a later moment'")
+
+    sqlalchemy_event.listen(Engine, "before_cursor_execute", write_meanwhile)
+    try:
+        thread, shown = await threads.snapshot("ann", asked.thread_id)
+    finally:
+        sqlalchemy_event.remove(Engine, "before_cursor_execute", write_meanwhile)
+    assert (thread.last_seq, [each.content for each in shown]) == (2, ["How much?", "42"])
+    _, shown = await threads.snapshot("ann", asked.thread_id)
+    assert [each.content for each in shown] == ["of a later moment"] * 2

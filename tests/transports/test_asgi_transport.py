@@ -13,6 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun
 from chatcore.transports.asgi import INBOX_FRAMES, LINGER_SECONDS, AsgiTransport, accept_websocket
+from chatcore.transports.base import send
 
 
 @attrs.define(eq=False)
@@ -81,7 +82,7 @@ async def test_it_receives_although_nobody_asks() -> None:
         await wait_all_tasks_blocked()
         assert peer.received == INBOX_FRAMES + 1, "so a disconnect behind them is seen"
         with pytest.raises(TransportBroken):
-            await transport.send("x")
+            await send(transport, "x")
         assert [await transport.receive() for _ in range(INBOX_FRAMES)] == list(map(str, range(INBOX_FRAMES)))
         with pytest.raises(TransportBroken):
             await transport.receive()
@@ -100,7 +101,7 @@ async def test_who_sends_too_fast_is_told_apart_from_who_is_gone(size: int) -> N
             await transport.receive()
         with pytest.raises(TransportOverrun):
             await transport.receive()
-        await transport.send("you are too fast")
+        await send(transport, "you are too fast")
         assert peer.sent[-1] == {"type": "websocket.send", "text": "you are too fast"}
         peer.leaves()
         await wait_all_tasks_blocked()
@@ -130,7 +131,7 @@ async def test_a_send_to_a_dead_connection_raises_and_is_a_checkpoint() -> None:
         with trio.move_on_after(0.05):
             while True:
                 with pytest.raises(TransportBroken):
-                    await transport.send("x")
+                    await send(transport, "x")
                 sends += 1
     assert sends > 0
     assert len(peer.sent) == 1, "none of them reached the server"
@@ -147,7 +148,7 @@ async def test_a_send_during_which_the_peer_leaves_is_told() -> None:
     peer = Leaving()
     async with accepted(peer) as transport:
         with pytest.raises(TransportBroken):
-            await transport.send("x")
+            await send(transport, "x")
 
 
 async def test_closing_waits_for_the_other_sides_close() -> None:
@@ -168,7 +169,7 @@ async def test_closing_waits_no_longer_than_a_moment(autojump_clock: MockClock) 
         assert trio.current_time() - began_at == pytest.approx(LINGER_SECONDS)
         await transport.close(1011, "again")
         with pytest.raises(TransportClosed):
-            await transport.send("x")
+            await send(transport, "x")
         with pytest.raises(TransportClosed):
             await transport.receive()
     assert [message["type"] for message in peer.sent] == ["websocket.accept", "websocket.close"]

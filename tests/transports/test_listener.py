@@ -14,8 +14,9 @@ import trio
 from chatcore.errors import ConfigurationError
 from chatcore.observability import Recorder
 from chatcore.settings import Settings
-from chatcore.transports import listener as module
-from chatcore.transports.listener import SLICE_BYTES, BoundedStream, http_served, open_listeners
+from chatcore.transports import stream as module
+from chatcore.transports.listener import http_served
+from chatcore.transports.stream import SLICE_BYTES, BoundedStream, open_listeners
 
 LOTS = b"x" * 8_000_000
 """More than two sockets hold between them."""
@@ -25,10 +26,13 @@ LOTS = b"x" * 8_000_000
 async def connected() -> AsyncIterator[tuple[BoundedStream, trio.SocketStream]]:
     """A bounded stream and its peer, over the loopback."""
     (listener,) = await open_listeners(Settings(bind="127.0.0.1:0"))
-    async with listener:
+    give, accepted = trio.open_memory_channel[BoundedStream](1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listener.serve, give.send_nowait)
         peer = await trio.open_tcp_stream("127.0.0.1", listener.port)
-        async with peer, await listener.accept() as stream:
+        async with peer, await accepted.receive() as stream:
             yield stream, peer
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

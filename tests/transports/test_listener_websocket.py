@@ -14,7 +14,9 @@ from chatcore.observability import Recorder
 from chatcore.settings import Settings
 from chatcore.testing.echo import echo
 from chatcore.transports import listener as module
-from chatcore.transports.listener import http_served, open_listeners
+from chatcore.transports import stream
+from chatcore.transports.listener import http_served
+from chatcore.transports.stream import open_listeners
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -131,7 +133,7 @@ async def test_a_flood_of_pings_is_an_overrun_and_others_go_on() -> None:
 
 
 async def test_a_client_that_does_not_read_is_cut_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WRITE_SECONDS", 0.3)
+    monkeypatch.setattr(stream, "WRITE_SECONDS", 0.3)
     large = masked(Opcode.BINARY, b"x" * 4_000_000)
     async with echoing() as port, trio.open_nursery() as nursery:
         stalled = await trio.open_tcp_stream("127.0.0.1", port)

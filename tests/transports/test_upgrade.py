@@ -7,7 +7,8 @@ import trio
 from chatcore.observability import Recorder
 from chatcore.settings import Settings
 from chatcore.transports.asgi import Message, Receive, Send
-from chatcore.transports.listener import http_served, open_listeners
+from chatcore.transports.listener import http_served
+from chatcore.transports.stream import open_listeners
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

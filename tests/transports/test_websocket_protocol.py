@@ -149,7 +149,7 @@ def test_noise_is_a_fault_or_waited_for_and_reads_the_same_however_it_is_cut(noi
 
 @given(st.text(max_size=300))
 def test_what_is_sent_can_be_read(text: str) -> None:
-    sent = message_frame(text)
+    sent = message_frame(text.encode(), text=True)
     header = 2 if len(text.encode()) < 126 else 4
     assert sent[0] == 0x81
     assert sent[header:].decode() == text

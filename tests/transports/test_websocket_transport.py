@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import attrs
 import pytest
@@ -15,7 +16,10 @@ from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, 
 from chatcore.limits import TokenBucket
 from chatcore.testing import in_virtual_time
 from chatcore.transports.asgi import LINGER_SECONDS
-from chatcore.transports.websocket import Stalled, WebSocketTransport, talking
+from chatcore.transports.base import send
+from chatcore.transports.vigil import Vigil
+from chatcore.transports.websocket import Stalled, WebSocketTransport
+from chatcore.transports.websocket_protocol import MessageReader
 
 PING, PONG = 20.0, 5.0
 
@@ -26,17 +30,27 @@ class Wire:
 
     stream: trio.StapledStream[MemorySendStream, MemoryReceiveStream]
     seconds: float = 0.0
+    room: float = float("inf")
+    sent: bytes = b""
     hung_up_at: float | None = None
+
+    def send_now(self, data: bytes) -> int:
+        if self.hung_up_at is not None:
+            raise trio.ClosedResourceError
+        took = min(len(data), 0 if self.seconds else int(min(self.room, len(data))))
+        self.room -= took
+        self.sent += data[:took]
+        return took
 
     async def send_all(self, data: bytes) -> None:
         with trio.move_on_after(10) as limit:
             await trio.sleep(self.seconds)
-            await self.stream.send_all(data)
+            self.sent += data
         if limit.cancelled_caught:
             raise Stalled
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self.stream.receive_some(max_bytes)
+    async def receive(self, max_bytes: int) -> bytes:
+        return bytes(await self.stream.receive_some(max_bytes))
 
     def hang_up(self) -> None:
         self.hung_up_at = trio.current_time()
@@ -57,10 +71,8 @@ class Peer:
     async def frames(self) -> list[tuple[Opcode, bytes]]:
         """What has come."""
         await wait_all_tasks_blocked()
-        data, found = b"", []
-        with trio.move_on_after(0.001):
-            while part := await self.stream.receive_some():
-                data += bytes(part)
+        data, found = self.wire.sent, []
+        self.wire.sent = b""
         while data:
             size = data[1] if data[1] < 126 else int.from_bytes(data[2:4], "big")
             begin = 2 if data[1] < 126 else 4
@@ -74,16 +86,14 @@ async def talk(
     rest: bytes = b"", *, per_second: float = 0.0, ping_seconds: float = PING
 ) -> AsyncIterator[tuple[WebSocketTransport, Peer]]:
     ours, theirs = memory_stream_pair()
-    wire = Wire(ours)
-    async with talking(
-        wire,
-        rest,
-        max_message_bytes=1000,
-        small=TokenBucket(per_second, 10),
-        ping_seconds=ping_seconds,
-        pong_timeout_seconds=PONG,
-    ) as transport:
-        yield transport, Peer(theirs, wire)
+    wire, vigil = Wire(ours), Vigil(ping_seconds, PONG)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(vigil.keep)
+        transport = WebSocketTransport(wire, MessageReader(1000), TokenBucket(per_second, 10))
+        transport.begin(rest)
+        with vigil.watch(transport):
+            yield transport, Peer(theirs, wire)
+        nursery.cancel_scope.cancel()
 
 
 @in_virtual_time
@@ -92,7 +102,7 @@ async def test_messages_go_both_ways_beginning_with_what_came_at_once() -> None:
         await peer.send(Opcode.TEXT, b"second")
         await peer.send(Opcode.BINARY)
         assert [await transport.receive() for _ in range(3)] == ["first", "second", b""]
-        await transport.send("Zoë")
+        await send(transport, "Zoë")
         assert await peer.frames() == [(Opcode.TEXT, "Zoë".encode())]
 
 
@@ -109,7 +119,7 @@ async def test_pings_are_answered_without_being_seen() -> None:
 async def test_a_ping_during_a_slow_send_is_answered_after_it_and_reading_goes_on() -> None:
     async with talk() as (transport, peer), trio.open_nursery() as nursery:
         peer.wire.seconds = 2
-        nursery.start_soon(transport.send, "slow")
+        nursery.start_soon(send, transport, "slow")
         await wait_all_tasks_blocked()
         for payload in (b"one", b"two"):
             await peer.send(Opcode.PING, payload)
@@ -130,7 +140,7 @@ async def test_a_peer_that_vanished_is_hung_up_on_within_interval_and_timeout() 
             await transport.receive()
         assert trio.current_time() == pytest.approx(7 + PING + PONG)
         with pytest.raises(TransportBroken):
-            await transport.send("x")
+            await send(transport, "x")
 
 
 @in_virtual_time
@@ -150,7 +160,7 @@ async def test_a_peer_that_only_reads_slowly_is_asked_between_frames_and_stays()
         nursery.start_soon(answer)
         nursery.start_soon(listen)
         while trio.current_time() < 10 * PING:
-            await transport.send("more")
+            await send(transport, "more")
         assert peer.wire.hung_up_at is None
         nursery.cancel_scope.cancel()
 
@@ -185,7 +195,7 @@ async def test_a_peer_that_leaves_is_seen_and_its_farewell_answered() -> None:
         with pytest.raises(TransportBroken):
             await transport.receive()
         with pytest.raises(TransportBroken):
-            await transport.send("x")
+            await send(transport, "x")
 
 
 @in_virtual_time
@@ -197,7 +207,7 @@ async def test_a_close_carries_code_and_reason_and_waits_for_the_answer() -> Non
         await peer.send(Opcode.CLOSE, Close(1012, "").serialize())
         await wait_all_tasks_blocked()
         assert not nursery.child_tasks
-        for call in (transport.receive(), transport.send("x")):
+        for call in (transport.receive(), send(transport, "x")):
             with pytest.raises(TransportClosed):
                 await call
         await transport.close(1000, "again")
@@ -216,7 +226,7 @@ async def test_a_peer_that_does_not_read_breaks_the_send_in_time() -> None:
     async with talk() as (transport, peer):
         peer.wire.seconds = float("inf")
         with pytest.raises(TransportStalled):
-            await transport.send("x")
+            await send(transport, "x")
         assert trio.current_time() == 10
         await transport.close(1000, "")
         assert trio.current_time() == 10
@@ -227,9 +237,9 @@ async def test_a_send_that_was_cancelled_is_the_last() -> None:
     async with talk() as (transport, peer):
         peer.wire.seconds = 2
         with trio.move_on_after(1):
-            await transport.send("half")
+            await send(transport, "half")
         with pytest.raises(TransportBroken):
-            await transport.send("x")
+            await send(transport, "x")
         assert peer.wire.hung_up_at == 1
 
 
@@ -263,8 +273,8 @@ async def test_a_flood_of_what_is_no_message_is_an_overrun(opcode: Opcode) -> No
 async def test_every_call_is_a_checkpoint() -> None:
     async with talk() as (transport, peer):
         await peer.send(Opcode.TEXT, b"x")
-        for call in (transport.receive, transport.send):
+        for call in (transport.receive, partial(send, transport, "x"), transport.flush):
             with trio.CancelScope() as cancelled:
                 cancelled.cancel()
-                await (call("x") if call == transport.send else call())  # type: ignore[call-arg]
+                await call()
             assert cancelled.cancelled_caught

@@ -19,7 +19,8 @@ from chatcore.protocol.run import ENDS, RunGrammar
 from chatcore.testing import Script
 from chatcore.testing.agents import Say, UseTool, Wait
 from chatcore.threads.service import ThreadService
-from chatcore.web.routes import EXPECTED, ROUTES
+from chatcore.web.requests import EXPECTED
+from chatcore.web.routes import ROUTES
 
 # --- threads and messages -------------------------------------------------------------------------------------------
 

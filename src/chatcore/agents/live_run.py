@@ -21,7 +21,6 @@ import trio
 from chatcore.agents.authenticity import Alarm, AnswerGuard
 from chatcore.agents.base import ToolCall
 from chatcore.agents.endings import Ending
-from chatcore.backoff import Backoff
 from chatcore.context import UserExecutionContext, require_context
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import AgentFailure, ErrorCode, StorageUnavailable
@@ -30,12 +29,10 @@ from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame, encode_utf8
 from chatcore.protocol.run import RunGrammar, first_seq
+from chatcore.store import RETRY
 from chatcore.threads.deltas import merged
 from chatcore.threads.model import RESERVED_AHEAD, StoredEvent
 from chatcore.threads.service import ThreadService
-
-RETRY = Backoff(first_seconds=0.5, factor=2.0, cap_seconds=10.0)
-"""How soon what could not be stored is stored again: at once after a blip, and no burden on a full disk."""
 
 UNSTORED_BYTES = 65_536
 """Of deltas that may wait for storage; their number is bounded by what is reserved."""

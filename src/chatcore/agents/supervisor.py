@@ -22,7 +22,7 @@ import trio
 
 from chatcore.agents.base import Agent
 from chatcore.agents.endings import Ending, cancellation, completion, failure
-from chatcore.agents.live_run import RETRY, LiveRun
+from chatcore.agents.live_run import LiveRun
 from chatcore.agents.pending import PendingRun
 from chatcore.agents.turns import Turns
 from chatcore.context import UserExecutionContext
@@ -32,6 +32,7 @@ from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.observability import Recorder, describe_error
 from chatcore.protocol import messages as m
 from chatcore.services import ReadyServices
+from chatcore.store import RETRY
 from chatcore.threads.model import ENDED_STATES, Accepted
 from chatcore.threads.service import ThreadService
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TypeAlias
 
 import attrs
@@ -18,8 +17,8 @@ Arrear: TypeAlias = Resume | str
 class Arrears:
     """A queue without a bound of its own: whoever takes requests bounds them, and the rest are threads watched."""
 
-    _items: deque[Arrear] = attrs.field(factory=deque)
-    _added: trio.Event = attrs.field(factory=trio.Event)
+    _items: list[Arrear] = attrs.field(factory=list)
+    _added: trio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._items)
@@ -27,11 +26,16 @@ class Arrears:
     def add(self, item: Arrear) -> None:
         """To be given after the others; never waits."""
         self._items.append(item)
-        self._added.set()
+        if self._added is not None:
+            self._added.set()
+
+    def pop(self) -> Arrear:
+        """The first one, of which there is one; nobody else gets it."""
+        return self._items.pop(0)
 
     async def next(self) -> Arrear:
         """The first one, once there is one; nobody else gets it."""
         while not self._items:
             self._added = trio.Event()
             await self._added.wait()
-        return self._items.popleft()
+        return self.pop()

@@ -48,21 +48,36 @@ class Replay:
         before = self.bridge.place(self.watcher, request.thread_id)
         watch = self.bridge.watch_anew(self.watcher, request.thread_id)
         try:
-            return await self._resume(request, watch)
-        except BaseException as error:
+            thread, complete = await self._begin(request, watch)
+        except BaseException as error:  # cancelled or a defect, too: a place that was not found holds events for ever
             self.bridge.forget(self.watcher, request.thread_id)
             if isinstance(error, StorageUnavailable):
                 self.bridge.restore(before)
             raise
+        await self._keep_word(watch, thread)
+        return complete
 
-    async def _resume(self, request: m.Resume, watch: Watch) -> bool:
+    async def _begin(self, request: m.Resume, watch: Watch) -> tuple[Thread, bool]:
+        """Find the place and announce it: all that can fail has been read before a word is said."""
         thread = await self._settled(watch)
         complete = request.epoch in (None, thread.epoch) and request.after_seq <= thread.last_seq
+        snapshot = None if complete else await self._snapshot(request.thread_id)
         await self.room()
         self._announce(request, thread, complete=complete)
-        watch.last_seq = request.after_seq if complete else await self._snapshot(request.thread_id)
-        await self._replay(watch, thread)
-        return complete
+        if snapshot is not None:
+            self.send(snapshot)
+        watch.last_seq = request.after_seq if snapshot is None else snapshot.seq
+        return thread, complete
+
+    async def _keep_word(self, watch: Watch, thread: Thread) -> None:
+        """Replay what was announced; what cannot be read now comes later, from where it stopped."""
+        try:
+            await self._replay(watch, thread)
+        except StorageUnavailable:
+            watch.lapse()
+        except BaseException:  # as above
+            self.bridge.forget(self.watcher, watch.thread_id)
+            raise
 
     async def catch_up(self, thread_id: str) -> None:
         """Give what the watcher missed of a thread while it was behind; nothing where it has missed nothing.
@@ -81,7 +96,7 @@ class Replay:
         except StorageUnavailable:
             watch.suspend()
             raise
-        except BaseException:
+        except BaseException:  # as in resume()
             self.bridge.forget(self.watcher, thread_id)
             raise
 
@@ -121,18 +136,14 @@ class Replay:
             )
         )
 
-    async def _snapshot(self, thread_id: str) -> int:
-        """The thread as it is now, all of one moment; the last event that it shows."""
+    async def _snapshot(self, thread_id: str) -> m.ThreadSnapshot:
+        """The thread as it is now, all of one moment."""
         thread, messages = await self.store.snapshot(self.user_id, thread_id)
-        await self.room()
-        self.send(
-            m.ThreadSnapshot(
-                timestamp=time.time(),
-                user_id=self.user_id,
-                thread_id=thread.thread_id,
-                epoch=thread.epoch,
-                seq=thread.last_seq,
-                messages=list(messages),
-            )
+        return m.ThreadSnapshot(
+            timestamp=time.time(),
+            user_id=self.user_id,
+            thread_id=thread.thread_id,
+            epoch=thread.epoch,
+            seq=thread.last_seq,
+            messages=list(messages),
         )
-        return thread.last_seq

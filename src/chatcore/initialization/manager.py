@@ -34,7 +34,7 @@ from chatcore.initialization.plan import Plan
 from chatcore.initialization.progress import Ledger, Snapshot, eta_seconds
 from chatcore.initialization.starter import Starter
 from chatcore.initialization.supervision import Loss, first_loss
-from chatcore.initialization.waiters import Waiters
+from chatcore.initialization.waiters import Cohort, Waiters
 from chatcore.observability import Recorder, describe_error
 from chatcore.services import ReadyServices, ServiceGraph, Users, seal_services, withdraw_services
 from chatcore.settings import Settings
@@ -124,8 +124,32 @@ class ServiceInitializationManager:
         if (refusal := self.refusal()) is not None:
             await trio.lowlevel.checkpoint()
             raise refusal
+        cohort = self.join()  # in this very step: what was true when it was called still is
+        try:
+            await cohort.settled.wait()
+        finally:
+            self.leave(cohort)
+        return self.outcome(cohort)
+
+    def join(self) -> Cohort:
+        """Wait with the others from now on, and have the services started if nobody has yet; then :meth:`leave`.
+
+        For who is told of changes, as :meth:`progress` does, and sees then whether its cohort is settled. Whether
+        there is any use in waiting, :meth:`refusal` says.
+        """
         self.request_start()
-        cohort = await self._waiters.outcome()  # joined in this very step: what was true when it was called still is
+        return self._waiters.join()
+
+    def leave(self, cohort: Cohort) -> None:
+        """Wait no more: the outcome is known, or is not wanted any more."""
+        self._waiters.leave(cohort)
+
+    def outcome(self, cohort: Cohort) -> ReadyServices:
+        """What a settled cohort waited for.
+
+        Raises:
+            InitializationFailed: there is none; one for each who asks.
+        """
         if cohort.ready is None:
             failure = cohort.failure or Failure(error_code=ErrorCode.SERVICE_INIT_FAILED)
             raise failure.for_one_caller(self._retry_after()) from failure.cause
@@ -153,6 +177,11 @@ class ServiceInitializationManager:
     def progress(self) -> Progress:
         """Snapshots, the current one first, then the latest after each change; endless."""
         return Progress(self._feed, self.snapshot)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+        return self._feed.version
 
     def snapshot(self) -> Snapshot:
         """The truth now."""

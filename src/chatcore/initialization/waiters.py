@@ -15,6 +15,7 @@ class Cohort:
     """The callers that wait for one outcome."""
 
     settled: trio.Event = attrs.field(factory=trio.Event)
+    count: int = 0
     ready: ReadyServices | None = None
     failure: Failure | None = None
 
@@ -26,33 +27,39 @@ class Waiters:
     """
 
     recorder: Recorder
-    count: int = attrs.field(default=0, init=False)
     _cohort: Cohort = attrs.field(factory=Cohort, init=False)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
 
-    async def outcome(self) -> Cohort:
-        """Wait for the current cohort's outcome. Leaving early, by cancellation, concerns nobody else."""
-        cohort = self._cohort
-        self._count(+1)
-        try:
-            await cohort.settled.wait()
-        finally:
-            self._count(-1)
-        return cohort
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return self._cohort.count
+
+    def join(self) -> Cohort:
+        """Wait for the current cohort's outcome, until :meth:`leave`."""
+        self._cohort.count += 1
+        self._changed_count()
+        return self._cohort
+
+    def leave(self, cohort: Cohort) -> None:
+        """Wait no more. Leaving before the outcome concerns nobody else."""
+        cohort.count -= 1
+        if cohort is self._cohort:
+            self._changed_count()
 
     def settle(self, *, ready: ReadyServices | None = None, failure: Failure | None = None) -> None:
         """Tell the current cohort what came of it."""
         cohort, self._cohort = self._cohort, Cohort()
         cohort.ready, cohort.failure = ready, failure
         cohort.settled.set()
+        self._changed_count()
 
     async def until(self, *, present: bool) -> None:
         """Return when somebody waits, or nobody does."""
         while (self.count > 0) is not present:
             await self._changed.wait()
 
-    def _count(self, step: int) -> None:
-        self.count += step
+    def _changed_count(self) -> None:
         self.recorder.waiting_changed(self.count)
         self._changed.set()
         self._changed = trio.Event()

@@ -34,7 +34,6 @@ from chatcore.protocol.messages import (
     Ready,
     Recovering,
     Resumed,
-    RunEvent,
     ThreadSnapshot,
 )
 
@@ -133,11 +132,12 @@ _CLOSING: Final = frozenset(str(code) for code in ErrorCode if CATALOGUE[code].c
 
 def kind_of(frame: AnyServerFrame) -> What:
     """What ``frame`` says. An error closes if the catalogue has a close code for it."""
-    if isinstance(frame, RunEvent):
-        return What.RUN_EVENT
+    what = _KINDS.get(type(frame))
+    if what is not None:
+        return what
     if isinstance(frame, Error):
         return What.CLOSING_ERROR if frame.error_code in _CLOSING else What.PASSING_ERROR
-    return _KINDS[type(frame)]
+    return What.RUN_EVENT
 
 
 @attrs.define

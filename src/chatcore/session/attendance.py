@@ -1,54 +1,61 @@
-"""How a connection follows the services: initializing, progress, ready, recovering, or the error that ends it."""
+"""How a connection follows the services: initializing, progress, ready, recovering, or the error that ends it.
+
+A connection that attends is no task: one task of the server, the usher, tells all of them of every change.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import attrs
 import trio
 
-from chatcore.agents.base import describe_agent
-from chatcore.agents.supervisor import RunPolicy
 from chatcore.errors import CloseCode, InitializationFailed
 from chatcore.initialization.lifecycle import State as ServicesState
 from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.initialization.progress import Snapshot
+from chatcore.initialization.waiters import Cohort
 from chatcore.protocol import messages as m
 from chatcore.protocol.connection import State
+from chatcore.protocol.shared import SharedFrame
 from chatcore.services import ReadyServices
+from chatcore.session.bulletin import Bulletin
 from chatcore.session.voice import Voice
-from chatcore.session.waiting import UNDER_WAY, progress_between
-from chatcore.settings import Settings
+from chatcore.session.waiting import UNDER_WAY
+
+Follow: TypeAlias = Callable[[Snapshot], None]
+"""Is told of the services after each change."""
+
+TOLD_AT_ONCE: Final = 50
+"""Connections that are told of a change before others have their turn: a few milliseconds."""
 
 
-@attrs.frozen(kw_only=True)
-class Introduction:
-    """What ``ready`` says of the server.
+@attrs.define(eq=False)
+class Usher:
+    """Tells everyone who attends of every change, one after another; whoever reads slowly gets the latest."""
 
-    Args:
-        instance_id: of this process.
-        agents: that clients may address.
-        limits: that hold for a connection.
-    """
+    manager: ServiceInitializationManager
+    bulletin: Bulletin
+    _present: dict[Follow, None] = attrs.field(factory=dict, init=False)
 
-    instance_id: str
-    agents: tuple[m.AgentInfo, ...]
-    limits: m.Limits
+    def enter(self, follow: Follow) -> None:
+        """Call ``follow`` after every change from now on."""
+        self._present[follow] = None
 
-    @classmethod
-    def of(
-        cls, instance_id: str, agents: Mapping[str, type[Any]], settings: Settings, policy: RunPolicy
-    ) -> Introduction:
-        """The introduction that these agents and limits make."""
-        infos = [m.AgentInfo(name=name, description=describe_agent(kind)) for name, kind in agents.items()]
-        limits = m.Limits(
-            max_message_bytes=settings.max_message_bytes,
-            max_frames_per_second=settings.max_frames_per_second,
-            max_messages_per_minute=settings.max_messages_per_minute,
-            max_pending_messages=policy.max_pending_messages,
-        )
-        return cls(instance_id=instance_id, agents=tuple(infos), limits=limits)
+    def leave(self, follow: Follow) -> None:
+        """Call it no more."""
+        self._present.pop(follow, None)
+
+    async def run(self) -> None:
+        """Do so for as long as the server runs."""
+        async for snapshot in self.manager.progress():
+            for number, follow in enumerate(tuple(self._present)):
+                if number % TOLD_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
+                    snapshot = self.bulletin.snapshot()  # noqa: PLW2901  it may have changed meanwhile
+                if follow in self._present:
+                    follow(snapshot)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -58,112 +65,106 @@ class Attendance:
     Args:
         voice: of the connection.
         manager: of the services.
-        introduction: for ``ready``.
+        bulletin: has the frames.
     """
 
     voice: Voice
     manager: ServiceInitializationManager
-    introduction: Introduction
-    greeted: trio.Event = attrs.field(factory=trio.Event, init=False)
-    """The first frame has been said."""
+    bulletin: Bulletin
+    _cohort: Cohort | None = attrs.field(default=None, init=False)
+    """With whom it waits; None while it does not."""
+    _ready: ReadyServices | None = attrs.field(default=None, init=False)
+    """The generation that it was told is up, None while it waits."""
     _told: Snapshot | None = attrs.field(default=None, init=False)
 
-    def _greet(self) -> None:
-        """The first frame: the truth now."""
+    def begin(self) -> None:
+        """Say the first frame, the truth now, and wait with the others where it is not ``ready``.
+
+        That is one step: an attempt that the greeting told of is the one that is waited for.
+        """
+        if self.voice.ending is not None:
+            return None
         if self.manager.ready is not None:
             return self._announce(self.manager.ready)
         refusal = self.manager.refusal()
         if refusal is not None:
             return self._refuse(refusal)
-        self.voice.say(
-            m.Initializing,
-            message="The services are starting",
-            progress=self.manager.snapshot().progress,
-            connection_id=str(self.voice.context.connection_id),
-            instance_id=self.introduction.instance_id,
-        )
+        snapshot = self.bulletin.snapshot()
+        return self._wait(snapshot, self.bulletin.initializing(snapshot))
 
-    async def follow(self) -> None:
-        """Tell what becomes of the services, for as long as the connection lasts.
+    def follow(self, snapshot: Snapshot) -> None:
+        """Tell what has become of the services since it was last told."""
+        if self.voice.ending is not None:
+            return
+        if self._cohort is not None and self._cohort.settled.is_set():
+            self._conclude(self._cohort, snapshot)
+        if self._ready is not None and self.manager.ready is not self._ready:
+            self._recover(snapshot)
+        elif self._cohort is not None and not self.voice.unwritten:
+            self._say(*self._news(snapshot))
 
-        The greeting and the wait begin in one step: an attempt that the greeting told of is the one that is waited for.
-        """
-        self._greet()
-        self.greeted.set()
-        while self.voice.ending is None:
-            ready = self.manager.ready or await self._wait()
-            if ready is not None:
-                self._announce(ready)
-                await self._until_lost(ready)
+    def end(self) -> None:
+        """Attend no more."""
+        if self._cohort is not None:
+            self.manager.leave(self._cohort)
+            self._cohort = None
 
-    async def _wait(self) -> ReadyServices | None:
-        """Wait with the others, told of the progress; None where the wait ended in the error that has been said."""
-        failure: InitializationFailed | None = None
-        ready: ReadyServices | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._tell_progress)
-            try:
-                ready = await self.manager.ensure_ready()
-            except InitializationFailed as error:
-                failure = error
-            nursery.cancel_scope.cancel()
-        if failure is not None:
-            self._refuse(failure)
-        else:
-            self._tell_rest()
-        return ready
+    def _wait(self, snapshot: Snapshot, *first: SharedFrame) -> None:
+        self._cohort = self.manager.join()
+        self._say(*first, *self._news(snapshot))
 
-    async def _tell_progress(self) -> None:
-        """Tell each change; a client that reads slowly gets the latest when it has read the last."""
-        async for snapshot in self.manager.progress():
-            if self._is_over(snapshot):
-                return  # the error that ends this wait is on its way; an attempt's progress never falls
-            if snapshot.state in (*UNDER_WAY, ServicesState.UNAVAILABLE):
-                self._tell(snapshot)
-                await self.voice.written()
-            else:
-                self._told = snapshot
+    def _conclude(self, cohort: Cohort, snapshot: Snapshot) -> None:
+        """The wait is over."""
+        self.end()
+        try:
+            ready = self.manager.outcome(cohort)
+        except InitializationFailed as failure:
+            return self._refuse(failure)
+        self._announce(ready, *self._rest(snapshot))
+
+    def _news(self, snapshot: Snapshot) -> list[SharedFrame]:
+        """What tells of a change, once."""
+        told = self._told
+        if told is not None and (told.version >= snapshot.version or self._is_over(snapshot)):
+            return []  # the error that ends this wait is on its way; an attempt's progress never falls
+        self._told = snapshot
+        if snapshot.state in (*UNDER_WAY, ServicesState.UNAVAILABLE):
+            return self.bulletin.progress(told, snapshot)
+        return []
 
     def _is_over(self, snapshot: Snapshot) -> bool:
         """Whether the attempt that this connection was told of has come to nothing."""
         return self._told is not None and self._told.state in UNDER_WAY and snapshot.state not in UNDER_WAY
 
-    def _tell_rest(self) -> None:
+    def _rest(self, snapshot: Snapshot) -> list[SharedFrame]:
         """The steps of the attempt that has succeeded which were too quick to be told one by one."""
         told, self._told = self._told, None
-        snapshot = self.manager.snapshot()
-        if told is not None and told.attempt in (0, snapshot.attempt):
-            self._say_progress([fields for fields in progress_between(told, snapshot) if fields["service"]])
+        if told is None or told.attempt not in (0, snapshot.attempt) or told.version >= snapshot.version:
+            return []
+        return self.bulletin.steps(told, snapshot)
 
-    def _tell(self, snapshot: Snapshot) -> None:
-        self._say_progress(progress_between(self._told, snapshot))
-        self._told = snapshot
-
-    def _say_progress(self, frames: Iterable[Mapping[str, Any]]) -> None:
-        for fields in frames:
-            self.voice.say(m.InitializationProgress, **fields)
-
-    def _announce(self, ready: ReadyServices) -> None:
+    def _announce(self, ready: ReadyServices, *before: SharedFrame) -> None:
         """Say ``ready``, once a generation."""
+        self._ready = ready
         if self.voice.state is not State.READY:
-            self.voice.say(
-                m.Ready,
-                message="Ready",
-                connection_id=str(self.voice.context.connection_id),
-                instance_id=self.introduction.instance_id,
-                generation=ready.generation,
-                agents=list(self.introduction.agents),
-                limits=self.introduction.limits,
-            )
+            self._say(*before, self.bulletin.ready(ready.generation))
 
-    async def _until_lost(self, ready: ReadyServices) -> None:
-        """Wait until this generation is over, and say so: also where the next one is up already."""
-        snapshot = self.manager.snapshot()
-        async for snapshot in self.manager.progress():  # noqa: B007  the last one is looked at below
-            if self.manager.ready is not ready:
-                break
-        if self.voice.ending is None and snapshot.state is not ServicesState.DRAINING:
+    def _say(self, *frames: SharedFrame) -> None:
+        if frames:
+            self.voice.say_shared(*frames)
+
+    def _recover(self, snapshot: Snapshot) -> None:
+        """This generation is over: say so, also where the next one is up already, and wait for it."""
+        self._ready = None
+        if snapshot.state is not ServicesState.DRAINING:
             self._say_recovering(snapshot)
+        refusal = self.manager.refusal()
+        if self.manager.ready is not None:
+            self._announce(self.manager.ready)
+        elif refusal is not None:
+            self._refuse(refusal)
+        else:
+            self._wait(snapshot)
 
     def _say_recovering(self, snapshot: Snapshot) -> None:
         lost = next((status for status in snapshot.services if status.name == snapshot.lost), None)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import attrs
@@ -39,7 +37,7 @@ class Connections:
     """The registry of open connections."""
 
     settings: Settings
-    _open: set[Drainable] = attrs.field(factory=set)
+    _open: dict[Drainable, UserRecord | None] = attrs.field(factory=dict)
     _users: dict[str, UserRecord] = attrs.field(factory=dict)
     _closed: trio.Event = attrs.field(factory=trio.Event)
     _reconnect_after_seconds: float | None = None
@@ -52,22 +50,23 @@ class Connections:
         """Whether no further connection is accepted."""
         return len(self._open) >= self.settings.max_connections
 
-    @contextmanager
-    def registered(self, connection: Drainable, user_id: str) -> Iterator[bool]:
-        """Count a connection within the block; yields whether its user may have it."""
+    def enter(self, connection: Drainable, user_id: str) -> bool:
+        """Count a connection, until it leaves; whether its user may have it."""
         user = self.user(user_id)
         allowed = user.connections < self.settings.max_connections_per_user
         user.connections += allowed  # one that is refused must not keep the next one out while it closes
-        self._open.add(connection)
+        self._open[connection] = user if allowed else None
         if self._reconnect_after_seconds is not None:
             connection.drain(self._reconnect_after_seconds)
-        try:
-            yield allowed
-        finally:
-            self._open.discard(connection)
-            self._closed.set()
-            self._closed = trio.Event()
-            user.connections -= allowed
+        return allowed
+
+    def leave(self, connection: Drainable) -> None:
+        """Count it no more."""
+        user = self._open.pop(connection)
+        if user is not None:
+            user.connections -= 1
+        self._closed.set()
+        self._closed = trio.Event()
 
     def user(self, user_id: str) -> UserRecord:
         """The record of a user, made where there is none."""

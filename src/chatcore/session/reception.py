@@ -25,6 +25,7 @@ from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import ClientFrameDecoder
+from chatcore.session.chores import Chore
 from chatcore.session.connections import Connections
 from chatcore.session.voice import Voice
 from chatcore.threads.service import ThreadService
@@ -73,10 +74,13 @@ class Reception:
     decoder: ClientFrameDecoder
     frames: TokenBucket
     _strikes: TokenBucket = attrs.field(factory=lambda: TokenBucket(STRIKES_BACK_PER_SECOND, STRIKES - 1), init=False)
-    _work: tuple[trio.MemorySendChannel[Work], trio.MemoryReceiveChannel[Work]] = attrs.field(
-        factory=lambda: trio.open_memory_channel["Work"](QUEUED_FRAMES), init=False
-    )
+    _work: list[Work] = attrs.field(factory=list, init=False)
     _queued_bytes: int = attrs.field(default=0, init=False)
+    _worker: Chore = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._worker = Chore(self.voice.hands, self._work_off)
+        self.voice.settler = Chore(self.voice.hands, self._settle_arrears)
 
     async def hear(self) -> None:
         """Take what the client sends, for as long as the connection lasts."""
@@ -91,19 +95,20 @@ class Reception:
                 return self.voice.end(None)
             await self._take(data)
 
-    async def work(self) -> None:
+    async def _work_off(self) -> None:
         """Do what was heard and needs the storage, in order; that a client leaves meanwhile is noticed all the same."""
-        async for frame, size in self._work[1]:
+        while self._work:
+            frame, size = self._work.pop(0)
             await self._refusable(self._do, frame)
             self._queued_bytes -= size
 
-    async def settle_arrears(self) -> None:
+    async def _settle_arrears(self) -> None:
         """Replay what was asked for and what was missed, one thread after another, each when there is room for it.
 
         ``resumed`` may be said once ``ready`` was: what was asked for before is done then.
         """
-        while True:
-            arrear = await self.voice.arrears.next()
+        while self.voice.arrears:
+            arrear = self.voice.arrears.pop()
             if isinstance(arrear, m.Resume):
                 await self._refusable(self._resume, arrear)
             else:
@@ -137,13 +142,11 @@ class Reception:
     async def _queue(self, frame: m.AnyClientFrame, size: int) -> None:
         if isinstance(frame, m.UserMessage):
             self.connections.take_message(self.voice.context.user_id, trio.current_time())
-        try:
-            if self._queued_bytes + size > 4 * self.decoder.max_bytes:
-                raise trio.WouldBlock
-            self._work[0].send_nowait((frame, size))
-        except trio.WouldBlock:
-            raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0) from None
+        if len(self._work) >= QUEUED_FRAMES or self._queued_bytes + size > 4 * self.decoder.max_bytes:
+            raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
+        self._work.append((frame, size))
         self._queued_bytes += size
+        self._worker.wake()
 
     async def _do(self, frame: m.AnyClientFrame) -> None:
         match frame:
@@ -163,7 +166,7 @@ class Reception:
     def _ask_for(self, frame: m.Resume) -> None:
         if len(self.voice.arrears) >= QUEUED_FRAMES:
             raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
-        self.voice.arrears.add(frame)
+        self.voice.owe(frame)
 
     async def _resume(self, frame: m.Resume) -> None:
         complete = await (await self._replay()).resume(frame)
@@ -174,7 +177,7 @@ class Reception:
             await (await self._replay()).catch_up(thread_id)
         except StorageUnavailable:
             await trio.sleep(AGAIN_SECONDS)
-            self.voice.arrears.add(thread_id)
+            self.voice.owe(thread_id)
         except RequestRefused as error:
             if error.error_code is not ErrorCode.THREAD_NOT_FOUND:  # it was deleted
                 self.voice.cut()  # it would miss what it was promised; it may come again and resume

@@ -1,7 +1,8 @@
 """A session: one accepted connection from its first frame to its close.
 
-Three tasks share it. One attends on the services (:mod:`.attendance`), one hears the client (:mod:`.reception`), one
-writes (:mod:`.voice`); whoever finds a reason to end says so to the voice, and what was said before is written first.
+It is one task, which hears the client (:mod:`.reception`). What it says is sent where it is said (:mod:`.voice`), and
+it is told of the services (:mod:`.attendance`); what has to wait, for a slow reader or for storage, has a task for as
+long (:mod:`.chores`). Whoever finds a reason to end says so to the voice, and what was said before is written first.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import CloseCode, ErrorCode
 from chatcore.initialization.manager import ServiceInitializationManager
+from chatcore.initialization.progress import Snapshot
 from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder, describe_error
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import ClientFrameDecoder
-from chatcore.session.attendance import Attendance, Introduction
+from chatcore.session.attendance import Attendance, Usher
+from chatcore.session.bulletin import Bulletin
+from chatcore.session.chores import Work
 from chatcore.session.connections import Connections
 from chatcore.session.reception import Reception
 from chatcore.session.voice import Voice
@@ -45,7 +49,8 @@ class SessionParts:
     store: Callable[[], Awaitable[ThreadService]]
     connections: Connections
     recorder: Recorder
-    introduction: Introduction
+    bulletin: Bulletin
+    usher: Usher
 
 
 @attrs.define(eq=False)
@@ -68,20 +73,23 @@ class Session:
 
     async def run(self) -> None:
         """Serve the connection until it ends; returns when it is closed."""
-        with self.parts.connections.registered(self, self.voice.context.user_id) as allowed:
-            try:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self.voice.write)
-                    nursery.start_soon(self._converse if allowed else self._refuse)
+        connections = self.parts.connections
+        allowed = connections.enter(self, self.voice.context.user_id)
+        try:
+            async with trio.open_nursery() as nursery:
+                self.voice.hands.start = lambda work: nursery.start_soon(self._guarded, work)
+                if math.isfinite(self.ends_at):
                     nursery.start_soon(self._expire)
-                    await self.voice.ended.wait()
-                    with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
-                        await self.voice.written()
-                    nursery.cancel_scope.cancel()
-            finally:
-                self.parts.bridge.leave(self.voice)
-                await self._close()
-                self.voice.silence()
+                with self.voice.life:
+                    if self._begin(allowed=allowed):
+                        await self._guarded(self.reception.hear)
+                with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
+                    await self.voice.written()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._leave()
+            await self._close()
+            connections.leave(self)
 
     @property
     def state(self) -> str:
@@ -94,19 +102,43 @@ class Session:
         self.voice.say(m.Draining, message=message, reconnect_after_seconds=reconnect_after_seconds)
         self.voice.end(CloseCode.SERVICE_RESTART, "Draining")
 
-    async def _converse(self) -> None:
+    def _begin(self, *, allowed: bool) -> bool:
+        """Say the first frame; whether anything is to follow it."""
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.attendance.follow)
-                await self.attendance.greeted.wait()
-                nursery.start_soon(self.reception.hear)
-                nursery.start_soon(self.reception.work)
-                nursery.start_soon(self.reception.settle_arrears)
-        except Exception as error:  # a defect of this server must end this connection only
-            self.parts.recorder.log("session_failed", **describe_error(error))
-            self.voice.end(CloseCode.SERVER_FAULT, "Internal error")
+            if not allowed:
+                self._refuse()
+            else:
+                self.attendance.begin()
+                self.parts.usher.enter(self._follow)
+        except Exception as error:
+            self._fail(error)
+        return self.voice.ending is None
 
-    async def _refuse(self) -> None:
+    def _leave(self) -> None:
+        """Hear of nothing any more."""
+        self.voice.hands.start = None
+        self.parts.usher.leave(self._follow)
+        self.attendance.end()
+        self.parts.bridge.leave(self.voice)
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        try:
+            self.attendance.follow(snapshot)
+        except Exception as error:
+            self._fail(error)
+
+    async def _guarded(self, work: Work) -> None:
+        try:
+            await work()
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """A defect of this server must end this connection only."""
+        self.parts.recorder.log("session_failed", **describe_error(error))
+        self.voice.end(CloseCode.SERVER_FAULT, "Internal error")
+
+    def _refuse(self) -> None:
         code = ErrorCode.CONNECTION_LIMIT
         self.voice.say_error(code)
         self.voice.end(CloseCode.POLICY_VIOLATION, code.meaning.message)
@@ -122,20 +154,22 @@ class Session:
         """Close, also when the server around this session was cancelled, as a plain Hypercorn does on SIGTERM."""
         with trio.CancelScope(shield=True):
             if self.voice.ending is None:
-                self.drain(reconnect_after_seconds=FLUSH_SECONDS)
-                await self._write_rest()
+                await self._say_goodbye()
             ending = self.voice.ending
             assert ending is not None  # noqa: S101  drain() has set one
             self.parts.recorder.connection_ended(ending.outcome)
             if ending.code is not None:
                 await self.voice.transport.close(ending.code, ending.reason)
+        self.voice.silence()
 
-    async def _write_rest(self) -> None:
+    async def _say_goodbye(self) -> None:
         with trio.move_on_after(FLUSH_SECONDS):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.voice.write)
+                self.voice.hands.start = lambda work: nursery.start_soon(self._guarded, work)
+                self.drain(reconnect_after_seconds=FLUSH_SECONDS)
+                if self.voice.unwritten:
+                    self.voice.writer.wake()
                 await self.voice.written()
-                nursery.cancel_scope.cancel()
 
 
 def open_session(
@@ -164,6 +198,6 @@ def open_session(
         decoder=ClientFrameDecoder(settings.max_message_bytes),
         frames=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
     )
-    attendance = Attendance(voice=voice, manager=parts.manager, introduction=parts.introduction)
+    attendance = Attendance(voice=voice, manager=parts.manager, bulletin=parts.bulletin)
     ends_at = trio.current_time() + (expires_at - time.time())
     return Session(voice, attendance, reception, parts, ends_at)

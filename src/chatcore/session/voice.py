@@ -1,4 +1,7 @@
-"""What a connection says: every frame passes one table, waits in one bounded outbox and is written by one task."""
+"""What a connection says: every frame passes one table, and is sent the moment it is said where that takes no waiting.
+
+What has to wait does so in one bounded outbox, and is written by a task that is there for as long as something waits.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ import attrs
 import trio
 
 from chatcore.context import UserExecutionContext, require_context
-from chatcore.delivery.arrears import Arrears
+from chatcore.delivery.arrears import Arrear, Arrears
 from chatcore.delivery.outbox import Outbox
 from chatcore.errors import CloseCode, ErrorCode, TransportError, TransportStalled
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode_utf8
 from chatcore.protocol.connection import TRANSITIONS, Conversation, State, What
+from chatcore.protocol.shared import Owner, SharedFrame
+from chatcore.session.chores import Chore, Hands
 from chatcore.threads.model import StoredEvent
 from chatcore.transports.base import Transport
 
@@ -37,7 +42,7 @@ class Ending:
         return str(int(self.code)) if self.code is not None else "gone"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class Voice:
     """The outgoing half of one connection; a :class:`~chatcore.delivery.bridge.Watcher` of threads.
 
@@ -45,6 +50,7 @@ class Voice:
         context: whose connection it is.
         transport: where frames go.
         recorder: hears of states and deliveries.
+        hands: write what has to wait.
         max_bytes: what may wait unwritten; a client that leaves more unread is cut (4413). Events of runs take half of
             it at most: what comes then is read from the log when there is room.
     """
@@ -55,16 +61,25 @@ class Voice:
     transport: Transport
     recorder: Recorder
     max_bytes: int
+    hands: Hands = attrs.field(factory=Hands)
     ending: Ending | None = attrs.field(default=None, init=False)
-    ended: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _conversation: Conversation = attrs.field(factory=Conversation, init=False)
+    life: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    """Cancelled when it ends."""
     arrears: Arrears = attrs.field(factory=Arrears, init=False)
     """What it is still to be given from the log."""
+    settler: Chore | None = attrs.field(default=None, init=False)
+    """Gives it that."""
+    _conversation: Conversation = attrs.field(factory=Conversation, init=False)
     _outbox: Outbox = attrs.field(init=False)
+    writer: Chore = attrs.field(init=False)
+    _owner: Owner = attrs.field(init=False)
+    _waits_since: float = attrs.field(default=0.0, init=False)
     _counted: State | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._outbox = Outbox(max_bytes=self.max_bytes)
+        self.writer = Chore(self.hands, self._write)
+        self._owner = Owner.of(self.context.user_id, self.context.connection_id)
 
     @property
     def state(self) -> State:
@@ -87,9 +102,15 @@ class Voice:
     def say_frame(self, frame: m.AnyServerFrame) -> None:
         """Say a frame that is made already."""
         if self.ending is None:
-            self._count(self._conversation.advance(frame))
+            self._advance(frame)
             self._put(encode_utf8(frame))
-            self._outbox.wake()  # what could not be said before may be allowed now
+
+    def say_shared(self, *frames: SharedFrame) -> None:
+        """Say frames that are said to many, together."""
+        if self.ending is None:
+            for shared in frames:
+                self._advance(shared.frame)
+            self._put(*(shared.text_for(self._owner) for shared in frames))
 
     def say_error(
         self,
@@ -122,25 +143,24 @@ class Voice:
 
     def fall_behind(self, thread_id: str) -> None:
         """Events of this thread were passed over."""
-        self.arrears.add(thread_id)
+        self.owe(thread_id)
+
+    def owe(self, arrear: Arrear) -> None:
+        """Have it given this from the log."""
+        self.arrears.add(arrear)
+        if self.settler is not None:
+            self.settler.wake()
 
     def end(self, code: CloseCode | None, reason: str = "") -> None:
         """End the connection after what has been said is written. The first reason counts."""
         if self.ending is None:
             self.ending = Ending(code, reason)
-            self.ended.set()
+            self.life.cancel()
 
-    async def write(self) -> None:
-        """Write what is said, for as long as the connection lasts."""
-        try:
-            while True:
-                frame, put_at = await self._outbox.take()
-                await self.transport.send(frame.decode())
-                self.recorder.delivered(trio.current_time() - put_at)
-        except TransportStalled:
-            self.cut()
-        except TransportError:
-            self.end(None)
+    @property
+    def unwritten(self) -> bool:
+        """Whether something that was said waits to be written."""
+        return not self._outbox.empty
 
     async def written(self) -> None:
         """Return when everything that was said has been written."""
@@ -162,16 +182,51 @@ class Voice:
         """The connection is over; it is counted nowhere any more."""
         self._count(None)
 
-    def _put(self, frame: bytes) -> None:
-        self._outbox.put(frame, trio.current_time())
+    def _put(self, *frames: bytes) -> None:
+        if self._outbox.empty:
+            return self._send(*frames)
+        for frame in frames:
+            self._outbox.put(frame, trio.current_time())
         if self._outbox.overflowed:
             self.cut()
+
+    def _send(self, *frames: bytes) -> None:
+        """Send at once; what has to wait is the writer's."""
+        try:
+            if self.transport.offer(*frames):
+                return self.recorder.delivered(0.0)
+        except TransportError:
+            return self.end(None)
+        self._waits_since = trio.current_time()
+        self._outbox.begin()
+        self.writer.wake()
+
+    async def _write(self) -> None:
+        """Write what has to wait."""
+        put_at = self._waits_since
+        try:
+            while True:
+                await self.transport.flush()
+                self.recorder.delivered(trio.current_time() - put_at)
+                taken = self._outbox.pop()
+                if taken is None:
+                    return
+                frame, put_at = taken
+                self.transport.offer(frame)
+        except TransportStalled:
+            self.cut()
+        except TransportError:
+            self.end(None)
 
     def cut(self) -> None:
         """End the connection of a client that is too far behind; it may come again and resume."""
         if self.ending is None:
             self.recorder.slow_consumer()
             self.end(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
+
+    def _advance(self, frame: m.AnyServerFrame) -> None:
+        self._count(self._conversation.advance(frame))
+        self._outbox.wake()  # what could not be said before may be allowed now
 
     def _count(self, state: State | None) -> None:
         if state is not self._counted:

@@ -17,8 +17,9 @@ from chatcore.errors import TransportError, TransportViolated
 from chatcore.logs import LogRecorder, logger_for
 from chatcore.settings import Settings
 from chatcore.transports.asgi import ACCEPT, Message, Receive, Send, respond
-from chatcore.transports.base import Transport
-from chatcore.transports.listener import http_served, open_listeners
+from chatcore.transports.base import Transport, send
+from chatcore.transports.listener import http_served
+from chatcore.transports.stream import open_listeners
 
 MESSAGE_BYTES = 32 * 1024 * 1024
 """Conformance tools send messages of 16 MiB."""
@@ -29,14 +30,14 @@ async def echo(scope: Message, receive: Receive, send: Send) -> None:
     if scope["type"] != "websocket":
         return await respond(send, 426, {"upgrade": "websocket"}, b"")
     await receive()
-    async with scope["extensions"][ACCEPT](subprotocol=None, max_message_bytes=MESSAGE_BYTES) as transport:
-        await _talk_back(transport)
+    accept = scope["extensions"][ACCEPT]
+    await accept(subprotocol=None, max_message_bytes=MESSAGE_BYTES, converse=_talk_back)
 
 
 async def _talk_back(transport: Transport) -> None:
     try:
         while True:
-            await transport.send(await transport.receive())
+            await send(transport, await transport.receive())
     except TransportViolated as fault:
         await transport.close(fault.code, fault.reason)
     except TransportError:

@@ -21,13 +21,13 @@ from sqlalchemy import Engine
 from sqlalchemy.engine.interfaces import DBAPIModule
 from sqlalchemy.exc import DBAPIError
 
+from chatcore.addresses import database_path
 from chatcore.errors import ConfigurationError, StorageUnavailable
 from chatcore.threads.commands import Commands
 from chatcore.threads.queries import Queries
 from chatcore.threads.sqlite import (
     COMPACT_BYTES,
     create_sqlite_engine,
-    database_path,
     erase_deleted,
     is_marked,
     opening,
@@ -161,7 +161,7 @@ def open_database(database_url: str, *, readers: int, alone: bool = False) -> Da
     try:
         _migrate(database._writer, path)
         database.erase(compact_bytes=0)  # the log of a process that was killed; a start does not wait for more
-    except BaseException:
+    except BaseException:  # whatever ended it: what was opened is closed
         database.close()
         raise
     return database

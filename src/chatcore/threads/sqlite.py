@@ -19,8 +19,6 @@ from sqlalchemy.pool import QueuePool
 
 from chatcore.errors import ConfigurationError, StorageUnavailable
 
-SCHEME: Final = "sqlite:///"
-
 LEAST_VERSION: Final = (3, 35)
 """The first that has RETURNING, of 2021."""
 
@@ -33,7 +31,7 @@ PRAGMAS: Final = (
 )
 
 COMPACT_BYTES: Final = 32 * 1024 * 1024
-"""The largest database that is written anew while it is served: measured, 12 ms a megabyte, while all writes wait."""
+"""The largest database that is written anew while it is served: all writes wait, under a second on an ordinary disk."""
 
 MARK_DELETED: Final = text("PRAGMA user_version = 1")
 """Remembers that copies of what was deleted may be left. It is in the file's header, and part of a transaction."""
@@ -55,27 +53,6 @@ _LASTING: Final = {  # SQLite's result codes, https://www.sqlite.org/rescode.htm
     11: "is damaged",  # SQLITE_CORRUPT
     26: "is not an SQLite database",  # SQLITE_NOTADB
 }
-
-
-def database_path(database_url: str) -> Path:
-    """The file that ``database_url`` names.
-
-    Raises:
-        ConfigurationError: when it is not ``sqlite:///PATH``; its text holds no part of the URL but the scheme.
-    """
-    scheme, separator, _ = database_url.partition("://")
-    path = database_url.removeprefix(SCHEME)
-    if not separator:
-        problem = "is not a URL"
-    elif scheme != "sqlite":
-        problem = f"{scheme}:// is not served in this version"
-    elif path == database_url or not path.strip("/") or path == ":memory:":
-        problem = "names no file"
-    elif "?" in path or "\0" in path:
-        problem = "has parameters, and takes none"
-    else:
-        return Path(path)
-    raise ConfigurationError("database_url", problem, f"it must be {SCHEME}PATH, such as {SCHEME}chatcore.db")
 
 
 def require_version() -> None:

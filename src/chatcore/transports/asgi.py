@@ -18,14 +18,18 @@ import attrs
 import trio
 
 from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun
+from chatcore.transports.base import Transport
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+Converse: TypeAlias = Callable[[Transport], Awaitable[None]]
+"""Serves one accepted WebSocket until it ends."""
+
 ACCEPT = "chatcore.accept"
-"""The extension of a WebSocket's scope under which a listener of ours offers its own transport: called with
-``subprotocol`` and ``max_message_bytes``, it accepts, as :func:`accept_websocket` does."""
+"""The extension of a WebSocket's scope under which a listener of ours offers its own transport: called as
+:func:`converse_over_asgi` is, from ``subprotocol`` on, it accepts, and has the conversation after the call."""
 
 INBOX_FRAMES = 512
 """More than the burst that the frame limit allows (400), so that a client within its limits never fills it."""
@@ -47,6 +51,7 @@ class AsgiTransport:
     _gone: trio.Event = attrs.field(factory=trio.Event)
     _closed: bool = False
     _overrun: bool = False
+    _unsent: list[Message] = attrs.field(factory=list)
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -63,15 +68,24 @@ class AsgiTransport:
         self._held_bytes -= len(frame)
         return frame
 
-    async def send(self, message: str | bytes) -> None:
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
+        """See :class:`~chatcore.transports.base.Transport`. ASGI has no way to send without waiting."""
+        self._check()
+        contents = ({"text": payload.decode()} if text else {"bytes": payload} for payload in payloads)
+        self._unsent += [{"type": "websocket.send"} | content for content in contents]
+        return False
+
+    async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
+        self._check()
+        while self._unsent:
+            await self._send(self._unsent.pop(0))
+            self._check()
+
+    def _check(self) -> None:
         if self._closed:
             raise TransportClosed
-        if self._gone.is_set():
-            raise TransportBroken
-        kind = "text" if isinstance(message, str) else "bytes"
-        await self._send({"type": "websocket.send", kind: message})
         if self._gone.is_set():
             raise TransportBroken
 
@@ -130,6 +144,15 @@ async def accept_websocket(
         nursery.start_soon(transport.listen, receive)
         yield transport
         nursery.cancel_scope.cancel()
+
+
+async def converse_over_asgi(
+    receive: Receive, send: Send, *, subprotocol: str | None, max_message_bytes: int, converse: Converse
+) -> None:
+    """Accept a WebSocket, as :func:`accept_websocket` does, and serve it."""
+    accepted = accept_websocket(receive, send, subprotocol=subprotocol, max_message_bytes=max_message_bytes)
+    async with accepted as transport:
+        await converse(transport)
 
 
 LIVE = b'{"status":"live"}'

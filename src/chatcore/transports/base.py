@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import trio
+
 
 class Transport(Protocol):
     """Carries frames both ways.
 
     * ``receive`` never stops reading the connection: what is not asked for is kept, up to a bound, so that a
       disconnect is seen in every state (guarantees.md, 30).
-    * ``send`` is a checkpoint and has a deadline; a send that did not finish is final: the transport is broken
-      (guarantees.md, 29 and 31).
+    * A frame is on its way the moment it is offered, where that takes no waiting. What has to wait is sent by whoever
+      flushes, with a deadline; a flush that did not finish is final: the transport is broken (guarantees.md, 29, 31).
     """
 
     async def receive(self) -> str | bytes:
@@ -24,13 +26,41 @@ class Transport(Protocol):
             TransportClosed: this side closed it.
         """
 
-    async def send(self, message: str | bytes) -> None:
-        """Send a frame: ``str`` as text, ``bytes`` as binary.
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
+        """Take frames and send them, together, as far as that takes no waiting.
+
+        Args:
+            payloads: of one frame each; of a text frame its UTF-8.
+            text: whether they are text frames.
+
+        Returns:
+            whether all was sent; else :meth:`flush` sends the rest, and nothing is to be offered before it has.
 
         Raises:
-            TransportBroken: the other side is gone or did not read in time.
+            TransportBroken: the other side is gone.
+            TransportClosed: this side closed it.
+        """
+
+    async def flush(self) -> None:
+        """Send what was taken and not sent; a checkpoint.
+
+        Raises:
+            TransportBroken: the other side is gone.
+            TransportStalled: it did not read in time.
             TransportClosed: this side closed it.
         """
 
     async def close(self, code: int, reason: str) -> None:
         """Close with this code and reason, and wait a moment for the other side's close frame. Never raises."""
+
+
+async def send(transport: Transport, message: str | bytes) -> None:
+    """Send a frame, ``str`` as text and ``bytes`` as binary, and return when it is sent; a checkpoint.
+
+    Raises:
+        TransportBroken, TransportStalled, TransportClosed: as :meth:`Transport.offer` and :meth:`Transport.flush`.
+    """
+    await trio.lowlevel.checkpoint()  # first, so that a loop of sends to a peer that is gone freezes nothing
+    payload = message.encode() if isinstance(message, str) else message
+    if not transport.offer(payload, text=isinstance(message, str)):
+        await transport.flush()

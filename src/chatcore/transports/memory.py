@@ -27,6 +27,7 @@ class MemoryTransport:
     _outgoing: trio.MemorySendChannel[str | bytes]
     send_seconds: float = 10.0
     closed: Closed | None = None
+    _unsent: list[str | bytes] = attrs.field(factory=list)
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -37,16 +38,35 @@ class MemoryTransport:
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise TransportBroken from None
 
-    async def send(self, message: str | bytes) -> None:
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        if self.closed is not None:
+            raise TransportClosed
+        self._unsent += [payload.decode() if text else payload for payload in payloads]
+        try:
+            while self._unsent:
+                self._outgoing.send_nowait(self._unsent[0])
+                del self._unsent[0]
+        except trio.BrokenResourceError:
+            raise TransportBroken from None
+        except trio.WouldBlock:
+            return False
+        return True
+
+    async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         if self.closed is not None:
             raise TransportClosed
         try:
-            with trio.move_on_after(self.send_seconds) as limit:
-                await self._outgoing.send(message)
+            while self._unsent:
+                await self._send(self._unsent.pop(0))
         except trio.BrokenResourceError:
             raise TransportBroken from None
+
+    async def _send(self, message: str | bytes) -> None:
+        with trio.move_on_after(self.send_seconds) as limit:
+            await self._outgoing.send(message)
         if limit.cancelled_caught:
             raise TransportStalled
 

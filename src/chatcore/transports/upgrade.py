@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -13,11 +11,11 @@ import trio
 
 from chatcore.limits import TokenBucket
 from chatcore.settings import Settings
-from chatcore.transports.asgi import ACCEPT, Message
-from chatcore.transports.base import Transport
+from chatcore.transports.asgi import ACCEPT, Converse, Message
 from chatcore.transports.http_head import Head
-from chatcore.transports.websocket import Stream, talking
-from chatcore.transports.websocket_protocol import accept_key, switching_protocols
+from chatcore.transports.vigil import Vigil
+from chatcore.transports.websocket import Stream, WebSocketTransport
+from chatcore.transports.websocket_protocol import MessageReader, accept_key, switching_protocols
 
 NO_CLOSE_FRAME = 1006
 """RFC 6455, section 7.1.5."""
@@ -30,8 +28,10 @@ class Connected(Stream, Protocol):
         """Return when the other side has left, as far as that can be told without reading."""
 
 
-async def serve_websocket(stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings) -> None:
-    """Have the application accept or refuse a WebSocket, and serve it.
+async def upgraded(
+    stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings, vigil: Vigil
+) -> Conversation | None:
+    """Have the application accept or refuse a WebSocket.
 
     Args:
         stream: the connection.
@@ -39,12 +39,42 @@ async def serve_websocket(stream: Connected, head: Head, rest: bytes, app: Any, 
         rest: what came after it.
         app: the ASGI application.
         settings: its limits.
+        vigil: watches the peer.
+
+    Returns:
+        the conversation that was accepted, to be had when nothing of the request is held any more: it may be long, and
+        there may be thousands; None where it was refused.
 
     Raises:
         BadRequest: the handshake is malformed.
     """
-    upgrade = Upgrade(stream, accept_key(head), rest, settings)
+    upgrade = Upgrade(stream, accept_key(head))
     await app(_scope(head, stream) | {"extensions": {ACCEPT: upgrade.accept}}, upgrade.connect, upgrade.refuse)
+    if upgrade.accepted is None:
+        return None
+    converse, max_message_bytes = upgrade.accepted
+    return Conversation(stream, rest, settings, vigil, max_message_bytes, converse)
+
+
+@attrs.frozen(eq=False)
+class Conversation:
+    """An accepted WebSocket before its first frame."""
+
+    _stream: Stream
+    _rest: bytes
+    _settings: Settings
+    _vigil: Vigil
+    _max_message_bytes: int
+    _converse: Converse
+
+    async def have(self) -> None:
+        """Serve it until it ends."""
+        limit = self._settings.max_frames_per_second
+        reader, small = MessageReader(self._max_message_bytes), TokenBucket(limit, 4 * limit)
+        transport = WebSocketTransport(self._stream, reader, small)
+        transport.begin(self._rest)
+        with self._vigil.watch(transport):
+            await self._converse(transport)
 
 
 @attrs.define(eq=False)
@@ -53,8 +83,7 @@ class Upgrade:
 
     _stream: Connected
     _key: bytes
-    _rest: bytes
-    _settings: Settings
+    accepted: tuple[Converse, int] | None = None
     _head: bytes = b""
     _told: bool = False
 
@@ -74,20 +103,13 @@ class Upgrade:
         else:
             await self._stream.send_all(self._head + message["body"])
 
-    @asynccontextmanager
-    async def accept(self, *, subprotocol: str | None, max_message_bytes: int) -> AsyncIterator[Transport]:
-        """Accept the handshake."""
-        settings = self._settings
-        await self._stream.send_all(switching_protocols(self._key, subprotocol))
-        async with talking(
-            self._stream,
-            self._rest,
-            max_message_bytes=max_message_bytes,
-            small=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
-            ping_seconds=settings.ping_seconds,
-            pong_timeout_seconds=settings.pong_timeout_seconds,
-        ) as transport:
-            yield transport
+    async def accept(self, *, subprotocol: str | None, max_message_bytes: int, converse: Converse) -> None:
+        """Accept the handshake; the conversation begins when the application has returned."""
+        answer = switching_protocols(self._key, subprotocol)
+        sent = self._stream.send_now(answer)
+        if sent < len(answer):
+            await self._stream.send_all(answer[sent:])
+        self.accepted = converse, max_message_bytes
 
 
 def plain_answer(status: int, detail: str) -> bytes:

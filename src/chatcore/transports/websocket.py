@@ -1,15 +1,14 @@
 """The transport that carries ``/ws`` in ``chatcore serve``: WebSocket frames on a socket of our own.
 
-Everything that comes is read by whoever receives, so nothing lies between the session and the socket: no task, no
-queue. Sends have a deadline in the stream underneath (:class:`~.listener.BoundedStream`). A peer that is quiet is asked
-whether it is there, and hung up on when it does not answer in time.
+Everything that comes is read by whoever receives, and a frame is sent where it is offered, so nothing lies between the
+session and the socket: no task, no queue. What has to wait has a deadline in the stream underneath
+(:class:`~.stream.BoundedStream`). Whether a quiet peer is there is asked by the :mod:`.vigil`.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Protocol
 
 import attrs
@@ -44,16 +43,28 @@ class Stalled(trio.BrokenResourceError):
 class Stream(Protocol):
     """What bytes come and go through."""
 
+    def send_now(self, data: bytes) -> int:
+        """Send what can be sent without waiting; how many bytes that was.
+
+        Raises:
+            trio.BrokenResourceError: the peer is gone.
+        """
+
     async def send_all(self, data: bytes) -> None:
-        """Send everything, within a deadline.
+        """Send everything, within a deadline; a checkpoint.
 
         Raises:
             Stalled: the peer did not take it in time.
             trio.BrokenResourceError: the peer is gone.
         """
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """What has come; nothing at the end."""
+    async def receive(self, max_bytes: int) -> bytes:
+        """What has come; nothing at the end.
+
+        Raises:
+            trio.BrokenResourceError: the connection was lost.
+            trio.ClosedResourceError: it was hung up on.
+        """
 
     def hang_up(self) -> None:
         """Close the socket under whoever uses it."""
@@ -61,7 +72,7 @@ class Stream(Protocol):
 
 @attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class WebSocketTransport:
-    """One accepted WebSocket; a :class:`~chatcore.transports.base.Transport`. Made by :func:`talking`.
+    """One WebSocket whose handshake is over; a :class:`~chatcore.transports.base.Transport`.
 
     Args:
         stream: carries its bytes.
@@ -72,18 +83,21 @@ class WebSocketTransport:
     _stream: Stream
     _reader: MessageReader
     _small: TokenBucket
-    _inbox: deque[Incoming] = attrs.field(factory=deque)
-    _fault: TransportViolated | None = None
-    _broken: bool = False
-    _closed: bool = False
-    _heard_at: float = attrs.field(factory=trio.current_time)
-    _sending: trio.Lock = attrs.field(factory=trio.Lock)
-    _pong: bytes | None = None
+    heard_at: float = attrs.field(factory=trio.current_time, init=False)
+    """When something came last."""
+    _inbox: Iterator[Incoming] = attrs.field(factory=lambda: iter(()), init=False)
+    """What has been read, understood as it is asked for."""
+    _fault: TransportViolated | None = attrs.field(default=None, init=False)
+    _broken: bool = attrs.field(default=False, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
+    _unsent: bytes = attrs.field(default=b"", init=False)
+    _flushing: trio.Lock | None = attrs.field(default=None, init=False)
+    _pong: bytes | None = attrs.field(default=None, init=False)
 
     def begin(self, rest: bytes) -> None:
         """Take what came right after the handshake."""
         if rest:
-            self._inbox.extend(self._understood(rest))
+            self._inbox = self._understood(rest)
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`.
@@ -91,22 +105,30 @@ class WebSocketTransport:
         Raises:
             TransportViolated: with the code to close with.
         """
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn after each read, which waits
         while True:
-            while self._inbox and not self._closed:
-                item = self._inbox.popleft()
-                if isinstance(item, str | bytes):
-                    return item
-                await self._heed(item)
+            if not self._closed:
+                for item in self._inbox:
+                    if isinstance(item, str | bytes):
+                        return item
+                    await self._heed(item)
             self._check()
             if self._fault is not None:
                 raise self._fault
             await self._read()
 
-    async def send(self, message: str | bytes) -> None:
+    def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
         self._check()
-        await self._send(message_frame(message))
+        if len(payloads) == 1:
+            return self._put(message_frame(payloads[0], text=text))
+        return self._put(b"".join(message_frame(payload, text=text) for payload in payloads))
+
+    async def flush(self) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        if self._closed:
+            raise TransportClosed
+        await self._flush()
 
     async def close(self, code: int, reason: str) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -115,21 +137,22 @@ class WebSocketTransport:
             return
         self._closed = True
         with trio.move_on_after(LINGER_SECONDS), suppress(TransportBroken):
-            await self._send(close_frame(int(code), reason))
+            await self._answer(close_frame(int(code), reason))
             await self._linger()
 
-    async def keep_alive(self, ping_seconds: float, pong_timeout_seconds: float) -> None:
-        """Ask a quiet peer whether it is there, and hang up on one that does not answer; runs beside the session."""
-        while not self._broken:
-            asked_at = self._heard_at + ping_seconds
-            await trio.sleep_until(asked_at)
-            if self._heard_at + ping_seconds > asked_at:
-                continue
-            await self._answer(ping_frame(b""))  # after what is being sent, which has a deadline of its own
-            asked_at = trio.current_time()
-            await trio.sleep(pong_timeout_seconds)
-            if self._heard_at < asked_at:
-                self._hang_up()
+    def ask(self) -> bool:
+        """See :class:`~.vigil.Peer`."""
+        if self._busy:
+            return False
+        with suppress(TransportBroken):
+            self._put(ping_frame(b""))
+        return True
+
+    def hang_up(self) -> None:
+        """End the connection at once."""
+        if not self._broken:
+            self._broken = True
+            self._stream.hang_up()
 
     def _check(self) -> None:
         if self._closed:
@@ -140,14 +163,14 @@ class WebSocketTransport:
     async def _read(self) -> None:
         """Take what has come off the stream."""
         try:
-            data = await self._stream.receive_some(RECEIVE_BYTES)
+            data = await self._stream.receive(RECEIVE_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
-        self._heard_at = trio.current_time()
+        self.heard_at = trio.current_time()
         if data:
-            self._inbox.extend(self._understood(bytes(data)))
+            self._inbox = self._understood(data)
         else:
-            self._hang_up()
+            self.hang_up()
 
     def _understood(self, data: bytes) -> Iterator[Incoming]:
         try:
@@ -159,7 +182,7 @@ class WebSocketTransport:
         """Do what is no message's: it takes its share of what the peer may send, and a farewell is answered."""
         if isinstance(item, Farewell):
             await self._answer(close_frame(item.code, ""))
-            self._hang_up()
+            self.hang_up()
         elif self._small.take(trio.current_time()) > 0:
             raise TransportOverrun
         elif isinstance(item, Pinged):
@@ -167,26 +190,44 @@ class WebSocketTransport:
 
     async def _answer_ping(self, payload: bytes) -> None:
         """At once; or the latest after what is being sent (RFC 6455, section 5.5.3): reading goes on meanwhile."""
-        if self._sending.locked():
+        if self._busy:
             self._pong = payload
         else:
             await self._answer(pong_frame(payload))
 
     async def _answer(self, frame: bytes) -> None:
         with suppress(TransportBroken):
-            await self._send(frame)
+            if not self._put(frame):
+                await self._flush()
 
-    async def _send(self, frame: bytes) -> None:
-        """Send a frame whole. One that was not finished is the last: half a frame cannot be taken back."""
-        async with self._sending:
+    @property
+    def _busy(self) -> bool:
+        """Whether something is being sent that had to wait."""
+        return self._flushing is not None and self._flushing.locked()
+
+    def _put(self, frame: bytes) -> bool:
+        """Send a frame after what is still to be sent; whether that took no waiting."""
+        if self._unsent or self._busy:
+            self._unsent += frame
+            return False
+        try:
+            sent = self._stream.send_now(frame)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.hang_up()
+            raise TransportBroken from None
+        self._unsent = frame[sent:]
+        return not self._unsent
+
+    async def _flush(self) -> None:
+        """Send what had to wait. What was not finished is the last: half a frame cannot be taken back."""
+        if self._flushing is None:
+            self._flushing = trio.Lock()
+        async with self._flushing:
             if self._broken:
                 raise TransportBroken
             whole = False
             try:
-                await self._stream.send_all(frame)
-                pong, self._pong = self._pong, None
-                if pong is not None:
-                    await self._stream.send_all(pong_frame(pong))
+                await self._send_rest()
                 whole = True
             except Stalled:
                 raise TransportStalled from None
@@ -194,46 +235,25 @@ class WebSocketTransport:
                 raise TransportBroken from None
             finally:
                 if not whole:
-                    self._hang_up()
+                    self.hang_up()
+
+    async def _send_rest(self) -> None:
+        while self._unsent or self._pong is not None:
+            rest, self._unsent = self._unsent, b""
+            if self._pong is not None:
+                rest, self._pong = rest + pong_frame(self._pong), None
+            await self._stream.send_all(rest)
 
     async def _linger(self) -> None:
         """Read on until the other side has closed too."""
-        while not self._broken and not self._reader.left:
-            self._inbox.clear()
+        while not self._broken and not self._over():
             with trio.move_on_after(LINGER_SECONDS if self._fault is None else QUIET_SECONDS) as quiet:
                 await self._read()
             if quiet.cancelled_caught:
                 return
 
-    def _hang_up(self) -> None:
-        if not self._broken:
-            self._broken = True
-            self._stream.hang_up()
-
-
-@asynccontextmanager
-async def talking(
-    stream: Stream,
-    rest: bytes,
-    *,
-    max_message_bytes: int,
-    small: TokenBucket,
-    ping_seconds: float,
-    pong_timeout_seconds: float,
-) -> AsyncIterator[WebSocketTransport]:
-    """A WebSocket whose handshake is over, for as long as the block lasts.
-
-    Args:
-        stream: carries its bytes.
-        rest: what came after the handshake.
-        max_message_bytes: of one message.
-        small: limits pings, pongs and parts of messages.
-        ping_seconds: after how much silence the peer is asked whether it is there.
-        pong_timeout_seconds: how long it may take to answer.
-    """
-    transport = WebSocketTransport(stream, MessageReader(max_message_bytes), small)
-    transport.begin(rest)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(transport.keep_alive, ping_seconds, pong_timeout_seconds)
-        yield transport
-        nursery.cancel_scope.cancel()
+    def _over(self) -> bool:
+        """Whether the other side's farewell is in what has come, which nobody asks for any more."""
+        for _ in self._inbox:
+            pass
+        return self._reader.left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -55,7 +56,8 @@ class EventStream(ResponseBody):
         nursery = await self._stack.enter_async_context(trio.open_nursery())
         self._stack.callback(nursery.cancel_scope.cancel)
         nursery.start_soon(self._follow)
-        nursery.start_soon(self._expire)
+        if math.isfinite(self.identity.expires_at):
+            nursery.start_soon(self._expire)
         return self
 
     async def __aexit__(

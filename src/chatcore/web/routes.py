@@ -6,51 +6,27 @@ Who asks has been decided by :mod:`.admission` before a request comes here.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
-from typing import Any, TypeVar, cast, get_args
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import attrs
 import msgspec
 import trio
 from quart import Response, request
 
-from chatcore.auth.claims import Identity
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.outbox import Outbox
 from chatcore.errors import ErrorCode, InvalidMessage, RequestRefused
 from chatcore.ids import new_id
 from chatcore.initialization.lifecycle import State
 from chatcore.protocol import messages as m
-from chatcore.protocol.codec import RULES, UNREADABLE, faulty_field
 from chatcore.server import Server
-from chatcore.threads.model import MAX_TITLE_CHARACTERS, ThreadOrder
-from chatcore.web import idempotency, shapes
-from chatcore.web.admission import IDENTITY_KEY
+from chatcore.web import idempotency, requests, shapes
 from chatcore.web.events import EventStream
 from chatcore.web.health import readiness
 from chatcore.web.problems import retry_after
 from chatcore.web.rendering import MOST_RENDERED, Renderer
 from chatcore.web.status import live_status
-
-S = TypeVar("S", bound=msgspec.Struct)
-
-PAGE_ITEMS = 50
-"""Items of a list unless the request says otherwise."""
-
-MOST_ITEMS = 500
-"""Items of a list at most: a page of a long thread stays under a megabyte."""
-
-EXPECTED: Mapping[str, str] = MappingProxyType(
-    {field: rule.expected for field, rule in RULES.items()}
-    | {
-        "body": "a JSON object in valid Unicode that is not deeply nested",
-        "title": f"a text of at most {MAX_TITLE_CHARACTERS} characters",
-        "texts": f"a list of texts, of at most {MOST_RENDERED} characters together",
-        "inline": "true or false",
-    }
-)
-"""What a body and its fields must be, in words: the wire's own where it has the field too."""
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +54,7 @@ class Route:
     query: tuple[tuple[str, str], ...] = ()
 
 
-_PAGED = (("limit", f"items, at most {MOST_ITEMS}"), ("cursor", "`next` of the page before"))
+_PAGED = (("limit", f"items, at most {requests.MOST_ITEMS}"), ("cursor", "`next` of the page before"))
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -232,66 +208,68 @@ class Api:
 
     async def render(self) -> shapes.Rendered:
         """Safe HTML."""
-        body = await _body(shapes.Markdown)
+        body = await requests.body(shapes.Markdown)
         if len("\n".join(body.texts)) > MOST_RENDERED:
-            raise InvalidMessage("texts", EXPECTED["texts"])
-        return shapes.Rendered(html=await self.renderer.render(_user(), body.texts, inline=body.inline))
+            raise InvalidMessage("texts", requests.EXPECTED["texts"])
+        return shapes.Rendered(html=await self.renderer.render(requests.user(), body.texts, inline=body.inline))
 
     async def threads(self) -> shapes.ThreadList:
         """The user's threads."""
-        order = _valid_order(request.args.get("order", "created"))
+        order = requests.order()
         query = request.args.get("query", "").strip()
         store = await self.server.keeper.opened()
         cursor = request.args.get("cursor")
-        page = await store.threads(_user(), query=query, order=order, limit=_limit(), cursor=cursor)
+        page = await store.threads(requests.user(), query=query, order=order, limit=requests.limit(), cursor=cursor)
         return shapes.ThreadList(threads=[shapes.ThreadShape.of(thread) for thread in page.items], next=page.next)
 
     async def open_thread(self) -> shapes.ThreadShape:
         """A new thread."""
         store = await self.server.keeper.opened()
-        body = await _body(shapes.NewThread, empty=shapes.NewThread())
-        return shapes.ThreadShape.of(await store.create_thread(_user(), body.title))
+        body = await requests.body(shapes.NewThread, empty=shapes.NewThread())
+        return shapes.ThreadShape.of(await store.create_thread(requests.user(), body.title))
 
     async def thread(self, thread_id: str) -> shapes.ThreadShape:
         """One thread."""
         store = await self.server.keeper.opened()
-        return shapes.ThreadShape.of(await store.thread(_user(), thread_id))
+        return shapes.ThreadShape.of(await store.thread(requests.user(), thread_id))
 
     async def rename_thread(self, thread_id: str) -> shapes.ThreadShape:
         """Another title."""
-        title = (await _body(shapes.NewTitle)).title
+        title = (await requests.body(shapes.NewTitle)).title
         store = await self.server.keeper.opened()
-        await store.rename_thread(_user(), thread_id, title)
-        return shapes.ThreadShape.of(await store.thread(_user(), thread_id))
+        await store.rename_thread(requests.user(), thread_id, title)
+        return shapes.ThreadShape.of(await store.thread(requests.user(), thread_id))
 
     async def delete_thread(self, thread_id: str) -> None:
         """Delete a thread; who watches it sees its runs end first."""
         store = await self.server.keeper.opened()
-        await store.thread(_user(), thread_id)
+        await store.thread(requests.user(), thread_id)
         await self.server.supervisor.give_up_thread(thread_id)
-        await store.delete_thread(_user(), thread_id)
+        await store.delete_thread(requests.user(), thread_id)
 
     async def messages(self, thread_id: str) -> shapes.MessageList:
         """The messages of a thread."""
         store = await self.server.keeper.opened()
-        page = await store.messages(_user(), thread_id, limit=_limit(), cursor=request.args.get("cursor"))
+        page = await store.messages(
+            requests.user(), thread_id, limit=requests.limit(), cursor=request.args.get("cursor")
+        )
         return shapes.MessageList(messages=list(page.items), next=page.next)
 
     async def post_message(self, thread_id: str) -> shapes.PostedMessage:
         """Send a message."""
-        body = await _body(shapes.NewMessage)
+        body = await requests.body(shapes.NewMessage)
         key = idempotency.key_of(request.headers.get("Idempotency-Key"))
         message = m.UserMessage(
-            message_id=_valid("message_id", body.message_id or key or new_id("msg")),
-            content=_valid("content", body.content),
+            message_id=requests.valid("message_id", body.message_id or key or new_id("msg")),
+            content=requests.valid("content", body.content),
             thread_id=thread_id,
-            agent=_valid("agent", body.agent),
+            agent=requests.valid("agent", body.agent),
         )
         if len(message.content.encode()) > self.server.settings.max_message_bytes:
             raise RequestRefused(ErrorCode.MESSAGE_TOO_LARGE)
-        self.server.take_message(_user())
+        self.server.take_message(requests.user())
         accepted: list[m.MessageAccepted] = []
-        await self.server.supervisor.submit(UserExecutionContext(user_id=_user()), message, accepted.append)
+        await self.server.supervisor.submit(UserExecutionContext(user_id=requests.user()), message, accepted.append)
         if accepted[0].duplicate and body.message_id is None:
             await self._check_same_request(message, accepted[0].run_id)
         return shapes.PostedMessage(
@@ -304,7 +282,7 @@ class Api:
     async def _check_same_request(self, message: m.UserMessage, run_id: str) -> None:
         """Refuse a key that came with another request before."""
         store = await self.server.keeper.opened()
-        first = await store.run(_user(), run_id)
+        first = await store.run(requests.user(), run_id)
         agent = message.agent or next(iter(self.server.supervisor.agents))
         if (first.thread_id, first.content, first.agent) != (message.thread_id, message.content, agent):
             raise idempotency.KeyReused()
@@ -312,25 +290,25 @@ class Api:
     async def events(self, thread_id: str) -> shapes.EventList | Response:
         """The events of a thread, as JSON or as a stream."""
         store = await self.server.keeper.opened()
-        thread = await store.thread(_user(), thread_id)
+        thread = await store.thread(requests.user(), thread_id)
         if "text/event-stream" in request.headers.get("Accept", ""):
-            after = _whole("Last-Event-ID", request.headers.get("Last-Event-ID"), _after())
+            after = requests.last_event_id()
             resume = m.Resume(thread_id=thread_id, after_seq=after)
             outbox = Outbox(self.server.outbox_bytes)
-            return _stream(EventStream(store, self.server.bridge, _identity(), resume, outbox))
+            return _stream(EventStream(store, self.server.bridge, requests.identity(), resume, outbox))
         await self.server.bridge.settle(thread_id)
-        page = await store.events(_user(), thread_id, after_seq=_after(), limit=_limit())
+        page = await store.events(requests.user(), thread_id, after_seq=requests.after(), limit=requests.limit())
         events = [msgspec.json.decode(event.frame) for event in page.items]
         return shapes.EventList(events=events, epoch=thread.epoch, next=page.next)
 
     async def cancel(self, run_id: str) -> shapes.CancelledRun:
         """Cancel a run."""
-        await self.server.supervisor.cancel(_user(), run_id)
+        await self.server.supervisor.cancel(requests.user(), run_id)
         return shapes.CancelledRun(run_id=run_id)
 
     async def issue_ticket(self) -> shapes.IssuedTicket:
         """A ticket for who asks; it ends with their token at the latest."""
-        ticket, identity, office = new_id("ticket"), _identity(), self.server.tickets
+        ticket, identity, office = new_id("ticket"), requests.identity(), self.server.tickets
         office.issue(ticket, identity, trio.current_time())
         left = identity.expires_at - time.time()
         return shapes.IssuedTicket(ticket=ticket, expires_in_seconds=max(0.0, min(office.seconds, left)))
@@ -350,56 +328,3 @@ def _stream(body: EventStream) -> Response:
     response = Response(body, headers=headers, content_type="text/event-stream")
     response.timeout = None
     return response
-
-
-def _user() -> str:
-    return _identity().user_id
-
-
-def _identity() -> Identity:
-    return cast("Identity", request.scope["state"][IDENTITY_KEY])
-
-
-def _valid(field: str, value: Any) -> Any:
-    """The value, if the wire would take it in this field."""
-    if not RULES[field].holds(value):
-        raise InvalidMessage(field, RULES[field].expected)
-    return value
-
-
-def _valid_order(order: str) -> ThreadOrder:
-    if order not in get_args(ThreadOrder):
-        raise InvalidMessage("order", " or ".join(get_args(ThreadOrder)))
-    return cast("ThreadOrder", order)
-
-
-async def _body(shape: type[S], *, empty: S | None = None) -> S:
-    """The request's body as ``shape``.
-
-    Raises:
-        InvalidMessage: names the field that is wrong.
-    """
-    raw = await request.get_data()
-    if not raw and empty is not None:
-        return empty
-    try:
-        return msgspec.json.decode(raw, type=shape)
-    except UNREADABLE as error:
-        field = faulty_field(error) or "body"
-        raise InvalidMessage(field, EXPECTED[field]) from None
-
-
-def _limit() -> int:
-    return max(1, min(MOST_ITEMS, _whole("limit", request.args.get("limit"), PAGE_ITEMS)))
-
-
-def _after() -> int:
-    return _whole("after", request.args.get("after"), 0)
-
-
-def _whole(name: str, text: str | None, absent: int) -> int:
-    if text is None:
-        return absent
-    if not text.isdecimal() or not text.isascii() or len(text) > 15:
-        raise InvalidMessage(name, "a whole number that is not negative")
-    return int(text)

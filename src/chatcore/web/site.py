@@ -19,8 +19,9 @@ from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.ids import new_id
 from chatcore.observability import describe_error
 from chatcore.server import Server
-from chatcore.session.session import open_session
-from chatcore.transports.asgi import ACCEPT, LIVE, Message, Receive, Send, accept_websocket, respond
+from chatcore.session.session import SessionParts, open_session
+from chatcore.transports.asgi import ACCEPT, LIVE, Message, Receive, Send, converse_over_asgi, respond
+from chatcore.transports.base import Transport
 from chatcore.web.admission import IDENTITY_KEY, Request
 from chatcore.web.gate import Gate
 from chatcore.web.problems import Problem
@@ -82,9 +83,9 @@ class Site:
         context = UserExecutionContext(user_id=identity.user_id, connection_id=new_id("conn"))
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         limit = self.server.settings.max_message_bytes
-        accept = scope["extensions"].get(ACCEPT) or partial(accept_websocket, receive, send)
-        async with accept(subprotocol=subprotocol, max_message_bytes=limit) as transport:
-            await open_session(context, transport, self.server.session_parts, identity.expires_at).run()
+        accept = scope["extensions"].get(ACCEPT) or partial(converse_over_asgi, receive, send)
+        converse = partial(_converse, context, self.server.session_parts, identity.expires_at)
+        await accept(subprotocol=subprotocol, max_message_bytes=limit, converse=converse)
 
     async def _door(self, scope: Message) -> Identity | Problem:
         """The user of a WebSocket's handshake, or why it is not accepted."""
@@ -109,6 +110,12 @@ def _whole(send: Send) -> Send:
             await send(message)
 
     return send_on
+
+
+def _converse(
+    context: UserExecutionContext, parts: SessionParts, expires_at: float, transport: Transport
+) -> Awaitable[None]:
+    return open_session(context, transport, parts, expires_at).run()
 
 
 async def _reject(send: Send, problem: Problem) -> None:
