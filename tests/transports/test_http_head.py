@@ -132,7 +132,7 @@ def test_noise_is_refused_or_waited_for_and_never_crashes(noise: bytes, cuts: li
     passed = b""
     with suppress(BadRequest):
         passed, _ = feed(noise, [cut for cut in cuts if cut <= len(noise)])
-    assert passed == b""
+    assert passed == b"" or noise.lstrip(b"\r\n").startswith(HTTP2_PREFACE)  # Hypothesis tries constants of the source
 
 
 def test_a_head_is_read_as_it_came() -> None:
