@@ -27,6 +27,7 @@ class MemoryTransport:
     _outgoing: trio.MemorySendChannel[str | bytes]
     send_seconds: float = 10.0
     closed: Closed | None = None
+    _broken: bool = False
     _unsent: list[str | bytes] = attrs.field(factory=list)
 
     async def receive(self) -> str | bytes:
@@ -40,8 +41,7 @@ class MemoryTransport:
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
-        if self.closed is not None:
-            raise TransportClosed
+        self._check()
         self._unsent += [payload.decode() if text else payload for payload in payloads]
         try:
             while self._unsent:
@@ -56,13 +56,22 @@ class MemoryTransport:
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
-        if self.closed is not None:
-            raise TransportClosed
+        self._check()
+        whole = False
         try:
             while self._unsent:
                 await self._send(self._unsent.pop(0))
+            whole = True
         except trio.BrokenResourceError:
             raise TransportBroken from None
+        finally:
+            self._broken |= not whole
+
+    def _check(self) -> None:
+        if self.closed is not None:
+            raise TransportClosed
+        if self._broken:
+            raise TransportBroken
 
     async def _send(self, message: str | bytes) -> None:
         with trio.move_on_after(self.send_seconds) as limit:
