@@ -144,6 +144,7 @@ class Metrics(LogRecorder):
     """Counts and logs. See :class:`~chatcore.observability.Recorder` for what each method hears of."""
 
     instruments: Instruments
+    _gauges: dict[str, Gauge] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def for_process(cls, settings: Settings) -> Metrics:
@@ -178,9 +179,15 @@ class Metrics(LogRecorder):
     def connection_changed(self, before: str | None, after: str | None) -> None:
         """See :class:`Recorder`."""
         if before is not None:
-            self.instruments.connections.labels(before).dec()
+            self._in_state(before).dec()
         if after is not None:
-            self.instruments.connections.labels(after).inc()
+            self._in_state(after).inc()
+
+    def _in_state(self, state: str) -> Gauge:
+        """The gauge of a state, looked up once: a stampede asks for it thousands of times."""
+        if state not in self._gauges:
+            self._gauges[state] = self.instruments.connections.labels(state)
+        return self._gauges[state]
 
     def connection_ended(self, outcome: str) -> None:
         """See :class:`Recorder`."""

@@ -426,7 +426,7 @@ MUTANTS = [
     mutant(
         "a watcher that fell behind is never caught up",
         "session/test_flood::test_a_watcher_that_pauses_is_caught_up_and_nobody_waits_for_it",
-        ("session/voice.py", "        self.arrears.add(thread_id)\n", "        return\n"),
+        ("session/voice.py", "        self.owe(thread_id)\n", "        return\n"),
     ),
     mutant(
         "an event is seen before it is stored",

@@ -48,7 +48,7 @@ async def speaking(
     transport, client = memory_pair(unread=unread)
     voice = Voice(UserExecutionContext(user_id="ann"), transport, Recorder(), max_bytes)
     async with trio.open_nursery() as nursery:
-        voice.hands.start = nursery.start_soon
+        voice.hands.nursery = nursery
         yield voice, client
         nursery.cancel_scope.cancel()
 

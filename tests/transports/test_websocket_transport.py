@@ -90,7 +90,7 @@ async def talk(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(vigil.keep)
         transport = WebSocketTransport(wire, MessageReader(1000), TokenBucket(per_second, 10))
-        transport.begin(rest)
+        transport.begin(b"", rest)
         with vigil.watch(transport):
             yield transport, Peer(theirs, wire)
         nursery.cancel_scope.cancel()

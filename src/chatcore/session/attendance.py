@@ -5,8 +5,7 @@ A connection that attends is no task: one task of the server, the usher, tells a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 import attrs
 import trio
@@ -24,8 +23,13 @@ from chatcore.session.bulletin import Bulletin
 from chatcore.session.voice import Voice
 from chatcore.session.waiting import UNDER_WAY
 
-Follow: TypeAlias = Callable[[Snapshot], None]
-"""Is told of the services after each change."""
+
+class Follower(Protocol):
+    """Someone who attends."""
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Hear of the services; must not wait or raise."""
+
 
 TOLD_AT_ONCE: Final = 50
 """Connections that are told of a change before others have their turn: a few milliseconds."""
@@ -37,25 +41,25 @@ class Usher:
 
     manager: ServiceInitializationManager
     bulletin: Bulletin
-    _present: dict[Follow, None] = attrs.field(factory=dict, init=False)
+    _present: dict[Follower, None] = attrs.field(factory=dict, init=False)
 
-    def enter(self, follow: Follow) -> None:
-        """Call ``follow`` after every change from now on."""
-        self._present[follow] = None
+    def enter(self, follower: Follower) -> None:
+        """Tell this one of every change from now on."""
+        self._present[follower] = None
 
-    def leave(self, follow: Follow) -> None:
-        """Call it no more."""
-        self._present.pop(follow, None)
+    def leave(self, follower: Follower) -> None:
+        """Tell it no more."""
+        self._present.pop(follower, None)
 
     async def run(self) -> None:
         """Do so for as long as the server runs."""
         async for snapshot in self.manager.progress():
-            for number, follow in enumerate(tuple(self._present)):
+            for number, follower in enumerate(tuple(self._present)):
                 if number % TOLD_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
                     snapshot = self.bulletin.snapshot()  # noqa: PLW2901  it may have changed meanwhile
-                if follow in self._present:
-                    follow(snapshot)
+                if follower in self._present:
+                    follower.follow(snapshot)
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -1,4 +1,4 @@
-"""A chore: a task that is there only while there is something to do, so that a quiet connection is one task."""
+"""Chores: tasks that are there only while there is something to do, so that a quiet connection is one task."""
 
 from __future__ import annotations
 
@@ -6,42 +6,40 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import attrs
+import trio
 
 Work: TypeAlias = Callable[[], Awaitable[None]]
 
 
 @attrs.define(eq=False)
 class Hands:
-    """Starts the chores of one connection.
+    """Do the chores of one connection, each in a task of its own and none twice at the same time.
 
     Args:
-        start: starts a task in the connection's nursery; None before there is one, and after.
+        nursery: of the connection; None before there is one, and after.
+        failed: is told of a defect.
     """
 
-    start: Callable[[Work], object] | None = None
+    nursery: trio.Nursery | None = None
+    failed: Callable[[Exception], None] | None = None
+    _doing: list[Work] = attrs.field(factory=list)
 
+    def do(self, work: Work) -> None:
+        """Begin this chore. Where it is being done already, it finds what is new.
 
-@attrs.define(eq=False)
-class Chore:
-    """Work that is begun when there is some, and returns when there is none left.
+        Args:
+            work: does all there is; between its last look and its return it must not wait.
+        """
+        if self.nursery is not None and work not in self._doing:
+            self._doing.append(work)
+            self.nursery.start_soon(self._do, work)
 
-    Args:
-        hands: do it.
-        work: does all there is. Between its last look and its return it must not wait.
-    """
-
-    _hands: Hands
-    _work: Work
-    _doing: bool = False
-
-    def wake(self) -> None:
-        """There is something to do; where it is being done already, it will be found."""
-        if not self._doing and self._hands.start is not None:
-            self._doing = True
-            self._hands.start(self._do)
-
-    async def _do(self) -> None:
+    async def _do(self, work: Work) -> None:
         try:
-            await self._work()
+            await work()
+        except Exception as error:
+            if self.failed is None:
+                raise
+            self.failed(error)
         finally:
-            self._doing = False
+            self._doing.remove(work)

@@ -25,7 +25,6 @@ from chatcore.limits import TokenBucket
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import ClientFrameDecoder
-from chatcore.session.chores import Chore
 from chatcore.session.connections import Connections
 from chatcore.session.voice import Voice
 from chatcore.threads.service import ThreadService
@@ -73,14 +72,12 @@ class Reception:
     recorder: Recorder
     decoder: ClientFrameDecoder
     frames: TokenBucket
-    _strikes: TokenBucket = attrs.field(factory=lambda: TokenBucket(STRIKES_BACK_PER_SECOND, STRIKES - 1), init=False)
+    _strikes: TokenBucket | None = attrs.field(default=None, init=False)
     _work: list[Work] = attrs.field(factory=list, init=False)
     _queued_bytes: int = attrs.field(default=0, init=False)
-    _worker: Chore = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._worker = Chore(self.voice.hands, self._work_off)
-        self.voice.settler = Chore(self.voice.hands, self._settle_arrears)
+        self.voice.settle = self._settle_arrears
 
     async def hear(self) -> None:
         """Take what the client sends, for as long as the connection lasts."""
@@ -146,7 +143,7 @@ class Reception:
             raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
         self._work.append((frame, size))
         self._queued_bytes += size
-        self._worker.wake()
+        self.voice.hands.do(self._work_off)
 
     async def _do(self, frame: m.AnyClientFrame) -> None:
         match frame:
@@ -194,6 +191,8 @@ class Reception:
 
     def _strike(self, error: RequestRefused, message_id: str | None) -> None:
         """A frame was no use; a client that sends nothing else is abusive."""
+        if self._strikes is None:
+            self._strikes = TokenBucket(STRIKES_BACK_PER_SECOND, STRIKES - 1)
         if self._strikes.take(trio.current_time()) > 0:
             return self._cut_off(error, message_id)
         self._tell_refusal(error, message_id)

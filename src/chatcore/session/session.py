@@ -26,7 +26,6 @@ from chatcore.protocol import messages as m
 from chatcore.protocol.codec import ClientFrameDecoder
 from chatcore.session.attendance import Attendance, Usher
 from chatcore.session.bulletin import Bulletin
-from chatcore.session.chores import Work
 from chatcore.session.connections import Connections
 from chatcore.session.reception import Reception
 from chatcore.session.voice import Voice
@@ -77,14 +76,14 @@ class Session:
         allowed = connections.enter(self, self.voice.context.user_id)
         try:
             async with trio.open_nursery() as nursery:
-                self.voice.hands.start = lambda work: nursery.start_soon(self._guarded, work)
+                self.voice.hands.nursery, self.voice.hands.failed = nursery, self._fail
                 if math.isfinite(self.ends_at):
                     nursery.start_soon(self._expire)
                 with self.voice.life:
-                    if self._begin(allowed=allowed):
-                        await self._guarded(self.reception.hear)
-                with trio.move_on_after(FLUSH_SECONDS if self.voice.heard else 0):
-                    await self.voice.written()
+                    await self._converse(allowed=allowed)
+                if self.voice.heard and self.voice.unwritten:
+                    with trio.move_on_after(FLUSH_SECONDS):
+                        await self.voice.written()
                 nursery.cancel_scope.cancel()
         finally:
             self._leave()
@@ -102,34 +101,27 @@ class Session:
         self.voice.say(m.Draining, message=message, reconnect_after_seconds=reconnect_after_seconds)
         self.voice.end(CloseCode.SERVICE_RESTART, "Draining")
 
-    def _begin(self, *, allowed: bool) -> bool:
-        """Say the first frame; whether anything is to follow it."""
+    async def _converse(self, *, allowed: bool) -> None:
         try:
             if not allowed:
-                self._refuse()
-            else:
-                self.attendance.begin()
-                self.parts.usher.enter(self._follow)
+                return self._refuse()
+            self.attendance.begin()
+            self.parts.usher.enter(self)
+            await self.reception.hear()
         except Exception as error:
             self._fail(error)
-        return self.voice.ending is None
 
     def _leave(self) -> None:
         """Hear of nothing any more."""
-        self.voice.hands.start = None
-        self.parts.usher.leave(self._follow)
+        self.voice.hands.nursery = None
+        self.parts.usher.leave(self)
         self.attendance.end()
         self.parts.bridge.leave(self.voice)
 
-    def _follow(self, snapshot: Snapshot) -> None:
+    def follow(self, snapshot: Snapshot) -> None:
+        """See :class:`~chatcore.session.attendance.Follower`."""
         try:
             self.attendance.follow(snapshot)
-        except Exception as error:
-            self._fail(error)
-
-    async def _guarded(self, work: Work) -> None:
-        try:
-            await work()
         except Exception as error:
             self._fail(error)
 
@@ -152,23 +144,28 @@ class Session:
 
     async def _close(self) -> None:
         """Close, also when the server around this session was cancelled, as a plain Hypercorn does on SIGTERM."""
-        with trio.CancelScope(shield=True):
-            if self.voice.ending is None:
-                await self._say_goodbye()
-            ending = self.voice.ending
-            assert ending is not None  # noqa: S101  drain() has set one
-            self.parts.recorder.connection_ended(ending.outcome)
-            if ending.code is not None:
-                await self.voice.transport.close(ending.code, ending.reason)
+        if self.voice.ending is None or self.voice.ending.code is not None:
+            with trio.CancelScope(shield=True):
+                await self._take_leave()
+        ending = self.voice.ending
+        assert ending is not None  # noqa: S101  it has one by now
+        self.parts.recorder.connection_ended(ending.outcome)
         self.voice.silence()
+
+    async def _take_leave(self) -> None:
+        if self.voice.ending is None:
+            await self._say_goodbye()
+        ending = self.voice.ending
+        if ending is not None and ending.code is not None:
+            await self.voice.transport.close(ending.code, ending.reason)
 
     async def _say_goodbye(self) -> None:
         with trio.move_on_after(FLUSH_SECONDS):
             async with trio.open_nursery() as nursery:
-                self.voice.hands.start = lambda work: nursery.start_soon(self._guarded, work)
+                self.voice.hands.nursery = nursery
                 self.drain(reconnect_after_seconds=FLUSH_SECONDS)
                 if self.voice.unwritten:
-                    self.voice.writer.wake()
+                    self.voice.hands.do(self.voice.write)
                 await self.voice.written()
 
 

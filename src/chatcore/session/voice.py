@@ -20,7 +20,7 @@ from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode_utf8
 from chatcore.protocol.connection import TRANSITIONS, Conversation, State, What
 from chatcore.protocol.shared import Owner, SharedFrame
-from chatcore.session.chores import Chore, Hands
+from chatcore.session.chores import Hands, Work
 from chatcore.threads.model import StoredEvent
 from chatcore.transports.base import Transport
 
@@ -67,18 +67,16 @@ class Voice:
     """Cancelled when it ends."""
     arrears: Arrears = attrs.field(factory=Arrears, init=False)
     """What it is still to be given from the log."""
-    settler: Chore | None = attrs.field(default=None, init=False)
+    settle: Work | None = attrs.field(default=None, init=False)
     """Gives it that."""
     _conversation: Conversation = attrs.field(factory=Conversation, init=False)
     _outbox: Outbox = attrs.field(init=False)
-    writer: Chore = attrs.field(init=False)
     _owner: Owner = attrs.field(init=False)
     _waits_since: float = attrs.field(default=0.0, init=False)
     _counted: State | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._outbox = Outbox(max_bytes=self.max_bytes)
-        self.writer = Chore(self.hands, self._write)
         self._owner = Owner.of(self.context.user_id, self.context.connection_id)
 
     @property
@@ -148,8 +146,8 @@ class Voice:
     def owe(self, arrear: Arrear) -> None:
         """Have it given this from the log."""
         self.arrears.add(arrear)
-        if self.settler is not None:
-            self.settler.wake()
+        if self.settle is not None:
+            self.hands.do(self.settle)
 
     def end(self, code: CloseCode | None, reason: str = "") -> None:
         """End the connection after what has been said is written. The first reason counts."""
@@ -199,9 +197,9 @@ class Voice:
             return self.end(None)
         self._waits_since = trio.current_time()
         self._outbox.begin()
-        self.writer.wake()
+        self.hands.do(self.write)
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
         """Write what has to wait."""
         put_at = self._waits_since
         try:

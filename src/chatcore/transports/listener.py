@@ -125,14 +125,14 @@ async def _first_request(
     stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, vigil: Vigil
 ) -> Conversation | None:
     """Do what a connection's first request asks for; what is still to be had, if that is a WebSocket."""
-    judge, passed = RequestFilter(), b""
+    judge = RequestFilter()
     try:
-        with trio.fail_after(HEAD_SECONDS):
-            while not judge.decided:
-                data = await stream.receive_some(HEAD_BYTES)
-                if not data:
-                    return None
-                passed += judge.feed(bytes(data))
+        passed = judge.feed(stream.receive_now(HEAD_BYTES))  # in a stampede it has come
+        if not judge.decided:
+            with trio.fail_after(HEAD_SECONDS):
+                passed += await _judged(stream, judge)
+        if not judge.decided:
+            return None
         if judge.upgrade is not None:
             return await upgraded(stream, judge.upgrade, judge.rest, app, settings, vigil)
     except trio.TooSlowError:
@@ -142,6 +142,14 @@ async def _first_request(
     else:
         await serve_http(stream, JudgedStream(stream, judge, passed))
     return None
+
+
+async def _judged(stream: BoundedStream, judge: RequestFilter) -> bytes:
+    """Have the first head judged; what passed of it. Where the client leaves, it never will be."""
+    passed = b""
+    while not judge.decided and (data := await stream.receive_some(HEAD_BYTES)):
+        passed += judge.feed(data)
+    return passed
 
 
 async def _refuse(stream: BoundedStream, bad: BadRequest) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from typing import Final
+from ipaddress import ip_address
+from typing import Any, Final, TypeAlias
 
 import attrs
 import trio
@@ -36,6 +37,9 @@ ACCEPTED_AT_ONCE: Final = 64
 FULL_SECONDS: Final = 0.1
 """How soon the next connection is accepted when the process has no file descriptor left."""
 
+Address: TypeAlias = tuple[Any, ...]
+"""Of a socket: host, port, and for IPv6 two more."""
+
 _FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 _UNSENT_BYTES: Final = 16_384
@@ -48,9 +52,13 @@ class BoundedStream(trio.abc.HalfCloseableStream):
 
     Args:
         socket: connected; it does not block.
+        peer: the address of the other side.
+        local: the address on which it came in.
     """
 
     socket: socket.socket
+    peer: Address = ()
+    local: Address = ()
     _ended: trio.Event | None = None
 
     def send_now(self, data: bytes | memoryview) -> int:
@@ -93,6 +101,13 @@ class BoundedStream(trio.abc.HalfCloseableStream):
             await trio.lowlevel.wait_writable(self.socket)
         except (OSError, ValueError):
             raise self._lost() from None
+
+    def receive_now(self, max_bytes: int) -> bytes:
+        """What has come already, nothing where nothing has; what there is to be told of the connection comes later."""
+        try:
+            return self.socket.recv(max_bytes)
+        except OSError:
+            return b""
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """What has come; nothing at the end.
@@ -168,6 +183,13 @@ class BoundedListener:
     """
 
     socket: socket.socket
+    _local: Address = attrs.field(init=False)
+    """Its address; of one that listens on all of them, none: each connection came in on one of its own."""
+
+    @_local.default
+    def _one_address(self) -> Address:
+        address: Address = self.socket.getsockname()
+        return () if ip_address(str(address[0])).is_unspecified else address
 
     @property
     def port(self) -> int:
@@ -192,13 +214,13 @@ class BoundedListener:
     def _waiting(self) -> Iterator[BoundedStream]:
         for _ in range(ACCEPTED_AT_ONCE):
             try:
-                accepted, _ = self.socket.accept()
+                accepted, peer = self.socket.accept()
             except BlockingIOError:
                 return
             except ConnectionError:  # it has gone again
                 continue
             accepted.setblocking(False)
-            yield BoundedStream(accepted)
+            yield BoundedStream(accepted, peer, self._local or accepted.getsockname())
 
 
 async def open_listeners(settings: Settings) -> list[BoundedListener]:

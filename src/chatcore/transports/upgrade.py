@@ -22,7 +22,10 @@ NO_CLOSE_FRAME = 1006
 
 
 class Connected(Stream, Protocol):
-    """A stream that is watched before it is read."""
+    """A stream that is watched before it is read, with its addresses."""
+
+    peer: tuple[Any, ...]
+    local: tuple[Any, ...]
 
     async def gone(self) -> None:
         """Return when the other side has left, as far as that can be told without reading."""
@@ -52,29 +55,42 @@ async def upgraded(
     await app(_scope(head, stream) | {"extensions": {ACCEPT: upgrade.accept}}, upgrade.connect, upgrade.refuse)
     if upgrade.accepted is None:
         return None
-    converse, max_message_bytes = upgrade.accepted
-    return Conversation(stream, rest, settings, vigil, max_message_bytes, converse)
+    return Conversation(stream, rest, settings, vigil, upgrade.accepted)
+
+
+@attrs.frozen
+class Accepted:
+    """What the application has decided.
+
+    Args:
+        answer: to the handshake.
+        max_message_bytes: of a message.
+        converse: serves the WebSocket.
+    """
+
+    answer: bytes
+    max_message_bytes: int
+    converse: Converse
 
 
 @attrs.frozen(eq=False)
 class Conversation:
-    """An accepted WebSocket before its first frame."""
+    """An accepted WebSocket, before the client has been told."""
 
     _stream: Stream
     _rest: bytes
     _settings: Settings
     _vigil: Vigil
-    _max_message_bytes: int
-    _converse: Converse
+    _accepted: Accepted
 
     async def have(self) -> None:
         """Serve it until it ends."""
         limit = self._settings.max_frames_per_second
-        reader, small = MessageReader(self._max_message_bytes), TokenBucket(limit, 4 * limit)
+        reader, small = MessageReader(self._accepted.max_message_bytes), TokenBucket(limit, 4 * limit)
         transport = WebSocketTransport(self._stream, reader, small)
-        transport.begin(self._rest)
+        transport.begin(self._accepted.answer, self._rest)
         with self._vigil.watch(transport):
-            await self._converse(transport)
+            await self._accepted.converse(transport)
 
 
 @attrs.define(eq=False)
@@ -83,7 +99,7 @@ class Upgrade:
 
     _stream: Connected
     _key: bytes
-    accepted: tuple[Converse, int] | None = None
+    accepted: Accepted | None = None
     _head: bytes = b""
     _told: bool = False
 
@@ -104,12 +120,9 @@ class Upgrade:
             await self._stream.send_all(self._head + message["body"])
 
     async def accept(self, *, subprotocol: str | None, max_message_bytes: int, converse: Converse) -> None:
-        """Accept the handshake; the conversation begins when the application has returned."""
-        answer = switching_protocols(self._key, subprotocol)
-        sent = self._stream.send_now(answer)
-        if sent < len(answer):
-            await self._stream.send_all(answer[sent:])
-        self.accepted = converse, max_message_bytes
+        """Accept the handshake. The client is told, with the first frames, when the application has returned."""
+        await trio.lowlevel.checkpoint()
+        self.accepted = Accepted(switching_protocols(self._key, subprotocol), max_message_bytes, converse)
 
 
 def plain_answer(status: int, detail: str) -> bytes:
@@ -128,7 +141,7 @@ def _answer_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
 
 def _scope(head: Head, stream: Any) -> dict[str, Any]:
     path, _, query = head.target.partition(b"?")
-    local, peer = stream.socket.getsockname(), stream.socket.getpeername()
+    local, peer = stream.local, stream.peer
     return {
         "type": "websocket",
         "asgi": {"version": "3.0"},

@@ -90,12 +90,14 @@ class WebSocketTransport:
     _fault: TransportViolated | None = attrs.field(default=None, init=False)
     _broken: bool = attrs.field(default=False, init=False)
     _closed: bool = attrs.field(default=False, init=False)
+    _greeting: bytes = attrs.field(default=b"", init=False)
     _unsent: bytes = attrs.field(default=b"", init=False)
     _flushing: trio.Lock | None = attrs.field(default=None, init=False)
     _pong: bytes | None = attrs.field(default=None, init=False)
 
-    def begin(self, rest: bytes) -> None:
-        """Take what came right after the handshake."""
+    def begin(self, answer: bytes, rest: bytes) -> None:
+        """Take the answer to the handshake, which goes out with the first frame, and what came after the handshake."""
+        self._greeting = answer
         if rest:
             self._inbox = self._understood(rest)
 
@@ -115,6 +117,8 @@ class WebSocketTransport:
             self._check()
             if self._fault is not None:
                 raise self._fault
+            if self._greeting:
+                self._put(b"")  # nothing was said before anything was heard
             await self._read()
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
@@ -207,6 +211,8 @@ class WebSocketTransport:
 
     def _put(self, frame: bytes) -> bool:
         """Send a frame after what is still to be sent; whether that took no waiting."""
+        if self._greeting:
+            frame, self._greeting = self._greeting + frame, b""
         if self._unsent or self._busy:
             self._unsent += frame
             return False

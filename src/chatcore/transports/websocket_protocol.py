@@ -16,7 +16,6 @@ from typing import Final, TypeAlias
 import attrs
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode
-from websockets.streams import StreamReader
 from websockets.utils import apply_mask
 
 from chatcore.errors import CloseCode, TransportViolated
@@ -122,7 +121,7 @@ class MessageReader:
 
     max_message_bytes: int
     left: bool = False
-    _stream: StreamReader = attrs.field(factory=StreamReader)
+    _buffer: bytearray = attrs.field(factory=bytearray)
     _frame: Generator[None, None, Frame] | None = None
     _parts: list[str] | list[bytes] | None = None
     _decoder: codecs.IncrementalDecoder | None = None
@@ -136,8 +135,8 @@ class MessageReader:
             TransportViolated: with the code to close with; nothing that follows can be read.
         """
         if not self._over:
-            self._stream.feed_data(data)
-        while self._stream.buffer and not self._over:
+            self._buffer += data
+        while self._buffer and not self._over:
             if (text := self._small()) is not None:
                 yield text
             elif (frame := self._next_frame()) is not None:
@@ -149,7 +148,7 @@ class MessageReader:
         """A short text in one frame that is there whole: what a chat's client sends, at an eighth of the general cost
         (``python -m bench.parsing``). Anything else is the library's.
         """
-        buffer = self._stream.buffer
+        buffer = self._buffer
         if self._frame is not None or self._parts is not None or len(buffer) < SMALL_HEAD or buffer[0] != FINAL_TEXT:
             return None
         size = buffer[1] - MASKED
@@ -160,10 +159,18 @@ class MessageReader:
         del buffer[:end]
         return self._text(data)
 
+    def _exactly(self, size: int) -> Generator[None, None, bytearray]:
+        """So many bytes, when they have come."""
+        while len(self._buffer) < size:
+            yield
+        taken = self._buffer[:size]
+        del self._buffer[:size]
+        return taken
+
     def _next_frame(self) -> Frame | None:
         room = self.max_message_bytes - self._held_bytes
         if self._frame is None:
-            self._frame = Frame.parse(self._stream.read_exact, mask=True, max_size=max(room, 125))
+            self._frame = Frame.parse(self._exactly, mask=True, max_size=max(room, 125))
         try:
             next(self._frame)
         except StopIteration as done:
@@ -235,7 +242,7 @@ class MessageReader:
 
     def _fault(self, code: CloseCode, reason: str) -> TransportViolated:
         self._over = True
-        self._stream.discard()
+        self._buffer.clear()
         return TransportViolated(code, reason)
 
 
