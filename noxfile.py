@@ -8,8 +8,6 @@ from __future__ import annotations
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-PEER = ("fastapi", "uvicorn", "uvloop", "httptools", "websockets")
-"""What the ordinary design that the benchmarks compare with is made of (bench/README.md)."""
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
@@ -61,18 +59,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """A crowd that connects during a start, measured beside the ordinary design."""
-    install(session, "dev")
-    session.run("python", "-m", "bench.stampede", "--peer-python", peer_python(session), *session.posargs)
-
-
-def peer_python(session: nox.Session) -> str:
-    """The interpreter of the ordinary design's own environment, which is made where there is none."""
-    folder = session.cache_dir / "bench-peer"
-    python = str(folder / "bin" / "python")
-    session.run("python", "-m", "venv", str(folder))
-    session.run(python, "-m", "pip", "install", "-q", *PEER, external=True)
-    return python
+    """The same work beside other designs, each in an environment of its own; ``-- --full`` takes its time."""
+    install(session, "dev", "bench")
+    environments = str(session.cache_dir / "bench")
+    session.run("python", "-m", "bench.environments", environments)
+    session.run("python", "-m", "bench", "--environments", environments, *session.posargs)
 
 
 @nox.session

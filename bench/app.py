@@ -19,6 +19,11 @@ from chatcore import Answer, Application, Phase, Run, ServiceGraph, UserMessage
 SHARES = {"configuration": 0.1, "database": 0.4, "cache": 0.2, "model": 0.2, "assistant": 0.1}
 """Of the whole start, what each service takes. They need each other, so they start one after another."""
 
+TOGETHER = 10
+"""Parts of an answer that come at once, as a model's do; then the next are awaited."""
+
+WORDS = "about as many words as a model "
+
 services = ServiceGraph()
 
 
@@ -49,12 +54,15 @@ class Model:
 
 @attrs.frozen
 class Assistant:
-    """Answers with what it was asked."""
+    """Answers in as many parts as its message asks for."""
 
     model: Model
 
     async def respond(self, message: UserMessage, run: Run) -> Answer:
-        await run.say(f"> {message.content}")
+        for number in range(int(message.content)):
+            if number % TOGETHER == 0:
+                await trio.lowlevel.checkpoint()  # where a model would be awaited
+            await run.say(WORDS)
         return Answer()
 
 

@@ -19,7 +19,7 @@ import attrs
 import trio
 from cyclopts import App
 
-from bench.clients import CLOSE, PING, PONG, TEXT, Client
+from bench.clients import CLOSE, PING, PONG, Client
 from bench.processes import ROOT, Server, chatcore, serving
 from bench.results import median, percentile, save, show
 
@@ -72,36 +72,34 @@ class Tab(Client):
 
     def __init__(self, port: int, buffer_bytes: int | None = None) -> None:
         super().__init__(USER, port)
-        self.socket.close()
-        self.socket = socket.socket()
         if buffer_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         self.socket.settimeout(60)
         self.socket.connect(("127.0.0.1", port))
+        self.told: dict[str, Any] = {}
         self.ready = False
         self.thread_id: str | None = None
         self.last_seq = 0
         self.ended = 0
-        self.first_at = self.last_at = 0.0
+        self.begun_at = self.last_at = 0.0
         self.delays: list[float] = []
         self.greet()
 
-    def send(self, **frame: Any) -> None:
-        """Send a frame, masked with zeros."""
-        data = json.dumps(frame).encode()
-        length = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + len(data).to_bytes(2, "big")
-        self.socket.send(bytes([0x80 | TEXT]) + length + bytes(4) + data)
+    def say(self, **frame: Any) -> None:
+        """Send a frame."""
+        self.send(json.dumps(frame).encode())
 
     def take(self, opcode: int, payload: bytes, now: float) -> None:
         if opcode == PING:
-            self.socket.send(bytes([0x80 | PONG, 0x80 | len(payload)]) + bytes(4) + payload)
+            self.send_frame(PONG, payload)
         elif opcode == CLOSE:
             self.told["close_code"] = int.from_bytes(payload[:2], "big")
-            self.end("closed", now)
+            self.end("closed")
         else:
-            self.hear(json.loads(payload), now)
+            self.note(json.loads(payload), now)
 
-    def hear(self, frame: dict[str, Any], now: float) -> None:
+    def note(self, frame: dict[str, Any], now: float) -> None:
+        """Keep what the measurement wants to know of a frame."""
         kind = frame["type"]
         if frame.get("event") == "ready":
             self.ready = True
@@ -111,7 +109,7 @@ class Tab(Client):
             first_seq = frame.get("first_seq", frame["seq"])
             assert first_seq == self.last_seq + 1, f"{first_seq} after {self.last_seq}"
             self.last_seq = frame["seq"]
-            self.first_at, self.last_at = self.first_at or now, now
+            self.begun_at, self.last_at = self.begun_at or now, now
             if kind == "agent_delta" and "first_seq" not in frame:
                 self.delays.append(now - float(frame["text"].split("\n", 1)[0]))
             self.ended += kind in ("agent_completed", "agent_failed")
@@ -129,21 +127,21 @@ def open_tab(port: int, thread_id: str | None = None, **options: Any) -> Tab:
     tab = Tab(port, **options)
     tab.until(lambda: tab.ready)
     if thread_id is not None:
-        tab.send(type="resume", thread_id=thread_id)
+        tab.say(type="resume", thread_id=thread_id)
     return tab
 
 
 def flood(port: int, events: int, per_second: int, readers: int, stalls: bool) -> tuple[list[Tab], Tab | None]:
     """One flood, on a thread of its own; returns when every reader has all of it."""
     asker = open_tab(port)
-    asker.send(type="user_message", message_id=uuid4().hex, content="10 1000")
+    asker.say(type="user_message", message_id=uuid4().hex, content="10 1000")
     asker.until(lambda: asker.ended == 1)
     tabs = [asker, *(open_tab(port, asker.thread_id) for _ in range(readers - 1))]
     stalled = open_tab(port, asker.thread_id, buffer_bytes=SMALL_BUFFER) if stalls else None
     runs = [min(RUN_EVENTS, events - at) for at in range(0, events, RUN_EVENTS)]
     for count in runs:
         content = f"{count} {per_second}"
-        asker.send(type="user_message", message_id=uuid4().hex, thread_id=asker.thread_id, content=content)
+        asker.say(type="user_message", message_id=uuid4().hex, thread_id=asker.thread_id, content=content)
     read_all(tabs, len(runs) + 1, 60 + 4 * events / per_second)
     return tabs, stalled
 
@@ -168,7 +166,7 @@ def wake(stalled: Tab, last_seq: int) -> dict[str, Any]:
     had, began_at = stalled.last_seq, time.monotonic()
     again = open_tab(stalled.port)
     again.last_seq = had
-    again.send(type="resume", thread_id=stalled.thread_id or "", after_seq=had)
+    again.say(type="resume", thread_id=stalled.thread_id or "", after_seq=had)
     again.until(lambda: again.last_seq == last_seq)
     return stalled.told | {"had": had, "has": again.last_seq, "catching_up_seconds": time.monotonic() - began_at}
 
@@ -217,7 +215,7 @@ def _measure(server: Server, events: int, per_second: int, readers: int, stalls:
         stalled.thread_id = tabs[0].thread_id
     return Round(
         events=len(tabs[0].delays),
-        seconds=tabs[0].last_at - tabs[0].first_at,
+        seconds=tabs[0].last_at - tabs[0].begun_at,
         delay_p50_seconds=median(delays),
         delay_p99_seconds=percentile(delays, 0.99),
         delay_max_seconds=max(delays),

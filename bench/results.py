@@ -7,7 +7,6 @@ import math
 import os
 import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -19,23 +18,22 @@ from rich.table import Table
 
 FOLDER = Path(__file__).parent / "results"
 PACKAGES = ("chatcore", "trio", "hypercorn", "quart-trio", "wsproto", "msgspec", "sqlalchemy", "duckdb")
-PEER_PACKAGES = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "websockets")
-
-_VERSIONS = """
-import json, sys
-from importlib.metadata import version
-print(json.dumps({name: version(name) for name in sys.argv[1:]} | {"python": sys.version.split()[0]}))
-"""
 
 
-def save(bench: str, settings: dict[str, Any], results: Any, *, peer_python: str | None = None) -> Path:
-    """Write one run of a benchmark; the file that it is in."""
+def save(bench: str, settings: dict[str, Any], results: Any, versions: dict[str, Any] | None = None) -> Path:
+    """Write one run of a benchmark; the file that it is in.
+
+    Args:
+        bench: its name.
+        settings: of the run.
+        results: of the same.
+        versions: of what was measured, where that is not this process's environment alone.
+    """
     document = {
         "bench": bench,
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": machine(),
-        "versions": {"python": platform.python_version(), **_installed()},
-        "peer_versions": peer_versions(peer_python) if peer_python else None,
+        "versions": versions or {"python": platform.python_version(), **_installed()},
         "settings": settings,
         "results": results,
     }
@@ -50,7 +48,7 @@ def machine() -> dict[str, Any]:
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "cpu": models[0].partition(":")[2].strip() if models else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "kernel": platform.release(),
         "load_averages": os.getloadavg(),
@@ -64,13 +62,6 @@ def _installed() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
-
-
-def peer_versions(python: str) -> dict[str, str]:
-    """What is installed in the peer's environment."""
-    command = [python, "-c", _VERSIONS, *PEER_PACKAGES]
-    found: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
     return found
 
 

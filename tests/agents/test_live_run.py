@@ -15,7 +15,7 @@ from chatcore.agents.endings import Ending
 from chatcore.agents.live_run import LiveRun
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
-from chatcore.errors import ContextRequired, IllegalRunEvent
+from chatcore.errors import ContextRequired, IllegalRunEvent, StorageUnavailable
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame
@@ -180,9 +180,51 @@ async def test_it_goes_on_where_an_earlier_process_stopped(tmp_path: Path) -> No
             await be_replaced(run)
 
     assert [type(event) for event in watched.events][-3:] == [m.AgentDelta, m.ToolCompleted, m.AgentCancelled]
-    reserved = 2 + RESERVED_AHEAD
-    assert [event.seq for event in watched.events] == [1, 2, reserved, reserved + 1, reserved + 2]
+    beyond = 2 + RESERVED_AHEAD + 1
+    assert [event.seq for event in watched.events] == [1, 2, beyond, beyond + 1, beyond + 2]
     assert first_seq(watched.events[2]) == 3, "what may have been sent is never used again"  # type: ignore[arg-type]
+
+
+@attrs.frozen
+class Lost:
+    """A store that went away for good."""
+
+    async def append_events(self, *_: object) -> None:
+        raise StorageUnavailable
+
+
+@in_virtual_time
+async def test_who_holds_the_last_number_that_a_crash_lost_is_told_where_the_text_ends(tmp_path: Path) -> None:
+    async with live(tmp_path) as (run, watched):
+        await run.say("Kept.")
+        await run.flush()
+        kept, run.store = run.store, Lost()  # type: ignore[assignment]
+        with trio.move_on_after(1):
+            for _ in range(RESERVED_AHEAD):
+                await run.say(" Lost.")
+        held = watched.events[-1].seq
+        thread = await kept.thread("ann", run.thread_id)
+        assert held == thread.reserved_seq
+        again = LiveRun(
+            context=run.context,
+            epoch=run.epoch,
+            next_seq=thread.last_seq + 1,
+            store=kept,
+            bridge=run.bridge,
+            recorder=Recorder(),
+            question="hello",
+            proves_numbers=False,
+        )
+        assert await again.recall()
+        await again.end(CANCELLED)
+        rest = [
+            decode_server_frame(each.frame) for each in (await kept.events("ann", run.thread_id, after_seq=held)).items
+        ]
+
+    said, end = rest
+    assert isinstance(said, m.AgentDelta)
+    assert (first_seq(said), said.offset, said.text) == (held + 1, len("Kept."), "")
+    assert isinstance(end, m.AgentCancelled)
 
 
 @in_virtual_time

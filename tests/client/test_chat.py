@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from client_peer import Connection, Server, deltas, frame, snapshot_of
@@ -741,6 +742,24 @@ async def test_many_threads_are_asked_for_a_few_at_a_time(autojump_clock: MockCl
             connection.close()
             connection = await server.accept(READY)
     assert len(server.dialled) == 3
+
+
+async def test_no_more_is_written_than_the_server_has_said_it_takes(autojump_clock: MockClock, server: Server) -> None:
+    """What came faster would be refused, and a client with many threads would never get on."""
+    per_second, threads = 5, 23
+    limits = msgspec.structs.replace(READY.limits, max_frames_per_second=per_second)
+    asked: list[float] = []
+    async with talk(server) as chat, trio.open_nursery() as nursery:
+        connection = await server.accept(msgspec.structs.replace(READY, limits=limits))
+        for n in range(threads):
+            nursery.start_soon(chat.resume, f"t{n}")
+        for _ in range(threads):
+            thread_id = (await connection.expect(Resume)).thread_id
+            asked.append(trio.current_time())
+            connection.send(frame(Resumed, thread_id=thread_id))
+    for second in range(int(asked[-1]) + 1):
+        assert sum(at <= second for at in asked) <= per_second * (second + 1), "its burst, and its rate"
+    assert asked[-1] < threads / per_second + 1, "and no less"
 
 
 async def test_a_thread_that_there_is_not_makes_room_for_the_next(autojump_clock: MockClock, server: Server) -> None:

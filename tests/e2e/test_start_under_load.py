@@ -11,8 +11,8 @@ from e2e_server import Heard, client, connected, crowd, hear, served
 CLIENTS = 300
 AT_ONCE_SECONDS = 2.0
 """What a failure may take from the first client to the last where two hundred clients share a core with the server and
-other tests; one after another they would take longer. The 0.25 s of guarantees.md, 6 are measured by
-``bench.failing_start``, and that they are told in one step in tests/initialization."""
+other tests; one after another they would take longer. The 0.25 s of guarantees.md, 6 are measured by the workload
+``failing_start`` of ``python -m bench``, and that they are told in one step in tests/initialization."""
 
 SERVICES = ("config", "database", "cache", "search", "clerk")
 

@@ -424,6 +424,16 @@ MUTANTS = [
         (REPLAY, " and request.after_seq <= thread.last_seq", ""),
     ),
     mutant(
+        "a frame that was under way when the server was cancelled is missing before the goodbye",
+        "session/test_leaving::test_a_server_that_is_cancelled_says_nothing_more_where_a_frame_is_missing",
+        ("transports/memory.py", "        self._broken = True\n", ""),
+    ),
+    mutant(
+        "a frame that was under way when Hypercorn cancelled the server is missing before the goodbye",
+        "transports/test_asgi_transport::test_a_send_that_was_cancelled_is_the_last",
+        ("transports/asgi.py", "            self._torn = True\n", ""),
+    ),
+    mutant(
         "a watcher that fell behind is never caught up",
         "session/test_flood::test_a_watcher_that_pauses_is_caught_up_and_nobody_waits_for_it",
         ("session/voice.py", "        self.owe(thread_id)\n", "        return\n"),
@@ -474,6 +484,11 @@ MUTANTS = [
         "numbers that a crash lost are used again",
         "server/test_after_a_crash::test_what_a_client_saw_and_the_crash_lost_is_inside_the_epoch",
         ("threads/commands.py", '"reserved": last + RESERVED_AHEAD', '"reserved": last'),
+    ),
+    mutant(
+        "who holds the last number that a crash lost is not told where the text ends",
+        "agents/test_live_run::test_who_holds_the_last_number_that_a_crash_lost_is_told_where_the_text_ends",
+        (LIVE_RUN, "self.next_seq, reserved_seq + 1", "self.next_seq, reserved_seq"),
     ),
     # --- who hears it -------------------------------------------------------------------------------------------------
     mutant(

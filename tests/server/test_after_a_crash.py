@@ -110,7 +110,7 @@ async def test_what_a_client_saw_and_the_crash_lost_is_inside_the_epoch(tmp_path
     assert lost == [4, 5]
     skipped = events[0]
     assert isinstance(skipped, m.AgentDelta)
-    assert (skipped.text, skipped.first_seq, skipped.seq) == ("", last.seq + 1, 3 + RESERVED_AHEAD)
+    assert (skipped.text, skipped.first_seq, skipped.seq) == ("", last.seq + 1, 3 + RESERVED_AHEAD + 1)
     assert kept >= skipped.seq
 
 

@@ -17,12 +17,13 @@ from chatcore.context import UserExecutionContext
 from chatcore.errors import ContextRequired
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
-from chatcore.protocol.codec import encode
+from chatcore.protocol.codec import decode_server_frame, encode
 from chatcore.services import Phase
 from chatcore.session.session import open_session
 from chatcore.session.voice import STALLED_SECONDS
 from chatcore.testing import Script, ScriptedServices, in_virtual_time, memory_pair
 from chatcore.testing.agents import Say, ScriptedAgent, Step, UseTool, Wait
+from chatcore.transports.memory import MemoryClient
 from scenes import Line, Stage, application, staged, two_services
 
 pytestmark = pytest.mark.usefixtures("threads_in_place")
@@ -120,6 +121,34 @@ async def test_a_drain_lets_a_run_finish_in_its_share_of_the_budget() -> None:
         await stage.server.drain()
         store = stage.server.keeper.current
         assert (await store.run("ann", accepted.run_id)).state == "completed"
+
+
+@pytest.mark.parametrize("unread", [0, 1, 4, 6, 7])
+@in_virtual_time
+async def test_a_server_that_is_cancelled_says_nothing_more_where_a_frame_is_missing(unread: int) -> None:
+    """The one that a slow client has not taken is its last, whatever it reads from then on."""
+    agent = ScriptedAgent([Say("One "), Say("two "), Say("three "), Wait(9)])
+    heard: list[type[Any]] = []
+    async with staged(application(two_services(0), agent)) as stage, trio.open_nursery() as clients:
+        await stage.local.ready()
+        transport, client = memory_pair(unread=unread)
+        context = UserExecutionContext(user_id="ann", connection_id="slow")
+        async with trio.open_nursery() as sessions:
+            sessions.start_soon(open_session(context, transport, stage.server.session_parts).run)
+            await client.send(encode(m.UserMessage(message_id="m", content="count")))
+            await trio.sleep(1)
+            clients.start_soon(_hear, client, heard)
+            sessions.cancel_scope.cancel()
+
+    whole = [m.Ready, m.MessageAccepted, m.AgentStarted, *[m.AgentDelta] * 3, m.Draining]
+    assert heard == whole[: len(heard)]
+    assert len(heard) >= unread
+
+
+async def _hear(client: MemoryClient, heard: list[type[Any]]) -> None:
+    with suppress(trio.EndOfChannel):
+        while True:
+            heard.append(type(decode_server_frame(await client.receive())))
 
 
 @in_virtual_time

@@ -167,6 +167,18 @@ async def test_what_has_not_been_written_can_be_let_go() -> None:
 
 
 @in_virtual_time
+async def test_nobody_waits_for_what_a_client_that_is_gone_will_never_take() -> None:
+    async with speaking(unread=0) as (voice, client):
+        voice.say(m.Initializing, **FIRST)
+        voice.say(m.Pong, nonce=1)
+        await trio.testing.wait_all_tasks_blocked()
+        client.drop()
+        await voice.written()
+        assert trio.current_time() == 0
+    assert (voice.ending, voice.unwritten) == (Ending(None), False)
+
+
+@in_virtual_time
 async def test_it_belongs_to_a_context() -> None:
     transport, _ = memory_pair()
     with pytest.raises(ContextRequired, match="Voice belongs to one request"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import attrs
@@ -149,6 +150,43 @@ async def test_a_send_during_which_the_peer_leaves_is_told() -> None:
     async with accepted(peer) as transport:
         with pytest.raises(TransportBroken):
             await send(transport, "x")
+
+
+async def test_a_send_that_was_cancelled_is_the_last() -> None:
+    """Hypercorn lets go of a frame that waits behind another one; the next would be heard as if it were not missing."""
+
+    class Slow(Peer):
+        async def send(self, message: Any) -> None:
+            if message.get("text") == "under way":
+                await trio.sleep_forever()
+            await super().send(message)
+            if message["type"] == "websocket.close":
+                self.leaves()
+
+    peer = Slow()
+    async with accepted(peer) as transport:
+        await send(transport, "heard")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send, transport, "under way")
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        for call in (transport.flush, partial(send, transport, "a last word")):
+            with pytest.raises(TransportBroken):
+                await call()
+        await transport.close(1012, "Draining")
+    assert [message.get("text", message.get("code")) for message in peer.sent[1:]] == ["heard", 1012]
+
+
+async def test_what_was_taken_and_not_begun_is_sent_by_the_next_flush() -> None:
+    peer = Peer()
+    async with accepted(peer) as transport:
+        assert not transport.offer(b"waits")
+        with trio.CancelScope() as cancelled:
+            cancelled.cancel()
+            await transport.flush()
+        assert len(peer.sent) == 1
+        await transport.flush()
+    assert peer.sent[1] == {"type": "websocket.send", "text": "waits"}
 
 
 async def test_closing_waits_for_the_other_sides_close() -> None:

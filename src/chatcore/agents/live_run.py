@@ -176,9 +176,10 @@ class LiveRun:
     def _skip_to(self, reserved_seq: int) -> None:
         """Never use again the numbers of deltas that an earlier process may have sent and not stored.
 
-        An empty delta stands for all of them, so that ranges stay contiguous (protocol.md, 1.3).
+        An empty delta stands for all of them, so that ranges stay contiguous (protocol.md, 1.3). It ends one after
+        them: a client that holds the very last of them too is told by its ``offset`` where the text ends.
         """
-        first, self.next_seq = self.next_seq, reserved_seq
+        first, self.next_seq = self.next_seq, reserved_seq + 1
         self._add(m.AgentDelta, text="", offset=self.grammar.characters, first_seq=first)
 
     async def restart(self, attempt: int) -> None:

@@ -20,6 +20,7 @@ from chatcore.client.ledger import Ledger
 from chatcore.client.verdict import closing_error, least_wait, may_return
 from chatcore.client.wire import Dial, Wire
 from chatcore.errors import CloseCode, IllegalFrame, InvalidMessage, TransportError
+from chatcore.limits import TokenBucket
 from chatcore.protocol.codec import decode_server_frame, encode
 from chatcore.protocol.messages import AnyServerFrame, Error, Ready
 
@@ -74,6 +75,8 @@ class Link:
     _failures: int = attrs.field(default=0, init=False)
     _trouble_since: float | None = attrs.field(default=None, init=False)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _pace: TokenBucket = attrs.field(factory=lambda: TokenBucket(0, 0), init=False)
+    """How fast the server lets this connection write, once it has said so."""
 
     async def run(self) -> ConversationEnded:
         """Stay connected; return why that came to an end."""
@@ -153,6 +156,8 @@ class Link:
         self._last = frame
         if isinstance(frame, Ready):
             self._failures, self._trouble_since = 0, None
+            per_second = frame.limits.max_frames_per_second
+            self._pace = TokenBucket(per_second, max(1, per_second))
         self._deliver(frame, shown)
         if isinstance(frame, Error) and self._ledger.left_waiting(frame):
             raise ConnectionLost(frame.message, retry_after_seconds=frame.retry_after_seconds)
@@ -166,9 +171,15 @@ class Link:
                 if frame is None:
                     await changed.wait()
                 else:
+                    await self._turn()
                     await wire.send(encode(frame))
         except TransportError:
             return  # the reader has what came before the end, and the end
+
+    async def _turn(self) -> None:
+        """Wait until the server takes another frame: what it refuses for coming too fast would have to come again."""
+        while (wait := self._pace.take(trio.current_time())) > 0:  # noqa: ASYNC110  only time tells
+            await trio.sleep(wait)
 
     async def _feel_pulse(self, wire: Wire, connection: trio.CancelScope) -> None:
         """End a connection whose other side has vanished without a word."""

@@ -55,6 +55,12 @@ class Outbox:
         self._frames = None
         self.held_bytes = 0
 
+    def abandon(self) -> None:
+        """Let go of everything: nothing can be written any more."""
+        self.clear()
+        self._writing = False
+        self.wake()
+
     def pop(self) -> tuple[bytes, float] | None:
         """The next frame to write, and when it was put; None where there is none.
 

@@ -214,6 +214,7 @@ class Voice:
         except TransportStalled:
             self.cut()
         except TransportError:
+            self._outbox.abandon()
             self.end(None)
 
     def cut(self) -> None:

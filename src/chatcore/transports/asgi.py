@@ -50,9 +50,10 @@ class AsgiTransport:
     _arrived: trio.Event = attrs.field(factory=trio.Event)
     _gone: trio.Event = attrs.field(factory=trio.Event)
     _closed: bool = False
-    _broken: bool = False
     _overrun: bool = False
     _unsent: list[Message] = attrs.field(factory=list)
+    _torn: bool = False
+    """Whether a frame may be missing, as its sending was cancelled: none may follow it then."""
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -80,25 +81,22 @@ class AsgiTransport:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         self._check()
-        whole = False
-        try:
-            while self._unsent:
-                await self._send(self._unsent.pop(0))
-                self._check()
-            whole = True
-        finally:
-            self._broken |= not whole  # a frame may be missing, or half of it sent
+        while self._unsent:
+            self._torn = True
+            await self._send(self._unsent.pop(0))
+            self._torn = False
+            self._check()
 
     def _check(self) -> None:
         if self._closed:
             raise TransportClosed
-        if self._gone.is_set() or self._broken:
+        if self._torn or self._gone.is_set():
             raise TransportBroken
 
     async def close(self, code: int, reason: str) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
-        if not self._closed and not self._broken and not self._gone.is_set():
+        if not self._closed and not self._gone.is_set():
             self._closed = True
             await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
             with trio.move_on_after(LINGER_SECONDS):

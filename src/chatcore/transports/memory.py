@@ -27,8 +27,8 @@ class MemoryTransport:
     _outgoing: trio.MemorySendChannel[str | bytes]
     send_seconds: float = 10.0
     closed: Closed | None = None
-    _broken: bool = False
     _unsent: list[str | bytes] = attrs.field(factory=list)
+    _broken: bool = False
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -57,15 +57,15 @@ class MemoryTransport:
         """See :class:`~chatcore.transports.base.Transport`."""
         await trio.lowlevel.checkpoint()
         self._check()
-        whole = False
-        try:
-            while self._unsent:
-                await self._send(self._unsent.pop(0))
-            whole = True
-        except trio.BrokenResourceError:
-            raise TransportBroken from None
-        finally:
-            self._broken |= not whole
+        while self._unsent:
+            await self._send(self._unsent.pop(0))
+
+    async def close(self, code: int, reason: str) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        if self.closed is None:
+            self.closed = Closed(int(code), reason)
+            self._outgoing.close()
+        await trio.lowlevel.checkpoint()
 
     def _check(self) -> None:
         if self.closed is not None:
@@ -74,17 +74,16 @@ class MemoryTransport:
             raise TransportBroken
 
     async def _send(self, message: str | bytes) -> None:
-        with trio.move_on_after(self.send_seconds) as limit:
-            await self._outgoing.send(message)
+        """Send a frame that has to wait. One that was not sent is the last: nothing may follow where it is missing."""
+        self._broken = True
+        try:
+            with trio.move_on_after(self.send_seconds) as limit:
+                await self._outgoing.send(message)
+                self._broken = False
+        except trio.BrokenResourceError:
+            raise TransportBroken from None
         if limit.cancelled_caught:
             raise TransportStalled
-
-    async def close(self, code: int, reason: str) -> None:
-        """See :class:`~chatcore.transports.base.Transport`."""
-        if self.closed is None:
-            self.closed = Closed(int(code), reason)
-            self._outgoing.close()
-        await trio.lowlevel.checkpoint()
 
 
 @attrs.define(eq=False)

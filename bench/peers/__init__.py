@@ -1,0 +1,1 @@
+"""Other servers that do the same work; each runs in an environment of its own, without chatcore."""

@@ -1,0 +1,1 @@
+"""What servers are put through; bench/README.md says what each figure is."""
