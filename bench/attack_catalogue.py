@@ -27,10 +27,10 @@ from bench.hostile import (
     Target,
     frame,
     handshake,
-    part,
     request,
     text,
     token,
+    wrong_tokens,
 )
 
 
@@ -196,42 +196,12 @@ async def hostile_origin(me: Attacker) -> str:
 @attack("token confusion", 48, "401")
 async def token_confusion(me: Attacker) -> str:
     """Every other one over HTTP."""
-    wrong = _wrong_tokens(me.user, me.target.public_key)
+    wrong = wrong_tokens(me.user, me.target.public_key)
     bearer = wrong[(me.number // 2) % len(wrong)]
     async with me.target.line() as line:
         whole = handshake(bearer) if me.number % 2 else request("/api/threads", f"Authorization: Bearer {bearer}")
         await line.send(whole)
         return await line.status()
-
-
-def _wrong_tokens(user: str, public_key: bytes) -> list[str]:
-    head, claims, signature = token(user).split(".")
-    return [
-        f"{part({'alg': 'none'})}.{claims}.",
-        f"{part({'alg': 'none'})}.{claims}.{signature}",
-        token(user, header={"alg": "nOnE"}),
-        token(user, secret=public_key),
-        token(user, secret=public_key.strip()),
-        token(user, secret=public_key, header={"kid": "key-1"}),
-        token(user, header={"alg": "RS256", "kid": "key-1"}),
-        token(user, header={"alg": "HS512"}),
-        token(user, aud="another"),
-        token(user, aud=None),
-        token(user, exp=1),
-        token(user, exp="never"),
-        token(user, nbf=1 << 40),
-        token(user, header={"crit": ["exp"]}),
-        token(user, secret=b""),
-        token(user, secret=b"x" * 40, header={"jwk": {"kty": "oct", "k": part(b"x" * 40)}}),
-        f"{head}.{claims}.",
-        f"{head}.{claims}.{part(bytes(32))}",
-        f"{head}.{part({'sub': 'root', 'aud': 'chat', 'exp': 1 << 40})}.{signature}",
-        token(""),
-        token(user, sub=["root"]),
-        "x" * 9000,
-        "..",
-        "x",
-    ]
 
 
 # --- bytes that are no frames, and frames that are too much -----------------------------------------------------------

@@ -39,6 +39,37 @@ def token(user: str, *, secret: bytes = SECRET.encode(), header: Mapping[str, An
     return f"{body}.{part(hmac.new(secret, body.encode(), hashlib.sha256).digest())}"
 
 
+def wrong_tokens(user: str, public_key: bytes) -> list[str]:
+    """Tokens that must let nobody in."""
+    head, claims, signature = token(user).split(".")
+    return [
+        f"{part({'alg': 'none'})}.{claims}.",
+        f"{part({'alg': 'none'})}.{claims}.{signature}",
+        token(user, header={"alg": "nOnE"}),
+        token(user, secret=public_key),
+        token(user, secret=public_key.strip()),
+        token(user, secret=public_key, header={"kid": "key-1"}),
+        token(user, header={"alg": "RS256", "kid": "key-1"}),
+        token(user, header={"alg": "HS512"}),
+        token(user, aud="another"),
+        token(user, aud=None),
+        token(user, exp=1),
+        token(user, exp="never"),
+        token(user, nbf=1 << 40),
+        token(user, header={"crit": ["exp"]}),
+        token(user, secret=b""),
+        token(user, secret=b"x" * 40, header={"jwk": {"kty": "oct", "k": part(b"x" * 40)}}),
+        f"{head}.{claims}.",
+        f"{head}.{claims}.{part(bytes(32))}",
+        f"{head}.{part({'sub': 'root', 'aud': 'chat', 'exp': 1 << 40})}.{signature}",
+        token(""),
+        token(user, sub=["root"]),
+        "x" * 9000,
+        "..",
+        "x",
+    ]
+
+
 def frame(opcode: int, payload: bytes = b"", *, first: int = FIN) -> bytes:
     """A client's frame, masked with zeros, as it may be."""
     size = len(payload)
