@@ -82,6 +82,21 @@ def histories(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """A million mutated inputs for what a client's bytes go through: no crash, no hang, no growth."""
+    install(session, "dev")
+    session.run("python", "tests/fuzzing/run_fuzz.py", *session.posargs)
+
+
+@nox.session
+def attacks(session: nox.Session) -> None:
+    """Every attack of the catalogue, and a SIGTERM with a crowd: how they end, and what others notice of it."""
+    install(session, "dev")
+    session.run("python", "-m", "bench.attacks", *session.posargs)
+    session.run("python", "-m", "bench.draining")
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Each promise is broken on purpose, and its test has to notice."""
     install(session, "dev")

@@ -20,6 +20,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 WITHIN_SECONDS = 30
 
 
@@ -78,7 +79,7 @@ class Process:
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """The environment of a server: the test's own, its settings, and where its application is."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATCORE_", "E2E_"))}
-    path = os.pathsep.join([str(HERE), *filter(None, [kept.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(HERE), str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
     made = {"PYTHONPATH": path, "E2E_STAGE": str(folder / "stage"), "CHATCORE_BIND": "127.0.0.1:0"}
     return {**kept, **made, **settings}
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 import signal
 import socket as plain
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trio
-from e2e_server import Heard, Process, connected, hear, served
+from e2e_server import ROOT, Heard, Process, connected, hear, served
+
+sys.path.insert(0, str(ROOT))
+
+from bench.attacks import make_keys
+from bench.draining import TOLD, drain
+from bench.hostile import Target
 
 DRAIN_SECONDS = 6.0
+CROWD_DRAIN_SECONDS = 20.0
+"""Room for a machine on which a hundred clients take their time too."""
+
 NEEDS = {"clerk": ("cache", "search"), "cache": ("database",), "search": ("database",), "database": ("config",)}
 
 
@@ -104,6 +114,17 @@ async def test_a_run_may_finish_and_one_that_cannot_is_left_for_the_next_start(t
             messages = server.get(f"/api/threads/{thread['thread_id']}/messages?user_id=u")[1]["messages"]
             answers[messages[0]["content"]] = messages[-1]["status"]
         assert answers == {"take 1": "completed", "take 60": "failed"}
+
+
+async def test_of_a_crowd_everyone_is_told_but_those_who_do_not_read(tmp_path: Path) -> None:
+    """``python -m bench.draining`` does the same with a thousand."""
+    settings, public_key = make_keys(tmp_path)
+    settings |= {"CHATCORE_PING_SECONDS": "60", "CHATCORE_DRAIN_SECONDS": str(CROWD_DRAIN_SECONDS)}
+    with served(tmp_path, "bench.attack_app:app", **settings) as server:
+        target = Target(int(server.address.rpartition(":")[2]), public_key)
+        drained = await drain(target, server.popen.pid, 100, 5)
+    assert drained.ends == {TOLD: 100}
+    assert (drained.exit_code, drained.seconds < CROWD_DRAIN_SECONDS) == (0, True), drained
 
 
 async def test_a_stalled_client_and_a_second_signal(tmp_path: Path) -> None:

@@ -118,10 +118,11 @@ def test_a_client_that_wants_to_end_is_let() -> None:
     assert b"connection: close" in passed
 
 
+@pytest.mark.parametrize("before", [b"", b"\r\n\r\n"])
 @pytest.mark.parametrize("cut", range(len(HTTP2_PREFACE)))
-def test_http2_by_prior_knowledge_passes_untouched(cut: int) -> None:
+def test_http2_by_prior_knowledge_passes_untouched(cut: int, before: bytes) -> None:
     raw = HTTP2_PREFACE + bytes(range(256))
-    passed, judge = feed(raw, cuts=[cut])
+    passed, judge = feed(before + raw, cuts=[cut])
     assert passed == raw
     assert judge.decided
 
@@ -131,7 +132,7 @@ def test_noise_is_refused_or_waited_for_and_never_crashes(noise: bytes, cuts: li
     passed = b""
     with suppress(BadRequest):
         passed, _ = feed(noise, [cut for cut in cuts if cut <= len(noise)])
-    assert passed == b""
+    assert passed == b"" or noise.lstrip(b"\r\n").startswith(HTTP2_PREFACE)  # Hypothesis tries constants of the source
 
 
 def test_a_head_is_read_as_it_came() -> None:

@@ -157,6 +157,8 @@ class RequestFilter:
                 body = self._take(min(self._body_left, len(self._held)))
                 self._body_left -= len(body)
                 yield body
+            elif not self.decided and self._held.startswith(b"\r\n"):
+                self._take(2)  # RFC 9112, 2.2: an empty line before the first request is ignored
             elif not self.decided and HTTP2_PREFACE.startswith(self._held[: len(HTTP2_PREFACE)]):
                 if len(self._held) < len(HTTP2_PREFACE):
                     return
@@ -169,8 +171,6 @@ class RequestFilter:
 
     def _head(self) -> Head | None:
         """The next head, None while it is incomplete."""
-        while not self.decided and self._held.startswith(b"\r\n"):
-            del self._held[:2]  # RFC 9112, 2.2: an empty line before the first request is ignored
         end = self._held.find(END)
         begin = self._held[: end if end >= 0 else HEAD_BYTES + 1]
         if len(begin) > HEAD_BYTES:

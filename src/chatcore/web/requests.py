@@ -14,6 +14,7 @@ from chatcore.errors import InvalidMessage
 from chatcore.protocol.codec import RULES, UNREADABLE, faulty_field
 from chatcore.threads.model import MAX_TITLE_CHARACTERS, ThreadOrder
 from chatcore.web.admission import IDENTITY_KEY
+from chatcore.web.rendering import MOST_RENDERED
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -22,9 +23,6 @@ PAGE_ITEMS = 50
 
 MOST_ITEMS = 500
 """Items of a list at most: a page of a long thread stays under a megabyte."""
-
-MOST_RENDERED = 100_000
-"""Characters of Markdown rendered at once: about a second of a worker thread, and more text than anyone reads."""
 
 EXPECTED: Mapping[str, str] = MappingProxyType(
     {field: rule.expected for field, rule in RULES.items()}

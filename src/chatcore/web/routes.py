@@ -24,8 +24,8 @@ from chatcore.server import Server
 from chatcore.web import idempotency, requests, shapes
 from chatcore.web.events import EventStream
 from chatcore.web.health import readiness
-from chatcore.web.markdown import render_markdown
 from chatcore.web.problems import retry_after
+from chatcore.web.rendering import MOST_RENDERED, Renderer
 from chatcore.web.status import live_status
 
 
@@ -181,9 +181,11 @@ class Api:
 
     Args:
         server: that is running.
+        renderer: of Markdown.
     """
 
     server: Server
+    renderer: Renderer = attrs.field(factory=Renderer)
 
     async def ready(self) -> Response:
         """Readiness; it can also be what wants the services started."""
@@ -207,9 +209,9 @@ class Api:
     async def render(self) -> shapes.Rendered:
         """Safe HTML."""
         body = await requests.body(shapes.Markdown)
-        if len("\n".join(body.texts)) > requests.MOST_RENDERED:
+        if len("\n".join(body.texts)) > MOST_RENDERED:
             raise InvalidMessage("texts", requests.EXPECTED["texts"])
-        return shapes.Rendered(html=await trio.to_thread.run_sync(_rendered, body))
+        return shapes.Rendered(html=await self.renderer.render(requests.user(), body.texts, inline=body.inline))
 
     async def threads(self) -> shapes.ThreadList:
         """The user's threads."""
@@ -326,7 +328,3 @@ def _stream(body: EventStream) -> Response:
     response = Response(body, headers=headers, content_type="text/event-stream")
     response.timeout = None
     return response
-
-
-def _rendered(body: shapes.Markdown) -> list[str]:
-    return [render_markdown(text, inline=body.inline) for text in body.texts]

@@ -72,7 +72,7 @@ class Site:
         await self._loaded.wait()
         assert self._pages is not None  # noqa: S101  loaded
         scope["state"][IDENTITY_KEY] = identity
-        await self._pages(scope, receive, send)
+        await self._pages(scope, receive, _whole(send))
 
     async def _websocket(self, scope: Message, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -95,6 +95,21 @@ class Site:
         if isinstance(identity, Identity) and not self.server.has_room():
             return Problem.of(RequestRefused(ErrorCode.SERVICES_UNAVAILABLE, self.server.retry_after_seconds))
         return identity
+
+
+def _whole(send: Send) -> Send:
+    """A ``send`` whose last call is not cut short.
+
+    Within it Hypercorn closes a connection that is not to be kept. Before, it tells the application that the client is
+    gone, upon which Quart cancels whatever it is at: the socket would stay open for as long as the client likes.
+    """
+
+    async def send_on(message: Message) -> None:
+        last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        with trio.CancelScope(shield=last):
+            await send(message)
+
+    return send_on
 
 
 def _converse(
