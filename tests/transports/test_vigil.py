@@ -90,3 +90,22 @@ async def test_who_has_gone_is_not_asked_and_many_are() -> None:
         await trio.sleep(PING + 1)
         nursery.cancel_scope.cancel()
     assert [len(peer.asked_at) for peer in peers] == [0] + [1] * (len(peers) - 1)
+
+
+@in_virtual_time
+async def test_an_answer_that_comes_in_the_last_step_counts() -> None:
+    """So it is where a loop was late: the answer and the end of the wait for it are seen at once."""
+    vigil, peers = Vigil(PING, PONG), [Peer(alive=False) for _ in range(20)]
+
+    async def answer(peer: Peer) -> None:
+        await trio.sleep_until(PING + PONG)
+        peer.heard_at = trio.current_time()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(vigil.keep)
+        for peer in peers:
+            vigil.watch(peer)
+            nursery.start_soon(answer, peer)
+        await trio.sleep(PING + PONG + 1)
+        nursery.cancel_scope.cancel()
+    assert [peer.hung_up_at for peer in peers] == [None] * len(peers)

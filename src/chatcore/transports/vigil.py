@@ -76,8 +76,12 @@ class Vigil:
             await self._look()
 
     async def _look(self) -> None:
-        """Look at everyone who is due."""
+        """Look at everyone who is due.
+
+        Where the loop was late, an answer may have come in the very step in which its time was up: it is read first.
+        """
         looked, now = 0, trio.current_time()
+        await trio.lowlevel.checkpoint()
         while self._due and self._due[0][0] <= now:
             _, _, watched = heappop(self._due)
             again_at = self._again_at(watched, watched.peer, now) if watched.peer is not None else None

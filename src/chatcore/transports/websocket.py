@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Protocol
 
 import attrs
@@ -31,6 +32,13 @@ from chatcore.transports.websocket_protocol import (
 
 RECEIVE_BYTES = 65_536
 """Read at once: more than a frame of a client, and no burden times ten thousand connections."""
+
+LINGER_FRAMES = 512
+"""Frames that are looked through for the other side's farewell: who sends more does not mean to take leave, and to
+understand what a flooder goes on sending would cost everybody else."""
+
+TURN_FRAMES = 16
+"""Frames of one read after which others have their turn: a read may hold ten thousand."""
 
 QUIET_SECONDS = 0.3
 """After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes."""
@@ -88,6 +96,7 @@ class WebSocketTransport:
     _inbox: Iterator[Incoming] = attrs.field(factory=lambda: iter(()), init=False)
     """What has been read, understood as it is asked for."""
     _fault: TransportViolated | None = attrs.field(default=None, init=False)
+    _taken: int = attrs.field(default=0, init=False)
     _broken: bool = attrs.field(default=False, init=False)
     _closed: bool = attrs.field(default=False, init=False)
     _greeting: bytes = attrs.field(default=b"", init=False)
@@ -109,17 +118,22 @@ class WebSocketTransport:
         """
         await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn after each read, which waits
         while True:
-            if not self._closed:
-                for item in self._inbox:
-                    if isinstance(item, str | bytes):
-                        return item
-                    await self._heed(item)
-            self._check()
-            if self._fault is not None:
-                raise self._fault
-            if self._greeting:
-                self._put(b"")  # nothing was said before anything was heard
-            await self._read()
+            self._taken += 1
+            if self._taken % TURN_FRAMES == 0:
+                await trio.lowlevel.checkpoint()
+            item = None if self._closed else next(self._inbox, None)
+            if isinstance(item, str | bytes):
+                return item
+            await (self._read_on() if item is None else self._heed(item))
+
+    async def _read_on(self) -> None:
+        """Take more off the stream, where there may be more."""
+        self._check()
+        if self._fault is not None:
+            raise self._fault
+        if self._greeting:
+            self._put(b"")  # nothing was said before anything was heard
+        await self._read()
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -252,14 +266,13 @@ class WebSocketTransport:
 
     async def _linger(self) -> None:
         """Read on until the other side has closed too."""
-        while not self._broken and not self._over():
-            with trio.move_on_after(LINGER_SECONDS if self._fault is None else QUIET_SECONDS) as quiet:
+        frames = LINGER_FRAMES
+        while not self._broken and not self._reader.left:
+            frames -= sum(1 for _ in islice(self._inbox, max(0, frames)))
+            if self._reader.left:
+                return
+            seconds = LINGER_SECONDS if self._fault is None and frames > 0 else QUIET_SECONDS
+            with trio.move_on_after(seconds) as quiet:
                 await self._read()
             if quiet.cancelled_caught:
                 return
-
-    def _over(self) -> bool:
-        """Whether the other side's farewell is in what has come, which nobody asks for any more."""
-        for _ in self._inbox:
-            pass
-        return self._reader.left
