@@ -22,7 +22,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy.sql import ClauseElement
-from stored import TABLES, connections, message, rows, url
 
 from chatcore.errors import ConfigurationError, StorageUnavailable
 from chatcore.threads import statements
@@ -30,6 +29,7 @@ from chatcore.threads.database import MIGRATIONS, current_revision, upgrade_data
 from chatcore.threads.schema import metadata
 from chatcore.threads.service import open_threads
 from chatcore.threads.sqlite import create_sqlite_engine
+from stored import TABLES, connections, message, rows, url
 
 HEAD = "0002"
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 import trio
-from stored import TABLES, answered, counts, event, message, rows, started, url
 from trio.testing import MockClock
 
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.threads import eraser
 from chatcore.threads.database import compact_database, open_database
 from chatcore.threads.service import ThreadService, open_threads
+from stored import TABLES, answered, counts, event, message, rows, started, url
 
 NOON = 1_767_268_800.0
 DAY = 86_400.0

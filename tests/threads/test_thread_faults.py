@@ -21,11 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy import event as sqlalchemy_event
-from stored import TABLES, answered, connections, counts, event, message, rows, started, url
 
 from chatcore.errors import RequestRefused, StorageUnavailable
 from chatcore.threads.model import Accepted, Thread
 from chatcore.threads.service import ThreadService, open_threads
+from stored import TABLES, answered, connections, counts, event, message, rows, started, url
 
 LARGE = "x" * 20_000
 

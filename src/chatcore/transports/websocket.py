@@ -267,7 +267,7 @@ class WebSocketTransport:
     async def _linger(self) -> None:
         """Read on until the other side has closed too."""
         frames = LINGER_FRAMES
-        while not self._broken and not self._reader.left:
+        while not self._broken:
             frames -= sum(1 for _ in islice(self._inbox, max(0, frames)))
             if self._reader.left:
                 return
