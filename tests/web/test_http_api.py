@@ -332,6 +332,23 @@ async def test_events_are_streamed_and_go_on_after_last_event_id(tmp_path: Path)
     assert isinstance(decode_server_frame(of_run[-1]["data"]), ENDS)
 
 
+async def test_who_reads_a_stream_has_a_connection_open_and_is_told_to_go_with_the_others(tmp_path: Path) -> None:
+    async with shop(tmp_path, Say("One."), max_connections_per_user=1) as client:
+        posted = await ask(client)
+        await ended(client, posted["thread_id"])
+        path, server = f"/api/threads/{posted['thread_id']}/events", client.site.server
+        async with client.stream(path) as events:
+            first = parsed(await events.receive())
+            assert (first["event"], server.connections.states()) == ("resumed", {"reading": 1})
+            refused = await client.get(path, headers={"accept": "text/event-stream"})
+            assert (refused.status, refused.code) == (429, "CONNECTION_LIMIT")
+            assert (await client.get(path)).status == 200, "as JSON it is no connection that stays"
+            server.connections.drain(1.5)
+            with trio.fail_after(30):
+                assert [event async for event in events][-1] == "retry: 1500\n: draining"
+        assert len(server.connections) == 0
+
+
 async def test_a_stream_may_begin_after_a_position(tmp_path: Path) -> None:
     async with shop(tmp_path) as client:
         posted = await ask(client)

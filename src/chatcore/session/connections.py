@@ -60,6 +60,17 @@ class Connections:
             connection.drain(self._reconnect_after_seconds)
         return allowed
 
+    def check_room(self, user_id: str) -> None:
+        """Refuse a user who may have no further connection.
+
+        Raises:
+            RequestRefused: they have as many as they may, or the server has.
+        """
+        if self.full:
+            raise RequestRefused(ErrorCode.SERVICES_UNAVAILABLE, retry_after_seconds=1.0)
+        if self.user(user_id).connections >= self.settings.max_connections_per_user:
+            raise RequestRefused(ErrorCode.CONNECTION_LIMIT)
+
     def leave(self, connection: Drainable) -> None:
         """Count it no more."""
         user = self._open.pop(connection)

@@ -209,12 +209,15 @@ class Voice:
     def _send(self, *frames: bytes) -> None:
         """Send at once; what has to wait is the writer's."""
         try:
-            if self.transport.offer(*frames):
-                return self.recorder.delivered(0.0)
+            whole = self.transport.offer(*frames)
         except TransportError:
             return self.end(None)
+        if whole:
+            for _ in frames:
+                self.recorder.delivered(0.0)
+            return None
         self._outbox.begin(trio.current_time())
-        self.hands.do(self.write)
+        return self.hands.do(self.write)
 
     async def write(self) -> None:
         """Write what has to wait, and what is said meanwhile."""

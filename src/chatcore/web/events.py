@@ -20,6 +20,7 @@ from chatcore.delivery.replay import Replay
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode
+from chatcore.session.connections import Connections
 from chatcore.threads.model import StoredEvent
 from chatcore.threads.service import ThreadService
 
@@ -40,6 +41,7 @@ class EventStream(ResponseBody):
         identity: who reads.
         resume: from where.
         outbox: bounded.
+        connections: it is counted among, for as long as it is read.
     """
 
     store: ThreadService
@@ -47,11 +49,16 @@ class EventStream(ResponseBody):
     identity: Identity
     resume: m.Resume
     outbox: Outbox
+    connections: Connections
     _arrears: Arrears = attrs.field(factory=Arrears, init=False)
     _ended: bool = attrs.field(default=False, init=False)
     _stack: AsyncExitStack = attrs.field(factory=AsyncExitStack, init=False)
 
     async def __aenter__(self) -> Self:
+        allowed = self.connections.enter(self, self.identity.user_id)
+        self._stack.callback(self.connections.leave, self)
+        if not allowed:
+            self._end(b": too many connections\n\n")
         self._stack.callback(self.bridge.leave, self)
         nursery = await self._stack.enter_async_context(trio.open_nursery())
         self._stack.callback(nursery.cancel_scope.cancel)
@@ -76,6 +83,15 @@ class EventStream(ResponseBody):
         if await self._is_deleted():
             raise StopAsyncIteration
         return b": still here\n\n"
+
+    @property
+    def state(self) -> str:
+        """See :class:`~chatcore.session.connections.Drainable`."""
+        return "reading"
+
+    def drain(self, reconnect_after_seconds: float) -> None:
+        """See :class:`~chatcore.session.connections.Drainable`; a reader comes again after that time."""
+        self._end(b"retry: %d\n: draining\n\n" % round(1000 * reconnect_after_seconds))
 
     @property
     def behind(self) -> bool:

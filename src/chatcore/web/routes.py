@@ -294,8 +294,10 @@ class Api:
         if "text/event-stream" in request.headers.get("Accept", ""):
             after = requests.last_event_id()
             resume = m.Resume(thread_id=thread_id, after_seq=after)
+            self.server.connections.check_room(requests.user())
             outbox = Outbox(self.server.outbox_bytes)
-            return _stream(EventStream(store, self.server.bridge, requests.identity(), resume, outbox))
+            parts = (store, self.server.bridge, requests.identity(), resume, outbox, self.server.connections)
+            return _stream(EventStream(*parts))
         await self.server.bridge.settle(thread_id)
         page = await store.events(requests.user(), thread_id, after_seq=requests.after(), limit=requests.limit())
         events = [msgspec.json.decode(event.frame) for event in page.items]
