@@ -30,6 +30,9 @@ PING_SECONDS: Final = 20.0
 PONG_SECONDS: Final = 20.0
 """How long it may take to answer (``pong_timeout_seconds``)."""
 
+LEAST_PAUSE_SECONDS: Final = 0.001
+"""Adding up times is not exact: what is left of a wait may be too short to move a clock at all."""
+
 
 @attrs.frozen(kw_only=True)
 class Patience:
@@ -179,7 +182,7 @@ class Link:
     async def _turn(self) -> None:
         """Wait until the server takes another frame: what it refuses for coming too fast would have to come again."""
         while (wait := self._pace.take(trio.current_time())) > 0:  # noqa: ASYNC110  only time tells
-            await trio.sleep(wait)
+            await trio.sleep(max(wait, LEAST_PAUSE_SECONDS))
 
     async def _feel_pulse(self, wire: Wire, connection: trio.CancelScope) -> None:
         """End a connection whose other side has vanished without a word."""
