@@ -122,7 +122,7 @@ class Server:
         self.draining = True
         self._drain_by = trio.current_time() + self.settings.drain_seconds
         self.recorder.log("draining", connections=len(self.connections), runs=self.supervisor.running)
-        self.connections.drain(RECONNECT_SECONDS)
+        await self.connections.drain(RECONNECT_SECONDS)
         share = RUNS_SHARE if self.manager.ready is not None else 0.0
         await self.supervisor.drain(share * self.settings.drain_seconds)
 
@@ -189,7 +189,10 @@ def _manager(
         """An agent that cannot keep its events cannot answer; and what earlier starts took is known there."""
         if keeper.wrong is not None:
             raise keeper.wrong
-        store = await keeper.opened()
+        try:
+            store = await keeper.opened()
+        except StorageUnavailable:
+            raise keeper.wrong or StorageUnavailable from None  # it may have been found out meanwhile
         manager.learn(await store.learned_durations())
 
     manager = ServiceInitializationManager(

@@ -220,3 +220,10 @@ def test_a_number_must_trace_to_evidence_that_is_shown_and_was_found() -> None:
 
 def test_an_agent_that_proves_nothing_may_say_numbers() -> None:
     assert AnswerGuard("How much?", None).judge_answer(Answer(text="32 calls")) is None
+
+
+@pytest.mark.parametrize("text", ["Processıng your message:", "PROCESSİNG YOUR MESSAGE:", "degraded functıonalıty"])
+def test_letters_that_are_equal_where_case_is_ignored_hide_nothing(text: str) -> None:
+    guard = AnswerGuard("", None)
+    assert isinstance(guard.feed(f"Well. {text} it is."), Alarm)
+    assert guard.judge(text) is not None

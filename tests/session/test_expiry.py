@@ -103,7 +103,7 @@ async def test_a_client_that_does_not_read_is_let_go_all_the_same() -> None:
 async def test_a_drain_comes_first_where_it_does() -> None:
     async with staged(application(two_services())) as stage, expiring(stage, 10.0) as peer:
         await peer.until(m.Ready)
-        stage.server.connections.drain(1.0)
+        await stage.server.connections.drain(1.0)
         frames = await read_to_the_end(peer)
         await trio.sleep(30.0)
     assert isinstance(frames[-1], m.Draining)

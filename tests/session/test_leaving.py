@@ -461,3 +461,19 @@ async def test_every_frame_carries_its_time_and_user() -> None:
         told = msgspec.to_builtins(frame)
         assert told["user_id"] == "ann"
         assert told["timestamp"] > 1.6e9
+
+
+@in_virtual_time
+async def test_one_that_comes_in_while_the_server_drains_is_told_at_once() -> None:
+    async with staged(application(two_services())) as stage:
+        await stage.server.connections.drain(1.0)
+        transport, client = memory_pair(unread=0)
+        context = UserExecutionContext(user_id="bob", connection_id="c")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(open_session(context, transport, stage.server.session_parts).run)
+            told = decode_server_frame(await client.receive())
+        assert trio.current_time() == 0
+        assert len(stage.server.connections) == 0
+    assert isinstance(told, m.Draining)
+    assert transport.closed is not None
+    assert transport.closed.code == 1012

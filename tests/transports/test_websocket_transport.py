@@ -16,9 +16,9 @@ from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, 
 from chatcore.limits import TokenBucket
 from chatcore.testing import in_virtual_time
 from chatcore.transports.asgi import LINGER_SECONDS
-from chatcore.transports.base import send
+from chatcore.transports.base import Stalled, send
 from chatcore.transports.vigil import Vigil
-from chatcore.transports.websocket import Stalled, WebSocketTransport
+from chatcore.transports.websocket import WebSocketTransport
 from chatcore.transports.websocket_protocol import MessageReader
 
 PING, PONG = 20.0, 5.0
@@ -89,7 +89,7 @@ async def talk(
     wire, vigil = Wire(ours), Vigil(ping_seconds, PONG)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(vigil.keep)
-        transport = WebSocketTransport(wire, MessageReader(1000), TokenBucket(per_second, 10))
+        transport = WebSocketTransport(wire, MessageReader(1000), TokenBucket(per_second, 10), vigil.spawn)
         transport.begin(b"", rest)
         with vigil.watch(transport):
             yield transport, Peer(theirs, wire)
@@ -267,6 +267,32 @@ async def test_a_flood_of_what_is_no_message_is_an_overrun(opcode: Opcode) -> No
             await peer.send(opcode, fin=opcode is not Opcode.CONT)
         with pytest.raises(TransportOverrun):
             await transport.receive()
+
+
+@in_virtual_time
+async def test_a_pong_that_does_not_fit_is_sent_by_itself_and_reading_goes_on() -> None:
+    async with talk() as (transport, peer):
+        peer.wire.room = 1
+        await peer.send(Opcode.PING, b"one")
+        await peer.send(Opcode.TEXT, b"x")
+        assert await transport.receive() == "x"
+        assert trio.current_time() == 0
+        assert await peer.frames() == [(Opcode.PONG, b"one")]
+
+
+@in_virtual_time
+async def test_a_ping_that_does_not_fit_is_sent_by_itself_and_its_answer_waited_for() -> None:
+    async with talk() as (transport, peer), trio.open_nursery() as nursery:
+        nursery.start_soon(transport.receive)
+        await trio.sleep(1)
+        peer.wire.room = 1
+        await trio.sleep(PING - 0.5)
+        assert await peer.frames() == [(Opcode.PING, b"")]
+        peer.wire.room = float("inf")
+        await peer.send(Opcode.PONG)
+        await trio.sleep(PONG + 1)
+        assert peer.wire.hung_up_at is None
+        nursery.cancel_scope.cancel()
 
 
 @in_virtual_time

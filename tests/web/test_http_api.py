@@ -343,7 +343,7 @@ async def test_who_reads_a_stream_has_a_connection_open_and_is_told_to_go_with_t
             refused = await client.get(path, headers={"accept": "text/event-stream"})
             assert (refused.status, refused.code) == (429, "CONNECTION_LIMIT")
             assert (await client.get(path)).status == 200, "as JSON it is no connection that stays"
-            server.connections.drain(1.5)
+            await server.connections.drain(1.5)
             with trio.fail_after(30):
                 assert [event async for event in events][-1] == "retry: 1500\n: draining"
         assert len(server.connections) == 0

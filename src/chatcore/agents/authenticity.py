@@ -45,8 +45,9 @@ def _begun(words: str) -> str:
 
 _PLACEHOLDER = re.compile(rf"(?<!\w)(?:{'|'.join(map(_whole, PLACEHOLDERS))})", re.IGNORECASE)
 _BEGUN = re.compile(rf"(?<!\w)(?:{'|'.join(map(_begun, PLACEHOLDERS))})", re.IGNORECASE)
-_WORDS = tuple(max(words.casefold().split(), key=len) for words in PLACEHOLDERS)
-"""A word of each. Where none of them is there is no placeholder, and that is told at a tenth of the pattern's cost."""
+_PIECES = frozenset(max(re.split(r"[iks\s]", words.casefold()), key=len) for words in PLACEHOLDERS)
+"""A piece of each. Where none of them is there is no placeholder, and that is told at a tenth of the pattern's cost.
+They are without the letters to which other letters are equal when case is ignored: ``ı``, ``İ``, ``ſ``, ``K``."""
 _LONGEST = max(map(len, PLACEHOLDERS)) + 32
 """A placeholder that ends in what is judged now begins no further back; what runs of spaces hide from this, the
 judgement of the whole answer finds."""
@@ -138,7 +139,7 @@ class AnswerGuard:
         end = len(text) if end is None else end
         begin = max(0, known - _LONGEST)
         heard = text[begin:end].casefold()
-        if not any(word in heard for word in _WORDS) or not _PLACEHOLDER.search(text, begin, end):
+        if not any(piece in heard for piece in _PIECES) or not _PLACEHOLDER.search(text, begin, end):
             return None
         words = tuple(match.group() for match in placeholders_in(text[:end], self.question))
         return Alarm("placeholder", words) if words else None

@@ -52,9 +52,9 @@ class Outbox:
         if self._filled is not None:
             self._filled.set()
 
-    def begin(self, now: float) -> None:
-        """A frame is being written that was never put: it went past the queue, which was empty."""
-        self._writing = (now,)
+    def begin(self, frames: int, now: float) -> None:
+        """So many frames are being written that were never put: they went past the queue, which was empty."""
+        self._writing = (now,) * frames
 
     def clear(self) -> None:
         """Let go of what has not been written."""

@@ -5,7 +5,7 @@ A connection that attends is no task: one task of the server, the usher, tells a
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import attrs
 import trio
@@ -20,6 +20,7 @@ from chatcore.protocol.connection import State
 from chatcore.protocol.shared import SharedFrame
 from chatcore.services import ReadyServices
 from chatcore.session.bulletin import Bulletin
+from chatcore.session.connections import TOLD_AT_ONCE
 from chatcore.session.voice import Voice
 from chatcore.session.waiting import UNDER_WAY
 
@@ -29,10 +30,6 @@ class Follower(Protocol):
 
     def follow(self, snapshot: Snapshot) -> None:
         """Hear of the services; must not wait or raise."""
-
-
-TOLD_AT_ONCE: Final = 50
-"""Connections that are told of a change before others have their turn: a few milliseconds."""
 
 
 @attrs.define(eq=False)
@@ -143,6 +140,8 @@ class Attendance:
     def _rest(self, snapshot: Snapshot) -> list[SharedFrame]:
         """The steps of the attempt that has succeeded which were too quick to be told one by one."""
         told, self._told = self._told, None
+        if snapshot.state is not ServicesState.READY:  # it is over already, and so is what these were steps of
+            return []
         if told is None or told.attempt not in (0, snapshot.attempt) or told.version >= snapshot.version:
             return []
         return self.bulletin.steps(told, snapshot)

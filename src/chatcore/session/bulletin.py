@@ -74,7 +74,7 @@ class Bulletin:
     def initializing(self, snapshot: Snapshot) -> SharedFrame:
         """The greeting of those who have to wait."""
         return self._shared(
-            ("initializing", snapshot.version),
+            ("initializing", snapshot.version, snapshot.at),
             m.Initializing,
             message="The services are starting",
             progress=snapshot.progress,
@@ -85,12 +85,12 @@ class Bulletin:
     def progress(self, told: Snapshot | None, now: Snapshot) -> list[SharedFrame]:
         """The frames that lead from one snapshot to the next, at least one."""
         versions = (told.version if told is not None else None, now.version)
-        return self._once(("progress", *versions), lambda: self._progress(told, now))
+        return self._once(("progress", *versions, now.at), lambda: self._progress(told, now))
 
     def steps(self, told: Snapshot, now: Snapshot) -> list[SharedFrame]:
         """Of those frames the ones that tell what has become of a service."""
         versions = (told.version, now.version)
-        return self._once(("steps", *versions), lambda: self._progress(told, now, of_services=True))
+        return self._once(("steps", *versions, now.at), lambda: self._progress(told, now, of_services=True))
 
     def ready(self, generation: int) -> SharedFrame:
         """The services are up."""

@@ -31,8 +31,8 @@ class Hands:
             work: does all there is; between its last look and its return it must not wait.
         """
         if self.nursery is not None and work not in self._doing:
-            self._doing.append(work)
             self.nursery.start_soon(self._do, work)
+            self._doing.append(work)
 
     async def _do(self, work: Work) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 import trio
@@ -11,6 +11,9 @@ import trio
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.limits import TokenBucket
 from chatcore.settings import Settings
+
+TOLD_AT_ONCE: Final = 50
+"""Connections that are told something before others have their turn: a few milliseconds."""
 
 
 class Drainable(Protocol):
@@ -73,7 +76,7 @@ class Connections:
 
     def leave(self, connection: Drainable) -> None:
         """Count it no more."""
-        user = self._open.pop(connection)
+        user = self._open.pop(connection, None)
         if user is not None:
             user.connections -= 1
         self._closed.set()
@@ -106,11 +109,14 @@ class Connections:
         while self._open:
             await self._closed.wait()
 
-    def drain(self, reconnect_after_seconds: float) -> None:
+    async def drain(self, reconnect_after_seconds: float) -> None:
         """Tell every connection to go, and those that were on their way in when they arrive."""
         self._reconnect_after_seconds = reconnect_after_seconds
-        for connection in tuple(self._open):
-            connection.drain(reconnect_after_seconds)
+        for number, connection in enumerate(tuple(self._open)):
+            if number % TOLD_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+            if connection in self._open:
+                connection.drain(reconnect_after_seconds)
 
     def _forget_idle(self) -> None:
         """Drop the records of users that are gone once there are many: reconnecting must not reset a limit at once."""

@@ -32,7 +32,6 @@ from chatcore.threads.service import ThreadService
 STRIKES = 100
 """Refused frames that make a client abusive; an honest one that is told what is wrong stops long before."""
 
-
 STRIKES_BACK_PER_SECOND = 1.0
 """So that refusals over a long and honest life do not add up."""
 
@@ -45,7 +44,7 @@ AGAIN_SECONDS = 1.0
 QUEUED_FRAMES = 128
 """Frames that may wait for the storage: more than a user may have pending messages (100)."""
 
-Work: TypeAlias = tuple[m.AnyClientFrame, int]
+Errand: TypeAlias = tuple[m.AnyClientFrame, int]
 """A frame to be done, and its size as it came."""
 
 
@@ -73,7 +72,7 @@ class Reception:
     decoder: ClientFrameDecoder
     frames: TokenBucket
     _strikes: TokenBucket | None = attrs.field(default=None, init=False)
-    _work: list[Work] = attrs.field(factory=list, init=False)
+    _work: list[Errand] = attrs.field(factory=list, init=False)
     _queued_bytes: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -72,23 +72,20 @@ class Session:
 
     async def run(self) -> None:
         """Serve the connection until it ends; returns when it is closed."""
-        connections = self.parts.connections
-        allowed = connections.enter(self, self.voice.context.user_id)
         try:
             async with trio.open_nursery() as nursery:
                 self.voice.hands.nursery, self.voice.hands.failed = nursery, self._fail
-                if math.isfinite(self.ends_at):
-                    nursery.start_soon(self._expire)
-                with self.voice.life:
-                    await self._converse(allowed=allowed)
-                if self.voice.heard and self.voice.unwritten:
-                    with trio.move_on_after(FLUSH_SECONDS):
-                        await self.voice.written()
+                try:
+                    await self._live(nursery)
+                finally:
+                    self.voice.hands.nursery = None  # before the nursery closes: nothing is begun in it any more
                 nursery.cancel_scope.cancel()
         finally:
-            self._leave()
-            await self._close()
-            connections.leave(self)
+            try:
+                await self._close()
+            finally:
+                self.parts.connections.leave(self)
+                self.voice.silence()
 
     @property
     def state(self) -> str:
@@ -98,22 +95,35 @@ class Session:
     def drain(self, reconnect_after_seconds: float) -> None:
         """See :class:`~chatcore.session.connections.Drainable`."""
         message = "This server is going away; another is taking over"
-        self.voice.say(m.Draining, message=message, reconnect_after_seconds=reconnect_after_seconds)
+        try:
+            self.voice.say(m.Draining, message=message, reconnect_after_seconds=reconnect_after_seconds)
+        except Exception as error:
+            return self._fail(error)
         self.voice.end(CloseCode.SERVICE_RESTART, "Draining")
 
-    async def _converse(self, *, allowed: bool) -> None:
+    async def _live(self, nursery: trio.Nursery) -> None:
+        if math.isfinite(self.ends_at):
+            nursery.start_soon(self._expire)
+        with self.voice.life:
+            await self._converse()
+        if self.voice.heard and self.voice.unwritten:
+            with trio.move_on_after(FLUSH_SECONDS):
+                await self.voice.written()
+
+    async def _converse(self) -> None:
         try:
-            if not allowed:
+            if not self.parts.connections.enter(self, self.voice.context.user_id):
                 return self._refuse()
             self.attendance.begin()
             self.parts.usher.enter(self)
             await self.reception.hear()
         except Exception as error:
             self._fail(error)
+        finally:
+            self._leave()
 
     def _leave(self) -> None:
         """Hear of nothing any more."""
-        self.voice.hands.nursery = None
         self.parts.usher.leave(self)
         self.attendance.end()
         self.parts.bridge.leave(self.voice)
@@ -150,7 +160,6 @@ class Session:
         ending = self.voice.ending
         assert ending is not None  # noqa: S101  it has one by now
         self.parts.recorder.connection_ended(ending.outcome)
-        self.voice.silence()
 
     async def _take_leave(self) -> None:
         if self.voice.ending is None:
@@ -167,6 +176,7 @@ class Session:
                 if self.voice.unwritten:
                     self.voice.hands.do(self.voice.write)
                 await self.voice.written()
+            self.voice.hands.nursery = None
 
 
 def open_session(

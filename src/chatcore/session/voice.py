@@ -216,7 +216,7 @@ class Voice:
             for _ in frames:
                 self.recorder.delivered(0.0)
             return None
-        self._outbox.begin(trio.current_time())
+        self._outbox.begin(len(frames), trio.current_time())
         return self.hands.do(self.write)
 
     async def write(self) -> None:
@@ -232,10 +232,14 @@ class Voice:
                     return
                 self.transport.offer(*frames)
         except TransportStalled:
+            self._outbox.abandon()
             self.cut()
         except TransportError:
             self._outbox.abandon()
             self.end(None)
+        except Exception:
+            self._outbox.abandon()
+            raise
 
     def cut(self) -> None:
         """End the connection of a client that is too far behind; it may come again and resume."""

@@ -7,6 +7,10 @@ from typing import Protocol
 import trio
 
 
+class Stalled(trio.BrokenResourceError):
+    """A stream's peer did not read in time."""
+
+
 class Transport(Protocol):
     """Carries frames both ways.
 

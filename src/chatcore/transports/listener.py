@@ -20,7 +20,7 @@ from chatcore.settings import Settings
 from chatcore.transports.asgi import LINGER_SECONDS
 from chatcore.transports.http_head import BadRequest, RequestFilter
 from chatcore.transports.stream import BoundedListener, BoundedStream
-from chatcore.transports.upgrade import Conversation, plain_answer, upgraded
+from chatcore.transports.upgrade import AcceptedWebSocket, plain_answer, upgraded
 from chatcore.transports.vigil import Vigil
 
 HEAD_SECONDS = 5.0
@@ -100,9 +100,9 @@ async def http_served(
     async def handle(stream: BoundedStream) -> None:
         open_streams.add(stream)
         try:
-            conversation = await _first_request(stream, app, serve_http, settings, vigil)
-            if conversation is not None:
-                await conversation.have()
+            accepted = await _first_request(stream, app, serve_http, settings, vigil)
+            if accepted is not None:
+                await accepted.serve()
         except Exception as error:
             recorder.log("connection_failed", **describe_error(error))
         finally:
@@ -123,8 +123,8 @@ async def http_served(
 
 async def _first_request(
     stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, vigil: Vigil
-) -> Conversation | None:
-    """Do what a connection's first request asks for; what is still to be had, if that is a WebSocket."""
+) -> AcceptedWebSocket | None:
+    """Do what a connection's first request asks for; what is still to be served, if that is a WebSocket."""
     judge = RequestFilter()
     try:
         passed = judge.feed(stream.receive_now(HEAD_BYTES))  # in a stampede it has come

@@ -16,7 +16,7 @@ import trio
 
 from chatcore.errors import ConfigurationError
 from chatcore.settings import Settings
-from chatcore.transports.websocket import Stalled
+from chatcore.transports.base import Stalled
 
 BACKLOG: Final = 4096
 """Connections that the kernel holds while the loop is busy. Past it the kernel drops a client's first packet, and the
@@ -35,12 +35,14 @@ ACCEPTED_AT_ONCE: Final = 64
 """Connections that are accepted before others have their turn."""
 
 FULL_SECONDS: Final = 0.1
-"""How soon the next connection is accepted when the process has no file descriptor left."""
+"""How soon the next connection is accepted when one could not be: there may be no file descriptor left."""
 
 Address: TypeAlias = tuple[Any, ...]
 """Of a socket: host, port, and for IPv6 two more."""
 
-_FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+_BROKEN: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP})
+"""What says that the listener itself is no good. All else that accept(2) reports is of one connection, of the network
+or of what is left of something, and passes."""
 
 _UNSENT_BYTES: Final = 16_384
 """The kernel calls a socket writable with less than this not yet sent: more would only grow stale in there."""
@@ -206,7 +208,7 @@ class BoundedListener:
                     for stream in self._waiting():
                         handle(stream)
                 except OSError as error:
-                    if error.errno not in _FULL:
+                    if error.errno in _BROKEN:
                         raise
                     await trio.sleep(FULL_SECONDS)
                 await trio.lowlevel.checkpoint()

@@ -33,7 +33,7 @@ class Connected(Stream, Protocol):
 
 async def upgraded(
     stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings, vigil: Vigil
-) -> Conversation | None:
+) -> AcceptedWebSocket | None:
     """Have the application accept or refuse a WebSocket.
 
     Args:
@@ -45,8 +45,8 @@ async def upgraded(
         vigil: watches the peer.
 
     Returns:
-        the conversation that was accepted, to be had when nothing of the request is held any more: it may be long, and
-        there may be thousands; None where it was refused.
+        what was accepted, to be served when nothing of the request is held any more: that may take long, and there may
+        be thousands; None where it was refused.
 
     Raises:
         BadRequest: the handshake is malformed.
@@ -55,7 +55,7 @@ async def upgraded(
     await app(_scope(head, stream) | {"extensions": {ACCEPT: upgrade.accept}}, upgrade.connect, upgrade.refuse)
     if upgrade.accepted is None:
         return None
-    return Conversation(stream, rest, settings, vigil, upgrade.accepted)
+    return AcceptedWebSocket(stream, rest, settings, vigil, upgrade.accepted)
 
 
 @attrs.frozen
@@ -74,7 +74,7 @@ class Accepted:
 
 
 @attrs.frozen(eq=False)
-class Conversation:
+class AcceptedWebSocket:
     """An accepted WebSocket, before the client has been told."""
 
     _stream: Stream
@@ -83,11 +83,11 @@ class Conversation:
     _vigil: Vigil
     _accepted: Accepted
 
-    async def have(self) -> None:
+    async def serve(self) -> None:
         """Serve it until it ends."""
         limit = self._settings.max_frames_per_second
         reader, small = MessageReader(self._accepted.max_message_bytes), TokenBucket(limit, 4 * limit)
-        transport = WebSocketTransport(self._stream, reader, small)
+        transport = WebSocketTransport(self._stream, reader, small, self._vigil.spawn)
         transport.begin(self._accepted.answer, self._rest)
         with self._vigil.watch(transport):
             await self._accepted.converse(transport)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final, Protocol, Self
@@ -59,6 +59,7 @@ class Vigil:
     _due: list[tuple[float, int, Watched]] = attrs.field(factory=list)
     _order: Iterator[int] = attrs.field(factory=count)
     _added: trio.Event = attrs.field(factory=trio.Event)
+    _nursery: trio.Nursery | None = None
 
     def watch(self, peer: Peer) -> Watched:
         """Watch a peer from now on, until the context that this is has been left."""
@@ -68,12 +69,18 @@ class Vigil:
 
     async def keep(self) -> None:
         """Watch for as long as the server runs."""
-        while True:
-            due_at = self._due[0][0] if self._due else float("inf")
-            with trio.move_on_at(due_at):
-                await self._added.wait()
-            self._added = trio.Event()
-            await self._look()
+        async with trio.open_nursery() as self._nursery:
+            while True:
+                due_at = self._due[0][0] if self._due else float("inf")
+                with trio.move_on_at(due_at):
+                    await self._added.wait()
+                self._added = trio.Event()
+                await self._look()
+
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Begin a task for a peer that is not to wait for it; it ends with the vigil at the latest."""
+        if self._nursery is not None:
+            self._nursery.start_soon(work)
 
     async def _look(self) -> None:
         """Look at everyone who is due.

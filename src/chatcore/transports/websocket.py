@@ -7,7 +7,7 @@ session and the socket: no task, no queue. What has to wait has a deadline in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Protocol
@@ -15,9 +15,17 @@ from typing import Protocol
 import attrs
 import trio
 
-from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, TransportStalled, TransportViolated
+from chatcore.errors import (
+    TransportBroken,
+    TransportClosed,
+    TransportError,
+    TransportOverrun,
+    TransportStalled,
+    TransportViolated,
+)
 from chatcore.limits import TokenBucket
 from chatcore.transports.asgi import LINGER_SECONDS
+from chatcore.transports.base import Stalled
 from chatcore.transports.websocket_protocol import (
     Farewell,
     Incoming,
@@ -42,10 +50,6 @@ TURN_FRAMES = 16
 
 QUIET_SECONDS = 0.3
 """After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes."""
-
-
-class Stalled(trio.BrokenResourceError):
-    """A stream's peer did not read in time."""
 
 
 class Stream(Protocol):
@@ -86,11 +90,13 @@ class WebSocketTransport:
         stream: carries its bytes.
         reader: makes messages of them.
         small: limits what is no message by itself: pings, pongs and parts.
+        spawn: begins a task that may outlast neither the listener nor the stream.
     """
 
     _stream: Stream
     _reader: MessageReader
     _small: TokenBucket
+    _spawn: Callable[[Callable[[], Awaitable[None]]], object]
     heard_at: float = attrs.field(factory=trio.current_time, init=False)
     """When something came last."""
     _inbox: Iterator[Incoming] = attrs.field(factory=lambda: iter(()), init=False)
@@ -160,11 +166,9 @@ class WebSocketTransport:
 
     def ask(self) -> bool:
         """See :class:`~.vigil.Peer`."""
-        if self._busy:
+        if self._busy or self._unsent:
             return False
-        with suppress(TransportBroken):
-            self._put(ping_frame(b""))
-        return True
+        return self._put_aside(ping_frame(b""))
 
     def hang_up(self) -> None:
         """End the connection at once."""
@@ -204,14 +208,28 @@ class WebSocketTransport:
         elif self._small.take(trio.current_time()) > 0:
             raise TransportOverrun
         elif isinstance(item, Pinged):
-            await self._answer_ping(item.payload)
+            self._answer_ping(item.payload)
 
-    async def _answer_ping(self, payload: bytes) -> None:
+    def _answer_ping(self, payload: bytes) -> None:
         """At once; or the latest after what is being sent (RFC 6455, section 5.5.3): reading goes on meanwhile."""
         if self._busy:
             self._pong = payload
         else:
-            await self._answer(pong_frame(payload))
+            self._put_aside(pong_frame(payload))
+
+    def _put_aside(self, frame: bytes) -> bool:
+        """Send a frame that nobody waits for; whether that took no waiting."""
+        try:
+            whole = self._put(frame)
+        except TransportBroken:
+            return True  # there is nothing left to wait for
+        if not whole:
+            self._spawn(self._send_aside)
+        return whole
+
+    async def _send_aside(self) -> None:
+        with suppress(TransportError):
+            await self._flush()
 
     async def _answer(self, frame: bytes) -> None:
         with suppress(TransportBroken):

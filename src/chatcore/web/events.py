@@ -52,6 +52,7 @@ class EventStream(ResponseBody):
     connections: Connections
     _arrears: Arrears = attrs.field(factory=Arrears, init=False)
     _ended: bool = attrs.field(default=False, init=False)
+    _following: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _stack: AsyncExitStack = attrs.field(factory=AsyncExitStack, init=False)
 
     async def __aenter__(self) -> Self:
@@ -121,9 +122,10 @@ class EventStream(ResponseBody):
             room=self.outbox.room,
         )
         try:
-            await replay.resume(self.resume)
-            while True:
-                await replay.catch_up(str(await self._arrears.next()))
+            with self._following:
+                await replay.resume(self.resume)
+                while True:
+                    await replay.catch_up(str(await self._arrears.next()))
         except RequestRefused:  # the response has begun: all that can be said is that it ends
             self._end(b": the history cannot be read now\n\n")
 
@@ -142,6 +144,7 @@ class EventStream(ResponseBody):
     def _end(self, last: bytes) -> None:
         self._put(last)
         self._ended = True
+        self._following.cancel()
 
     def _put(self, text: bytes) -> None:
         if not self._ended:
