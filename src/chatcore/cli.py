@@ -115,6 +115,7 @@ def chat(
     url: str = DEFAULT_URL,
     thread: str | None = None,
     user_id: str | None = None,
+    token_file: Path | None = None,
 ) -> int:
     """Talk to an agent in the terminal; with MESSAGE, ask one question.
 
@@ -123,10 +124,14 @@ def chat(
         url: http(s)://HOST:PORT or ws(s)://HOST:PORT[/ws].
         thread: the thread to go on with.
         user_id: who asks, on a server without authentication.
+        token_file: a file with a bearer token, read again before each connection; a token among the arguments could
+            be seen by everyone on the machine.
     """
     from chatcore.cli_chat import chat as converse
+    from chatcore.cli_chat import token_from
 
-    return trio.run(converse, url, thread, message, user_id)
+    token = token_from(token_file) if token_file is not None else None
+    return trio.run(converse, url, thread, message, user_id, token)
 
 
 def status(*, url: str = DEFAULT_URL, json: bool = False) -> int:

@@ -6,6 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -14,8 +17,8 @@ import trio
 from chatcore.cli_screen import Screen
 from chatcore.client import Chat, ConnectionLost, HistoryLost, Run, connect
 from chatcore.client.verdict import closing_error
-from chatcore.client.wire import ungrouped
-from chatcore.errors import RequestRefused, TransportError
+from chatcore.client.wire import FreshToken, ungrouped
+from chatcore.errors import ConfigurationError, RequestRefused, TransportError
 from chatcore.protocol.messages import (
     AgentCancelled,
     AgentCompleted,
@@ -46,7 +49,33 @@ READ_BYTES: Final = 65536
 HELP: Final = "Ctrl-C ends an answer, Ctrl-D this conversation; /evidence shows what the last answer rests on"
 
 
-async def chat(url: str, thread: str | None, message: str | None, user_id: str | None) -> int:
+def token_from(file: Path) -> FreshToken:
+    """Reads a token from a file, each time it is asked.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or holds none; also raised when it is asked.
+    """
+
+    async def fresh() -> str:
+        return _read_token(file)
+
+    _read_token(file)
+    return fresh
+
+
+def _read_token(file: Path) -> str:
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError("token_file", f"{file} cannot be read", "name a file with a token in it") from None
+    if not token:
+        raise ConfigurationError("token_file", f"{file} is empty", "name a file with a token in it")
+    return token
+
+
+async def chat(
+    url: str, thread: str | None, message: str | None, user_id: str | None, token: FreshToken | None = None
+) -> int:
     """Talk to an agent.
 
     Args:
@@ -54,6 +83,7 @@ async def chat(url: str, thread: str | None, message: str | None, user_id: str |
         thread: the thread to go on with, None for a new one.
         message: one question, its answer goes to standard output; None asks for questions until there are no more.
         user_id: who asks, on a server without authentication.
+        token: gives who asks a token, before each connection.
 
     Returns:
         the exit code: 0 for an answer, or for the end of a conversation.
@@ -67,7 +97,8 @@ async def chat(url: str, thread: str | None, message: str | None, user_id: str |
         async with trio.open_nursery() as nursery:
             interrupt = Interrupt(nursery.cancel_scope)
             nursery.start_soon(interrupt.listen, signals)
-            code = await _converse(screen, interrupt, url, thread, message, user_id)
+            connection = partial(connect, url, user_id, token)
+            code = await _converse(screen, interrupt, connection, thread, message)
             nursery.cancel_scope.cancel()
     return code
 
@@ -98,12 +129,14 @@ class Interrupt:
 
 
 async def _converse(
-    screen: Screen, interrupt: Interrupt, url: str, thread: str | None, message: str | None, user_id: str | None
+    screen: Screen,
+    interrupt: Interrupt,
+    connection: Callable[..., AbstractAsyncContextManager[Chat]],
+    thread: str | None,
+    message: str | None,
 ) -> int:
     try:
-        async with connect(
-            url,
-            user_id,
+        async with connection(
             connect_timeout_seconds=CONNECT_SECONDS,
             give_up_after_seconds=GIVE_UP_SECONDS,
             on_disconnect=lambda lost, seconds: _tell_lost(screen, lost, seconds),

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from client_peer import deltas, frame, snapshot_of
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
 from chatcore import cli_chat
-from chatcore.cli_chat import Lines, chat
+from chatcore.cli_chat import Lines, chat, token_from
 from chatcore.errors import ConfigurationError
 from chatcore.protocol.codec import encode
 from chatcore.protocol.messages import (
@@ -205,6 +206,26 @@ async def test_nobody_there(capsys: Capture, monkeypatch: pytest.MonkeyPatch) ->
     lines = capsys.readouterr().err.splitlines()
     assert "trying again in" in lines[0]
     assert lines[-1].startswith("chatcore: no connection for")
+
+
+async def test_a_token_is_read_from_its_file_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("one\n")
+    fresh = token_from(file)
+    assert await fresh() == "one"
+    file.write_text("  two  ")
+    assert await fresh() == "two"
+    file.unlink()
+    with pytest.raises(ConfigurationError, match="token_file"):
+        await fresh()
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"])
+def test_a_file_without_a_token_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "token").write_bytes(content)
+    for file in (tmp_path / "token", tmp_path / "nowhere"):
+        with pytest.raises(ConfigurationError, match=f"token_file: {file}"):
+            token_from(file)
 
 
 async def test_what_is_no_address() -> None:
