@@ -203,3 +203,17 @@ async def test_a_run_that_was_cancelled_before_it_is_taken_up_again_ends_so(tmp_
 
     assert isinstance(end, m.AgentCancelled)
     check_whole(line.of(m.RunEvent))
+
+
+@in_virtual_time
+async def test_what_was_under_way_goes_on_before_what_was_stored_earlier_and_not_begun(tmp_path: Path) -> None:
+    """Two messages that arrive at once may be begun in another order than they were stored in."""
+    left = await crash(tmp_path, Patient(TOLD))
+    with closing(sqlite3.connect(left.database_url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE runs SET id = 1 + (SELECT max(id) FROM runs) WHERE state = 'running'")
+    async with staged(application(two_services(0), Patient(TOLD)), database_url=left.database_url) as stage:
+        line = await resume(stage, left, 0)
+        ends = [await line.end(accepted.run_id) for accepted in (left.accepted, left.queued)]
+    assert all(isinstance(end, m.AgentCompleted) for end in ends)
+    assert ends[0].seq < ends[1].seq
+    check_whole(line.of(m.RunEvent))

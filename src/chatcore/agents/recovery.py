@@ -25,13 +25,16 @@ MOST_ATTEMPTS = 100
 async def take_up_unfinished(supervisor: AgentSupervisor, store: ThreadService) -> None:
     """Take up every run without an end, oldest first; to be called before anyone else has the store.
 
+    Of a thread the one that was under way comes first, although another may have been accepted before it: messages that
+    arrive at once are not always begun in the order in which they were stored, and its events are the thread's last.
+
     One that cannot be ended, because its record is broken, is told in the log and left: it must not keep the others
     from their ends, nor the server from starting.
 
     Raises:
         StorageUnavailable: the database went away meanwhile; what was taken up already is not taken up again.
     """
-    for record in await store.unfinished_runs():
+    for record in sorted(await store.unfinished_runs(), key=_waits):
         if supervisor.knows(record.run_id):
             continue
         try:
@@ -40,6 +43,10 @@ async def take_up_unfinished(supervisor: AgentSupervisor, store: ThreadService) 
             raise
         except ChatcoreError as error:
             supervisor.recorder.log("run_not_taken_up", run_id=record.run_id, **describe_error(error))
+
+
+def _waits(record: RunRecord) -> bool:
+    return record.state != "running"
 
 
 async def _take_up(record: RunRecord, supervisor: AgentSupervisor, store: ThreadService) -> None:
