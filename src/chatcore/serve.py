@@ -76,10 +76,9 @@ def _import_and_make(make: Callable[[Settings], Application], settings: Settings
 def _relieve_collector() -> None:
     """Have the garbage collector leave alone what was made up to here, and look at the rest less often.
 
-    What was imported stays; connections come and go by the thousand and leave hardly a cycle. With the defaults, a
-    third of the time of a stampede went into looking through them again and again.
+    What was imported stays; connections come and go by the thousand and leave hardly a cycle. With the defaults, much
+    of the time of a stampede goes into looking through them again and again (architecture.md, section 2).
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECTED_AFTER, 10, 10)
 

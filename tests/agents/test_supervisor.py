@@ -435,12 +435,7 @@ async def test_a_run_outlasts_an_outage_of_storage_with_one_end_and_no_gap(
     refused: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with rehearsal(Think("Hm"), Say("One "), Wait(1), Think("More"), Say("two.")) as asked:
-        outage = Outage(asked.threads)
-
-        async def store() -> Any:
-            return outage
-
-        monkeypatch.setattr(asked._supervisor, "store", store)
+        outage = outage_of(asked, monkeypatch)
         outage.refuses = {refused}
         run = await asked.ask("hello")
         later = await asked.ask("and?", thread_id=run.accepted.thread_id)
@@ -461,15 +456,21 @@ async def test_a_run_outlasts_an_outage_of_storage_with_one_end_and_no_gap(
         assert grammar.ended
 
 
+def outage_of(asked: Any, monkeypatch: pytest.MonkeyPatch) -> Outage:
+    """What the supervisor has for its store from now on; nothing fails yet."""
+    outage = Outage(asked.threads)
+
+    async def store() -> Any:
+        return outage
+
+    monkeypatch.setattr(asked._supervisor, "store", store)
+    return outage
+
+
 @in_virtual_time
 async def test_an_agent_in_mid_answer_waits_through_an_outage_of_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rehearsal(Say("One "), Wait(1), Think("More"), UseTool("find"), Say("two."), Wait(1)) as asked:
-        outage = Outage(asked.threads)
-
-        async def store() -> Any:
-            return outage
-
-        monkeypatch.setattr(asked._supervisor, "store", store)
+        outage = outage_of(asked, monkeypatch)
         run = await asked.ask("hello")
         await trio.sleep(0.5)
         outage.refuses = {"append_events"}
@@ -485,12 +486,7 @@ async def test_an_agent_in_mid_answer_waits_through_an_outage_of_storage(monkeyp
 @in_virtual_time
 async def test_an_agent_that_waits_for_storage_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rehearsal(Say("One "), Wait(1), Think("More")) as asked:
-        outage = Outage(asked.threads)
-
-        async def store() -> Any:
-            return outage
-
-        monkeypatch.setattr(asked._supervisor, "store", store)
+        outage = outage_of(asked, monkeypatch)
         run = await asked.ask("hello")
         await trio.sleep(0.5)
         outage.refuses = {"append_events", "request_cancel"}

@@ -125,14 +125,18 @@ MUTANTS = [
         "all waiters raise one and the same exception",
         "initialization/test_single_flight::test_every_waiter_has_an_exception_of_its_own_no_deeper_for_the_others",
         (
-            MANAGER,
-            "            raise failure.for_one_caller(self._retry_after()) from failure.cause\n",
+            "initialization/waiters.py",
+            "            raise failure.for_one_caller(retry_after_seconds) from failure.cause\n",
             """\
-            own = failure.for_one_caller(self._retry_after())
+            own = failure.for_one_caller(retry_after_seconds)
             raise _SHARED.setdefault(id(failure), own) from failure.cause
 """,
         ),
-        (MANAGER, "def _nobody_asks(", "_SHARED: dict[int, InitializationFailed] = {}\n\n\ndef _nobody_asks("),
+        (
+            "initialization/waiters.py",
+            "@attrs.define(eq=False)\nclass Cohort:",
+            "_SHARED: dict[int, Exception] = {}\n\n\n@attrs.define(eq=False)\nclass Cohort:",
+        ),
     ),
     mutant(
         "a starting service may wait for itself",

@@ -24,6 +24,13 @@ class Feed:
         self._changed.set()
         self._changed = trio.Event()
 
+    async def pulse(self, seconds: float, wanted: Callable[[], bool]) -> None:
+        """Tell that time passes, as long as that is of use to those who wait (guarantees.md, 26)."""
+        while True:
+            await trio.sleep(seconds)
+            if wanted():
+                self.tell()
+
     def latest(self, take: Callable[[], Snapshot]) -> Snapshot:
         """The snapshot of this version: taken once, however many watchers ask for it."""
         if self._latest is None or self._latest.version != self.version:

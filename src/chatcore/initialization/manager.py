@@ -31,7 +31,7 @@ from chatcore.initialization.host import starting_service
 from chatcore.initialization.hosts import ServiceHosts
 from chatcore.initialization.lifecycle import TRANSITIONS, Happening, State
 from chatcore.initialization.plan import Plan
-from chatcore.initialization.progress import Ledger, Snapshot, eta_seconds
+from chatcore.initialization.progress import Ledger, Snapshot
 from chatcore.initialization.starter import Starter
 from chatcore.initialization.supervision import Loss, first_loss
 from chatcore.initialization.waiters import Cohort, Waiters
@@ -150,10 +150,7 @@ class ServiceInitializationManager:
         Raises:
             InitializationFailed: there is none; one for each who asks.
         """
-        if cohort.ready is None:
-            failure = cohort.failure or Failure(error_code=ErrorCode.SERVICE_INIT_FAILED)
-            raise failure.for_one_caller(self._retry_after()) from failure.cause
-        return cohort.ready
+        return cohort.outcome(self._retry_after())
 
     @property
     def ready(self) -> ReadyServices | None:
@@ -185,35 +182,14 @@ class ServiceInitializationManager:
 
     def snapshot(self) -> Snapshot:
         """The truth now."""
-        now = trio.current_time()
-        return Snapshot(
+        return self._ledger.snapshot(
             version=self._feed.version,
-            at=now,
+            now=trio.current_time(),
             state=self._state,
-            attempt=self._ledger.attempt,
             generation=self._generation,
-            progress=self._progress(),
-            attempt_started_at=self._ledger.started_at,
-            attempt_ended_at=self._ledger.ended_at,
-            notices=self._ledger.notices,
-            eta_seconds=self._eta_seconds(now),
-            services=self._ledger.statuses,
+            retry_at=self._breaker.retry_at,
             lost=self._lost,
         )
-
-    def _progress(self) -> int:
-        """100 if and only if ready; what is being torn down, or not begun, is no progress."""
-        if self._state is State.READY:
-            return 100
-        return self._ledger.progress() if self._state in (State.INITIALIZING, State.RECOVERING) else 0
-
-    def _eta_seconds(self, now: float) -> float | None:
-        """The wait before the next attempt, and its start."""
-        if self._state is State.READY:
-            return 0.0
-        start = eta_seconds(self.plan, self._ledger.statuses, self._ledger.learned, now)
-        wait = max(0.0, self._breaker.retry_at - now) if self._breaker.retry_at is not None else 0.0
-        return round(start + wait, 1) if start is not None else None
 
     def learn(self, durations: Mapping[str, float]) -> None:
         """Take over how long each service took in earlier starts, in seconds, for the estimate."""
@@ -276,7 +252,7 @@ class ServiceInitializationManager:
         try:
             with self._owner_scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._pulse)
+                    nursery.start_soon(self._feed.pulse, self.policy.pulse_seconds, lambda: self._ready is None)
                     await self._live()
         finally:  # whatever ended this task, the waiters are released and the services stopped (guarantees.md, 10, 17)
             self._withdraw()
@@ -304,13 +280,6 @@ class ServiceInitializationManager:
         if self._breaker.retry_at is not None:
             await trio.sleep_until(self._breaker.retry_at)
         self._lasting = None
-
-    async def _pulse(self) -> None:
-        """Waiters hear that time passes (guarantees.md, 26)."""
-        while True:
-            await trio.sleep(self.policy.pulse_seconds)
-            if self._state is not State.READY:
-                self._feed.tell()
 
     # --- outcomes ---------------------------------------------------------------------------------------------------
 

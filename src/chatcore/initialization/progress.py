@@ -192,6 +192,39 @@ class Ledger:
         self._best = max(self._best, now)  # a service that fails takes its share along, and the attempt ends with it
         return self._best
 
+    def snapshot(
+        self, *, version: int, now: float, state: State, generation: int, retry_at: float | None, lost: str | None
+    ) -> Snapshot:
+        """All of it at ``now``, with what its manager knows besides; ``retry_at`` is when the next attempt begins."""
+        return Snapshot(
+            version=version,
+            at=now,
+            state=state,
+            attempt=self.attempt,
+            generation=generation,
+            progress=self._shown_progress(state),
+            attempt_started_at=self.started_at,
+            attempt_ended_at=self.ended_at,
+            notices=self.notices,
+            eta_seconds=self._eta_seconds(state, retry_at, now),
+            services=self.statuses,
+            lost=lost,
+        )
+
+    def _shown_progress(self, state: State) -> int:
+        """100 if and only if ready; what is being torn down, or not begun, is no progress."""
+        if state is State.READY:
+            return 100
+        return self.progress() if state in (State.INITIALIZING, State.RECOVERING) else 0
+
+    def _eta_seconds(self, state: State, retry_at: float | None, now: float) -> float | None:
+        """The wait before the next attempt, and its start."""
+        if state is State.READY:
+            return 0.0
+        start = eta_seconds(self.plan, self.statuses, self.learned, now)
+        wait = max(0.0, retry_at - now) if retry_at is not None else 0.0
+        return round(start + wait, 1) if start is not None else None
+
     def _change(self, name: str, **changes: object) -> None:
         self._statuses[name] = attrs.evolve(self._statuses[name], **changes)  # type: ignore[arg-type]  # by name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
+from chatcore.errors import ErrorCode
 from chatcore.initialization.attempt import Failure
 from chatcore.observability import Recorder
 from chatcore.services import ReadyServices
@@ -18,6 +19,17 @@ class Cohort:
     count: int = 0
     ready: ReadyServices | None = None
     failure: Failure | None = None
+
+    def outcome(self, retry_after_seconds: float) -> ReadyServices:
+        """What was waited for, once it is settled.
+
+        Raises:
+            InitializationFailed: there is none; one for each who asks.
+        """
+        if self.ready is None:
+            failure = self.failure or Failure(error_code=ErrorCode.SERVICE_INIT_FAILED)
+            raise failure.for_one_caller(retry_after_seconds) from failure.cause
+        return self.ready
 
 
 @attrs.define(eq=False)

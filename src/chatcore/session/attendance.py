@@ -50,11 +50,11 @@ class Usher:
 
     async def run(self) -> None:
         """Do so for as long as the server runs."""
-        async for snapshot in self.manager.progress():
+        async for _ in self.manager.progress():
             for number, follower in enumerate(tuple(self._present)):
                 if number % TOLD_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
-                    snapshot = self.bulletin.snapshot()  # noqa: PLW2901  it may have changed meanwhile
+                    snapshot = self.bulletin.snapshot()  # it may have changed meanwhile
                 if follower in self._present:
                     follower.follow(snapshot)
 
@@ -83,15 +83,9 @@ class Attendance:
 
         That is one step: an attempt that the greeting told of is the one that is waited for.
         """
-        if self.voice.ending is not None:
-            return None
-        if self.manager.ready is not None:
-            return self._announce(self.manager.ready)
-        refusal = self.manager.refusal()
-        if refusal is not None:
-            return self._refuse(refusal)
-        snapshot = self.bulletin.snapshot()
-        return self._wait(snapshot, self.bulletin.initializing(snapshot))
+        if self.voice.ending is None:
+            snapshot = self.bulletin.snapshot()
+            self._attend(snapshot, self.bulletin.initializing(snapshot))
 
     def follow(self, snapshot: Snapshot) -> None:
         """Tell what has become of the services since it was last told."""
@@ -110,9 +104,16 @@ class Attendance:
             self.manager.leave(self._cohort)
             self._cohort = None
 
-    def _wait(self, snapshot: Snapshot, *first: SharedFrame) -> None:
-        self._cohort = self.manager.join()
-        self._say(*first, *self._news(snapshot))
+    def _attend(self, snapshot: Snapshot, *greeting: SharedFrame) -> None:
+        """Say what is: ready, no use in waiting, or what there is to wait for, after the greeting."""
+        refusal = self.manager.refusal()
+        if self.manager.ready is not None:
+            self._announce(self.manager.ready)
+        elif refusal is not None:
+            self._refuse(refusal)
+        else:
+            self._cohort = self.manager.join()
+            self._say(*greeting, *self._news(snapshot))
 
     def _conclude(self, cohort: Cohort, snapshot: Snapshot) -> None:
         """The wait is over."""
@@ -161,13 +162,7 @@ class Attendance:
         self._ready = None
         if snapshot.state is not ServicesState.DRAINING:
             self._say_recovering(snapshot)
-        refusal = self.manager.refusal()
-        if self.manager.ready is not None:
-            self._announce(self.manager.ready)
-        elif refusal is not None:
-            self._refuse(refusal)
-        else:
-            self._wait(snapshot)
+        self._attend(snapshot)
 
     def _say_recovering(self, snapshot: Snapshot) -> None:
         lost = next((status for status in snapshot.services if status.name == snapshot.lost), None)

@@ -55,8 +55,7 @@ class Connections:
 
     def enter(self, connection: Drainable, user_id: str) -> bool:
         """Count a connection, until it leaves; whether its user may have it."""
-        user = self.user(user_id)
-        allowed = user.connections < self.settings.max_connections_per_user
+        user, allowed = self.user(user_id), self._allows(user_id)
         user.connections += allowed  # one that is refused must not keep the next one out while it closes
         self._open[connection] = user if allowed else None
         if self._reconnect_after_seconds is not None:
@@ -71,8 +70,11 @@ class Connections:
         """
         if self.full:
             raise RequestRefused(ErrorCode.SERVICES_UNAVAILABLE, retry_after_seconds=1.0)
-        if self.user(user_id).connections >= self.settings.max_connections_per_user:
+        if not self._allows(user_id):
             raise RequestRefused(ErrorCode.CONNECTION_LIMIT)
+
+    def _allows(self, user_id: str) -> bool:
+        return self.user(user_id).connections < self.settings.max_connections_per_user
 
     def leave(self, connection: Drainable) -> None:
         """Count it no more."""

@@ -144,11 +144,8 @@ class Voice:
         """Say an event of a run; only while not :attr:`behind`."""
         if self.ending is None:
             now = trio.current_time()
-            if now - self._delivered_at < TOGETHER_SECONDS:
-                self._put_together(event.frame, now)
-            else:
-                self._put(event.frame)
-            self._delivered_at = now
+            together, self._delivered_at = now - self._delivered_at < TOGETHER_SECONDS, now
+            (self._queue if together else self._put)(event.frame)
 
     def fall_behind(self, thread_id: str) -> None:
         """Events of this thread were passed over."""
@@ -192,16 +189,12 @@ class Voice:
         self._count(None)
 
     def _put(self, *frames: bytes) -> None:
-        if self._outbox.empty:
-            return self._send(*frames)
+        (self._send if self._outbox.empty else self._queue)(*frames)
+
+    def _queue(self, *frames: bytes) -> None:
+        """Have the writer send this, with what else is said before its turn comes."""
         for frame in frames:
             self._outbox.put(frame, trio.current_time())
-        if self._outbox.overflowed:
-            self.cut()
-
-    def _put_together(self, frame: bytes, now: float) -> None:
-        """Have the writer send this with what else is said before its turn comes, which is next."""
-        self._outbox.put(frame, now)
         if self._outbox.overflowed:
             self.cut()
         self.hands.do(self.write)
@@ -237,7 +230,7 @@ class Voice:
         except TransportError:
             self._outbox.abandon()
             self.end(None)
-        except Exception:
+        except Exception:  # a defect, which whoever began this hears of; nobody is to wait for the rest
             self._outbox.abandon()
             raise
 
