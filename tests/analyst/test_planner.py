@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatcore.agents.analyst.catalogue import Catalogue, Column, Origin, Table
 from chatcore.agents.analyst.columns import Candidate, recognise
-from chatcore.agents.analyst.intents import KINDS
+from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.planner import plan
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
 

@@ -12,8 +12,8 @@ import msgspec
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Sheet
-from chatcore.agents.analyst.intents import KINDS
 from chatcore.agents.analyst.intents.base import Draft, Sheets
+from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.planner import plan
 from chatcore.agents.analyst.ranking import ranked
@@ -105,7 +105,12 @@ class Inquiry:
         for part in draft.parts:
             await self.run.say(part)
         await self._note()
-        return Answer(insights=list(draft.insights), action_items=list(draft.action_items), evidence=list(evidence))
+        return Answer(
+            insights=list(draft.insights),
+            recommendations=list(draft.recommendations),
+            action_items=list(draft.action_items),
+            evidence=list(evidence),
+        )
 
     async def _refuse(self, refusal: Refusal, evidence: Sequence[Evidence]) -> Answer:
         await self.run.say(f"{refusal.text}\n")

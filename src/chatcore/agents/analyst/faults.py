@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import BY, LED, SUMMED, Asking
@@ -35,7 +36,16 @@ _NEEDS_TOKENS = (Measure.TOKENS, Measure.TOKENS_PER_CALL, Measure.COST_PER_MILLI
 
 def find_fault(asking: Asking) -> Refusal | None:
     """The first reason against an answer, None where there is none."""
-    return next((refusal for fault in _FAULTS if (refusal := fault(asking)) is not None), None)
+    return _first(_FAULTS, asking)
+
+
+def find_scope_fault(asking: Asking) -> Refusal | None:
+    """The first reason against the period or a name of a question whose other words a recogniser accounts for."""
+    return _first(_SCOPE_FAULTS, asking)
+
+
+def _first(faults: Sequence[Callable[[Asking], Refusal | None]], asking: Asking) -> Refusal | None:
+    return next((refusal for fault in faults if (refusal := fault(asking)) is not None), None)
 
 
 def _split_by_sum(asking: Asking) -> Refusal | None:
@@ -158,3 +168,5 @@ _FAULTS = (
     _bad_period,
 )
 """In the order of what a person would say first."""
+
+_SCOPE_FAULTS = (_timeless, _bad_date, _unknown_word, _bad_period)

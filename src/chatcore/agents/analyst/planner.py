@@ -17,6 +17,7 @@ from chatcore.agents.analyst.catalogue import Catalogue, Column
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
+from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.periods import before
 from chatcore.agents.analyst.reading import Reading, in_table, read
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
@@ -60,6 +61,9 @@ def plan(question: str, catalogue: Catalogue) -> Intent | Refusal:
         An intent that the data allows, or why there is none, with alternatives that are answered.
     """
     reading = read(question, catalogue)
+    found = _recognised(reading)
+    if found is not None:
+        return found
     early = _beyond_any_table(reading)
     if early is not None:
         return early
@@ -67,6 +71,12 @@ def plan(question: str, catalogue: Catalogue) -> Intent | Refusal:
     if isinstance(table, Refusal):
         return table
     return Planner(Asking(in_table(reading, table, apart=_apart), table)).plan()
+
+
+def _recognised(reading: Reading) -> Intent | Refusal | None:
+    """What the first kind that finds itself in the question makes of it."""
+    recognisers = (kind.recognise for kind in KINDS.values() if kind.recognise is not None)
+    return next((found for recognise in recognisers if (found := recognise(reading)) is not None), None)
 
 
 def _beyond_any_table(reading: Reading) -> Refusal | None:

@@ -58,6 +58,7 @@ class Reading:
         values: of that table that are named.
         periods: that are named.
         limit: how many are asked for.
+        understood: words that a recogniser accounts for, besides those of the lexicon.
     """
 
     text: str
@@ -70,6 +71,7 @@ class Reading:
     periods: tuple[Found, ...] = ()
     limit: int | None = None
     taken: tuple[Span, ...] = ()
+    understood: frozenset[str] = frozenset()
 
     def has(self, words: Iterable[str]) -> bool:
         """Whether one of these words is there, other than as a name, a value or a time."""
@@ -120,7 +122,8 @@ class Reading:
     def _is_understood(self, word: Word) -> bool:
         if word.text.isdigit():
             return int(word.text) == self.limit or self.says(rf"\bper {word.text}\b")
-        return word.text in lexicon.KNOWN - _QUESTIONED or word.text.endswith("ly")
+        known = word.text in self.understood or word.text in lexicon.KNOWN - _QUESTIONED
+        return known or word.text.endswith("ly")
 
     @property
     def unknown(self) -> list[tuple[Word, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 import msgspec
@@ -61,7 +61,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to find out.
 
     ``kind`` names it in the table of intents; ``by`` is the column to group by; ``limit`` how many groups or rows were
-    asked for; ``column`` a column of its own kind to describe.
+    asked for; ``column`` a column of its own kind to describe; ``options`` what only this kind takes, in the shape that
+    the kind declares.
     """
 
     kind: str
@@ -74,6 +75,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     periods: list[Period] = []
     filters: list[Filter] = []
+    options: dict[str, Any] = {}
 
     @property
     def period(self) -> Period | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import evidence_of
-from chatcore.agents.analyst.intents import KINDS
+from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.request import Intent
 from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult

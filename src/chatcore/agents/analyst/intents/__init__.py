@@ -17,8 +17,8 @@ from chatcore.agents.analyst.intents import (
 )
 from chatcore.agents.analyst.intents.base import IntentKind
 
-KINDS: dict[str, IntentKind] = {
-    module.KIND.name: module.KIND
+KINDS: tuple[IntentKind, ...] = tuple(
+    module.KIND
     for module in (
         totals,
         groups,
@@ -32,4 +32,4 @@ KINDS: dict[str, IntentKind] = {
         quality,
         description,
     )
-}
+)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import attrs
+import msgspec
 
 from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
 from chatcore.agents.analyst.columns import Meaning, currency_of, name_words
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
+from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.protocol.messages import Recommendation
 
 Sheets: TypeAlias = Mapping[str, Sheet]
 """The sheet of each query by the query's name."""
@@ -26,14 +29,25 @@ class Draft:
         parts: the text (Markdown), in the parts it is said in.
         insights: what stands out.
         action_items: what to do about it.
+        recommendations: what would change, with quantities; each quantity is a cell's value, unrounded.
     """
 
     parts: tuple[str, ...]
     insights: tuple[str, ...] = ()
     action_items: tuple[str, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
 
 
 Wording: TypeAlias = Callable[[Intent, Catalogue, Sheets], Draft | Refusal]
+
+Recogniser: TypeAlias = Callable[[Reading], Intent | Refusal | None]
+"""What a question asks of one kind, or why that has no answer; None where the question asks for something else."""
+
+Options = TypeVar("Options", bound=msgspec.Struct)
+
+
+class NoOptions(msgspec.Struct, frozen=True):
+    """The options of a kind that takes none."""
 
 
 @attrs.frozen
@@ -45,12 +59,25 @@ class IntentKind:
         description: what it finds out.
         queries: what to ask the ledger; a query of the name ``totals`` has a column ``calls``.
         word: the answer, made of the cells that came out.
+        recognise: finds it in a question, before the planner's own grammar is tried; None where that grammar finds it.
+        options: the shape of :attr:`Intent.options`.
     """
 
     name: str
     description: str
     queries: Queries
     word: Wording
+    recognise: Recogniser | None = None
+    options: type[msgspec.Struct] = NoOptions
+
+
+def options_of(intent: Intent, shape: type[Options]) -> Options:
+    """What only this kind takes, typed.
+
+    Raises:
+        msgspec.ValidationError: names the option that is wrong.
+    """
+    return msgspec.convert(intent.options, shape)
 
 
 @attrs.frozen
