@@ -71,6 +71,9 @@ class Settings:
     max_waiting: int = _key(10_000, "Connections that may wait for the services.", least=0)
     max_runs: int = _key(256, "Agents at work at once; further messages wait, users taking turns.", least=1)
     max_message_bytes: int = _key(1_048_576, "The largest frame accepted, decompressed.", least=1)
+    compression: bool = _key(
+        False, "Compress messages on `/ws` for clients that offer it (permessage-deflate), each by itself."
+    )
     init_timeout_seconds: float = _key(
         30.0, "The limit of one start of the services; notices come at a third and two thirds of it.", least=0.001
     )
