@@ -197,13 +197,27 @@ async def hostile_origin(me: Attacker) -> str:
 
 @attack("token confusion", 48, "401")
 async def token_confusion(me: Attacker) -> str:
-    """Every other one over HTTP."""
+    """Every other one over HTTP, each from an address of its own."""
+    address = f"X-Forwarded-For: 203.0.113.{me.number}"
     wrong = wrong_tokens(me.user, me.target.public_key)
     bearer = wrong[(me.number // 2) % len(wrong)]
     async with me.target.line() as line:
-        whole = handshake(bearer) if me.number % 2 else request("/api/threads", f"Authorization: Bearer {bearer}")
-        await line.send(whole)
+        asked = request("/api/threads", f"Authorization: Bearer {bearer}", address)
+        await line.send(handshake(bearer, address) if me.number % 2 else asked)
         return await line.status()
+
+
+@attack("flood of guesses", 5, "429")
+async def flood_of_guesses(me: Attacker) -> str:
+    """Two hundred tokens that the server did not sign, from one address: most are not looked at."""
+    statuses: list[str] = []
+    async with me.target.line() as line:
+        for number in range(40):
+            guess = token(me.user, secret=b"guess %d" % number)
+            await line.send(request("/api/threads", f"Authorization: Bearer {guess}", "X-Forwarded-For: 203.0.113.99"))
+            statuses.append(await line.status())
+            await line.skip_body()
+    return max(statuses, key=statuses.count)
 
 
 # --- bytes that are no frames, and frames that are too much -----------------------------------------------------------

@@ -162,6 +162,14 @@ class Line:
             return self.received.split(b" ")[1].decode()
         return "open"
 
+    async def skip_body(self) -> None:
+        """Read the rest of an answer whose length it tells."""
+        head, _, body = bytes(self.received).partition(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        while len(body) < size and await self.more():
+            body = bytes(self.received).partition(b"\r\n\r\n")[2]
+        del self.received[: len(head) + 4 + size]
+
     async def hung_up(self) -> str:
         """``closed`` once the server has hung up, ``open`` where it does not."""
         with trio.move_on_after(LINGERS_SECONDS):

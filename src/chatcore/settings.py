@@ -53,6 +53,12 @@ class Settings:
     ticket_seconds: float = _key(30.0, "How long a ticket for a WebSocket is valid.", least=1)
     signin: str | None = _key(None, "A JavaScript module with which the chat page gets its token.")
     allowed_origins: tuple[str, ...] = _key((), "Origins beside the server's own, comma-separated.")
+    trusted_proxies: tuple[str, ...] = _key(
+        ("127.0.0.1", "::1"), "Proxies, by address or network, whose `X-Forwarded-For` says who a client is."
+    )
+    max_bad_tokens_per_minute: int = _key(
+        60, "Wrong tokens and tickets an address; past it, 429 without a look at them; 0: no limit.", least=0
+    )
     admission: Literal["wait", "refuse"] = _key(
         "wait", "What a connection gets before the services are ready: a place to wait, or 503."
     )
