@@ -45,6 +45,14 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     duration_seconds: float | None = None
 
 
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why no agent can answer."""
+
+    error_code: str
+    message: str
+    service: str | None = None
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What ``/status.json`` and, for its first fields, ``/health/ready`` say."""
 
@@ -53,6 +61,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     generation: int
     services: list[Service]
+    reason: Reason | None = None
     instance_id: str | None = None
     uptime_seconds: float | None = None
     eta_seconds: float | None = None
@@ -201,8 +210,13 @@ def _headline(known: Status) -> Text:
 
 def _facts(known: Status) -> list[str]:
     facts = [f"attempt {known.attempt}, generation {known.generation}"]
+    if known.reason is not None:
+        subject = [one_line(known.reason.service)] if known.reason.service is not None else []
+        facts.insert(
+            0, ": ".join([*subject, f"{one_line(known.reason.message)} ({one_line(known.reason.error_code)})"])
+        )
     if known.uptime_seconds is not None:
-        facts[0] += f", up {duration(known.uptime_seconds)}"
+        facts[-1] += f", up {duration(known.uptime_seconds)}"
     for title, counts in (("connections", known.connections), ("runs", known.runs)):
         if counts:
             facts.append(f"{title}: " + ", ".join(f"{count} {one_line(name)}" for name, count in counts.items()))

@@ -40,6 +40,9 @@ RUNS_SHARE = 0.6
 HISTORY = 20
 """Attempts that the status page shows."""
 
+STORAGE = "storage"
+"""What the storage is called among the services."""
+
 RECONNECT_SECONDS = 1.0
 """What draining clients are told to wait: another instance is up already, or this one is back after a restart."""
 
@@ -53,6 +56,19 @@ DAY_SECONDS = 86_400.0
 
 LAG_SECONDS = 0.1
 """How often the event loop's lag is measured."""
+
+
+@attrs.frozen
+class Wrong:
+    """What is wrong.
+
+    Args:
+        error_code: of the catalogue.
+        service: with which, None where it is none alone.
+    """
+
+    error_code: ErrorCode
+    service: str | None
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -81,6 +97,18 @@ class Server:
             return State.DRAINING
         state = self.manager.snapshot().state
         return State.UNAVAILABLE if state is State.READY and not self.keeper.available else state
+
+    @property
+    def wrong(self) -> Wrong | None:
+        """Why no agent can answer; None where nothing is wrong, as far as is known."""
+        if self.keeper.faulty:
+            return Wrong(ErrorCode.STORAGE_UNAVAILABLE, STORAGE)
+        if self.state not in (State.UNAVAILABLE, State.FAILED):
+            return None
+        last = self.history[-1] if self.history else None
+        if last is None or last.error_code is None:  # the start was right, and was lost too often since
+            return Wrong(ErrorCode.SERVICES_UNAVAILABLE, self.manager.snapshot().lost)
+        return Wrong(ErrorCode(last.error_code), last.failed_service)
 
     @property
     def retry_after_seconds(self) -> float:

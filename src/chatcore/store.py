@@ -54,6 +54,8 @@ class StoreKeeper:
     clock: Callable[[], float] = time.time
     wrong: ConfigurationError | None = attrs.field(default=None, init=False)
     """Why the database can never be opened; None while it can, as far as is known."""
+    faulty: bool = attrs.field(default=False, init=False)
+    """Whether it did not work when it was last tried."""
     _writable: bool = attrs.field(default=False, init=False)
     _store: ThreadService | None = attrs.field(default=None, init=False)
     _opened: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -68,11 +70,12 @@ class StoreKeeper:
                     await self._hold()
                 except ConfigurationError as error:  # it stays wrong, however often it is tried
                     self.recorder.log("storage_unavailable", **describe_error(error))
-                    self.wrong = error
+                    self.wrong, self.faulty = error, True
                     self._opened.set()
                     await self._closing.wait()
                 except StorageUnavailable as error:
                     failures += 1
+                    self.faulty = True
                     self.recorder.log("storage_unavailable", **describe_error(error))
                     with trio.move_on_after(RETRY.delay(failures, self.random)):
                         await self._closing.wait()
@@ -80,7 +83,7 @@ class StoreKeeper:
     async def _hold(self) -> None:
         async with open_threads(self.database_url, clock=self.clock, alone=True) as store:
             await self.first(store)
-            self._store, self._writable = store, True
+            self._store, self._writable, self.faulty = store, True, False
             self._opened.set()
             try:
                 async with trio.open_nursery() as nursery:
@@ -101,9 +104,9 @@ class StoreKeeper:
                 await store.check()
                 if not self._writable:
                     self.recorder.log("storage_available")
-                self._writable = True
+                self._writable, self.faulty = True, False
             except StorageUnavailable as error:
-                self._writable = False
+                self._writable, self.faulty = False, True
                 self.recorder.log("storage_unavailable", **describe_error(error))
 
     async def _expire(self, store: ThreadService) -> None:

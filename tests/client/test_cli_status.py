@@ -102,6 +102,18 @@ async def test_before_anything_has_begun_there_is_nothing_to_draw(capsys: pytest
     assert [line.split()[-1] for line in lines[3:]] == ["pending"] * 3
 
 
+async def test_what_is_wrong_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = {"error_code": "STORAGE_UNAVAILABLE", "message": "The storage cannot be used", "service": "storage"}
+    wrong = {"state": "unavailable", "reason": reason}
+    async with serving({"/health/ready": (503, READINESS | wrong), "/status.json": (200, STATUS | wrong)}) as url:
+        assert await status(url, as_json=False) == 1
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "unavailable",
+        "storage: The storage cannot be used (STORAGE_UNAVAILABLE)",
+        "attempt 1, generation 0, up 1 min 15 s",
+    ]
+
+
 async def test_ready_is_exit_code_0(capsys: pytest.CaptureFixture[str]) -> None:
     async with serving({"/health/ready": (200, READINESS | READY), "/status.json": (200, STATUS | READY)}) as url:
         assert await status(url.replace("http", "ws") + "/ws", as_json=False) == 0

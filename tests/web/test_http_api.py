@@ -34,7 +34,9 @@ async def test_a_thread_is_opened_read_listed_and_deleted(tmp_path: Path) -> Non
         assert (thread["title"], thread["last_seq"]) == ("Orders", 0)
         assert (await client.get(f"/api/threads/{thread['thread_id']}")).json == thread
         assert (await client.get("/api/threads")).json == {"threads": [thread], "next": None}
-        assert (await client.call("DELETE", f"/api/threads/{thread['thread_id']}")).status == 204
+        deleted = await client.call("DELETE", f"/api/threads/{thread['thread_id']}")
+        assert (deleted.status, deleted.body) == (204, b"")
+        assert not {"content-type", "content-length"} & deleted.headers.keys()
         gone = await client.get(f"/api/threads/{thread['thread_id']}")
         assert (gone.status, gone.code) == (404, "THREAD_NOT_FOUND")
         assert (await client.get("/api/threads")).json["threads"] == []
@@ -235,6 +237,7 @@ async def test_other_requests_that_are_wrong(tmp_path: Path) -> None:
             (await client.get("/api/threads", query={"query": "x" * 201}), 400, "INVALID_MESSAGE"),
             (await client.get("/api/threads", query={"limit": "x"}), 400, "INVALID_MESSAGE"),
             (await client.get("/api/threads", query={"limit": "-1"}), 400, "INVALID_MESSAGE"),
+            (await client.get("/api/threads", query={"limit": "0"}), 400, "INVALID_MESSAGE"),
             (await client.get("/api/threads", query={"cursor": "nonsense"}), 400, "INVALID_MESSAGE"),
             (await client.get(f"{path}/events", query={"after": "1.5"}), 400, "INVALID_MESSAGE"),
             (await client.get(f"{path}/events", query={"after": "9" * 30}), 400, "INVALID_MESSAGE"),
@@ -446,6 +449,12 @@ async def test_a_failing_start_is_unavailable_with_when_to_ask_again(tmp_path: P
         assert reply.status == 503
         assert int(reply.headers["retry-after"]) >= 1
         assert reply.json["services"][0]["state"] == "failed"
+        reason = {
+            "error_code": "SERVICE_INIT_FAILED",
+            "message": "Service initialization failed",
+            "service": "database",
+        }
+        assert reply.json["reason"] == reason == (await client.get("/status.json")).json["reason"]
 
 
 async def test_readiness_follows_the_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,6 +476,19 @@ async def test_readiness_follows_the_storage(tmp_path: Path, monkeypatch: pytest
             assert reply.json["state"] == ("unavailable" if full else "ready")
             progress = (await client.get("/status.json")).json["progress"]
             assert (reply.json["progress"] == 100, progress == 100) == (not full, not full)
+            reason = reply.json["reason"]
+            assert (
+                (reason["error_code"], reason["service"]) == ("STORAGE_UNAVAILABLE", "storage") if full else not reason
+            )
+
+
+async def test_a_file_that_is_no_database_is_the_reason_from_the_start(tmp_path: Path) -> None:
+    (tmp_path / "site.db").write_bytes(b"Dear diary, " * 1000)
+    async with shop(tmp_path) as client:
+        await client.get("/health/ready", query={"start": "true"})
+        reply = await client.until("/health/ready", lambda reply: reply.json["state"] == "failed")
+        assert reply.json["reason"]["service"] == "storage"
+        assert "diary" not in str(reply)
 
 
 async def test_metrics_are_those_of_the_contract(tmp_path: Path) -> None:

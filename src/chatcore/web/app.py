@@ -55,10 +55,18 @@ def _view(handler: Handler, route: Route) -> Handler:
         if isinstance(answer, Response):
             return answer
         if answer is None:
-            return Response(b"", status=route.status)
+            return _no_content(route.status)
         return json_response(route.status, answer)
 
     return view
+
+
+def _no_content(status: int) -> Response:
+    """An answer without a body, and so without a word about one (RFC 9110, section 8.6)."""
+    response = Response(b"", status=status)
+    for name in ("content-type", "content-length"):
+        response.headers.pop(name, None)
+    return response
 
 
 def _add_documents(app: QuartTrio) -> None:

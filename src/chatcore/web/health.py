@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from chatcore.errors import ErrorCode
 from chatcore.initialization.progress import ServiceStatus, Snapshot
-from chatcore.web.shapes import Readiness, ServiceShape
+from chatcore.server import Wrong
+from chatcore.web.shapes import Readiness, Reason, ServiceShape
+
+WORDS: Mapping[ErrorCode, str] = MappingProxyType(
+    {ErrorCode.STORAGE_UNAVAILABLE: "The storage cannot be used: the database is away, or its disk is full"}
+)
+"""What the catalogue says of a message where nobody has sent one."""
 
 
-def readiness(snapshot: Snapshot, state: str) -> Readiness:
-    """The body of ``/health/ready`` and ``/health/startup``. ``state`` is the server's, which knows of drains."""
+def readiness(snapshot: Snapshot, state: str, wrong: Wrong | None) -> Readiness:
+    """The body of ``/health/ready`` and ``/health/startup``.
+
+    Args:
+        snapshot: of the services.
+        state: the server's, which knows of drains and of the storage.
+        wrong: what is.
+    """
     return Readiness(
         state=state,
         progress=snapshot.progress if state == "ready" else min(99, snapshot.progress),
         attempt=snapshot.attempt,
         generation=snapshot.generation,
         services=[_service(status) for status in snapshot.services],
+        reason=_reason(wrong) if wrong is not None else None,
     )
+
+
+def _reason(wrong: Wrong) -> Reason:
+    words = WORDS.get(wrong.error_code, wrong.error_code.meaning.message)
+    return Reason(error_code=wrong.error_code, message=words, service=wrong.service)
 
 
 def timeline(snapshot: Snapshot) -> list[dict[str, Any]]:

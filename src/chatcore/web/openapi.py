@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
-_WHOLE_NUMBERS: Final = frozenset({"limit", "after"})
+_WHOLE_NUMBERS: Final[Mapping[str, int]] = MappingProxyType({"limit": 1, "after": 0})
 """Query parameters that are numbers; every other one is a text."""
 
 _DESCRIPTION: Final = """\
@@ -140,7 +140,9 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _query_schema(name: str) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 0} if name in _WHOLE_NUMBERS else {"type": "string"}
+    if name in _WHOLE_NUMBERS:
+        return {"type": "integer", "minimum": _WHOLE_NUMBERS[name]}
+    return {"type": "string"}
 
 
 def _responses(route: Route) -> dict[str, Any]:

@@ -83,7 +83,10 @@ def order() -> ThreadOrder:
 
 def limit() -> int:
     """How many items are asked for."""
-    return max(1, min(MOST_ITEMS, whole("limit", request.args.get("limit"), PAGE_ITEMS)))
+    asked = whole("limit", request.args.get("limit"), PAGE_ITEMS)
+    if asked == 0:
+        raise InvalidMessage("limit", "a whole number from 1 on")
+    return min(MOST_ITEMS, asked)
 
 
 def after() -> int:

@@ -193,7 +193,7 @@ class Api:
         if request.args.get("start") == "true" and not server.draining:
             server.manager.request_start()
         state = server.state
-        body = readiness(server.manager.snapshot(), state)
+        body = readiness(server.manager.snapshot(), state, server.wrong)
         if state is State.READY:
             return json_response(200, body)
         return json_response(503, body, {"retry-after": retry_after(server.retry_after_seconds)})

@@ -110,14 +110,23 @@ class ServiceShape(msgspec.Struct, frozen=True, kw_only=True):
     duration_seconds: float | None
 
 
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why no agent can answer: what is wrong, and with which service; ``storage`` is the server's own."""
+
+    error_code: str
+    message: str
+    service: str | None
+
+
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether an agent can answer, and what the start has come to."""
+    """Whether an agent can answer, and what the start has come to; the reason where something is wrong."""
 
     state: str
     progress: int
     attempt: int
     generation: int
     services: list[ServiceShape]
+    reason: Reason | None
 
 
 class Markdown(msgspec.Struct, frozen=True, kw_only=True):

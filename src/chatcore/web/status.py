@@ -16,7 +16,7 @@ def live_status(server: Server) -> dict[str, Any]:
     """The body of ``/status.json``: readiness with the timeline of the current attempt, and the state of the server."""
     snapshot = server.manager.snapshot()
     return {
-        **msgspec.structs.asdict(readiness(snapshot, server.state)),
+        **msgspec.structs.asdict(readiness(snapshot, server.state, server.wrong)),
         "services": timeline(snapshot),
         "eta_seconds": snapshot.eta_seconds,
         "attempt_elapsed_seconds": round(snapshot.elapsed_seconds, 3) if snapshot.attempt else None,

@@ -64,13 +64,21 @@ function showNow() {
   byId("state").dataset.state = state;
   setText(byId("state"), title(state));
   setText(byId("now-title"), title(state));
-  setText(byId("sentence"), SERVER_STATES[state]?.[1] ?? "");
+  setText(byId("sentence"), reasonWords() ?? SERVER_STATES[state]?.[1] ?? "");
   setText(byId("percent"), `${progress} %`);
   byId("bar").setAttribute("aria-valuenow", String(progress));
   byId("fill").style.setProperty("width", `${progress}%`);
   byId("facts").replaceChildren(
     ...facts().map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
   );
+}
+
+/** What is wrong, where the server says so, with the label of the service that it is wrong with. */
+function reasonWords() {
+  const { reason, services } = status;
+  if (!reason) return undefined;
+  const label = services.find(({ name }) => name === reason.service)?.label ?? reason.service;
+  return label === null ? `${reason.message}.` : `${label}: ${reason.message}.`;
 }
 
 function facts() {
