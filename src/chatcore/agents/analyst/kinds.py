@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from chatcore.agents.analyst.decisions import KINDS as DECISIONS
 from chatcore.agents.analyst.intents import KINDS as SPENDING
 from chatcore.agents.analyst.intents.base import IntentKind
 
-_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (SPENDING,)
+_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (DECISIONS, SPENDING)
 """The more telling a family's words are, the earlier it is asked."""
 
 KINDS: Mapping[str, IntentKind] = MappingProxyType({kind.name: kind for family in _FAMILIES for kind in family})
