@@ -51,20 +51,30 @@ class Scope:
         return self.asking.reading.filters
 
 
-def scope_of(reading: Reading, table: Table, understood: Iterable[str] = ()) -> Scope | Refusal:
+def scope_of(reading: Reading, table: Table, understood: Iterable[str] = (), *, ahead: bool = False) -> Scope | Refusal:
     """Read on in a table.
 
     Args:
         reading: so far.
         table: chosen.
         understood: words that the recogniser accounts for, besides those it took out.
+        ahead: whether a period may lie after the last row.
 
     Returns:
         The period and the names that were found, or what is wrong with them.
     """
     read_on = attrs.evolve(reading, understood=reading.understood | frozenset(understood))
     asking = Asking(in_table(read_on, table, apart=lambda _: False), table)
-    return find_scope_fault(asking) or Scope(asking)
+    fault = find_scope_fault(asking)
+    if fault is not None and not (ahead and fault.reason == "out_of_range" and _begins_after(asking)):
+        return fault
+    return Scope(asking)
+
+
+def _begins_after(asking: Asking) -> bool:
+    """Whether the period that is named begins after the last row."""
+    start, last = asking.period.start if asking.period else None, asking.table.last_day
+    return start is not None and last is not None and start > last.isoformat()
 
 
 def amount_in(match: re.Match[str] | None, group: str = "amount") -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatcore.agents.analyst.decisions import frontier
+from chatcore.agents.analyst.decisions import budget, frontier, peak, run_rate
 from chatcore.agents.analyst.intents.base import IntentKind
 
-KINDS: tuple[IntentKind, ...] = tuple(module.KIND for module in (frontier,))
+KINDS: tuple[IntentKind, ...] = tuple(module.KIND for module in (frontier, budget, run_rate, peak))

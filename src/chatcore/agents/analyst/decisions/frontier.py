@@ -72,7 +72,8 @@ def _frontier_query(intent: Intent, benchmark: Benchmark) -> Query:
     per_solved = ", one.cost_per_solved, 100 * one.cost_per_solved AS cost_per_100_solved" if benchmark.cases else ""
     sql = (
         f"WITH runs AS ({runs}) SELECT one.model, one.score_percent, one.cost{per_solved}, "
-        "count(*) OVER () AS frontier_runs FROM runs AS one WHERE one.recorded AND ($least_score IS NULL OR one.score_percent >= $least_score) "
+        "count(*) OVER () AS frontier_runs FROM runs AS one WHERE one.recorded AND "
+        "($least_score IS NULL OR one.score_percent >= $least_score) "
         "AND ($most_cost IS NULL OR one.cost <= $most_cost) "
         "AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.recorded AND other.cost <= one.cost "
         "AND other.score_percent >= one.score_percent "
@@ -206,8 +207,8 @@ _AND = r"[- /]*(?:vs\.?|versus|against|to|and|per)?[- /]*"
 _ASKED = (
     rf"\b(?:quality{_AND}(?:cost|price)|(?:cost|price){_AND}(?:quality|performance))\b",
     r"\bpareto(?:[- ]optimal)?\b|\befficien(?:t|cy) (?:frontier|front|curve)\b|\bfrontiers?\b|\btrade[- ]?offs?\b",
-    r"\b(?:best|most) (?:value|bang|quality|score|performance|results?)(?: models?)? (?:for|per) (?:the |our |my |a |its )?"
-    r"(?:money|buck|dollar|price|cost)\b",
+    r"\b(?:best|most) (?:value|bang|quality|score|performance|results?)(?: models?)? (?:for|per) "
+    r"(?:(?:the|our|my|a|its) )?(?:money|buck|dollar|price|cost)\b",
     r"\bbest[- ]value\b|\bvalue for money\b|\bworth (?:the|their|its) (?:money|price|cost)\b",
     rf"\b(?:cost|price|pay|cheap)\w*\b.{{0,20}}\b(?:per|for|a|an|one|each|of) {_SOLVED}\b",
     rf"\b(?:per|an?|each|one) {_SOLVED}\b.{{0,20}}\bcosts?\b",
@@ -227,8 +228,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     cost = re.search(_WITHIN, text) if re.search(r"\b(?:model|llm)s?\b", text) else None
     if not score and not cost and not any(re.search(pattern, text) for pattern in _ASKED):
         return None
-    named = [mention.table.name for mention in reading.tables]
-    found = [each for name in (named or [None]) if (each := find_benchmark(reading.catalogue, name))]
+    named: list[str | None] = [mention.table.name for mention in reading.tables]
+    found = [each for name in named or [None] if (each := find_benchmark(reading.catalogue, name))]
     if not found:
         return _no_benchmark(reading.catalogue)
     scope = scope_of(apart_from(reading, (*_ASKED, _BETTER, _RATED, _WITHIN)), found[0].table, _WORDS)
