@@ -58,8 +58,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 _SIZES: Mapping[str, int] = MappingProxyType(
-    {word: 1_000_000 for word in ("mtok", "mtoks", "million", "1m", "m", "mtokens")}
-    | {word: 1_000 for word in ("ktok", "ktoks", "thousand", "1k", "k", "1000", "ktokens")}
+    dict.fromkeys(("mtok", "mtoks", "million", "1m", "m", "mtokens"), 1000000)
+    | dict.fromkeys(("ktok", "ktoks", "thousand", "1k", "k", "1000", "ktokens"), 1000)
 )
 """How many tokens a price is for, by the word that says so; a price per token says none of these."""
 
