@@ -19,13 +19,12 @@ import attrs
 import trio
 
 from chatcore.agents.analyst.blocking import interruptible
-from chatcore.agents.analyst.catalogue import Catalogue, Origin, Table
+from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Candidate
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
-from chatcore.agents.analyst.pricebook import PriceBook
-from chatcore.agents.analyst.pricebook.opening import open_book
-from chatcore.agents.analyst.profile import Fetch, profile
+from chatcore.agents.analyst.pricebook.opening import open_books
+from chatcore.agents.analyst.profile import profile
 from chatcore.agents.analyst.sample import write_sample
 from chatcore.agents.analyst.sources import Source, find_sources
 from chatcore.errors import ChatcoreError
@@ -196,18 +195,13 @@ async def described(
 
     def describe() -> Catalogue:
         found = tuple(profile(fetch, name, file) for name, file in tables.items())
-        books = tuple(filter(None, (_book(fetch, table) for table in found)))
+        books = open_books(fetch, {t.name: [Candidate(c.name, c.type) for c in t.columns] for t in found})
         catalogue = Catalogue(tables=found, origin=origin, data_version=data_version, price_books=books)
         catalogue.vocabulary  # noqa: B018  made here, in the thread, and kept for every question
         catalogue.find_prices()
         return catalogue
 
     return Ledger(await interruptible(cursor, describe), connection)
-
-
-def _book(fetch: Fetch, table: Table) -> PriceBook | None:
-    columns = [Candidate(column.name, column.type) for column in table.columns]
-    return open_book(fetch, table.name, columns, table.rows)
 
 
 @asynccontextmanager

@@ -65,10 +65,12 @@ class PriceBook:
     Args:
         columns: which column is which.
         rows: in the file's order: of two rows of one seller that cover a name, the first counts.
+        tiers: the table that has the tiers of tiered models; None where none has.
     """
 
     columns: PriceColumns
     rows: tuple[PriceRow, ...]
+    tiers: str | None = None
     _found: dict[str, tuple[PriceRow, ...]] = attrs.field(factory=dict, eq=False, repr=False)
 
     def row(self, key: PriceKey) -> PriceRow | None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import attrs
 
 from chatcore.agents.analyst.columns import Candidate, Family, currency_of, family_of, name_words
+from chatcore.agents.analyst.readings import identifier
 
 
 class Rate(StrEnum):
@@ -37,6 +38,8 @@ class PriceColumns:
         to_time: until when.
         tiers: true where a longer prompt costs more than the row says.
         rules: which names a row covers, as JSON.
+        relation: SQL for what has these columns, where it is not the table itself.
+        order: SQL for the place of a row in the file.
     """
 
     table: str
@@ -51,6 +54,13 @@ class PriceColumns:
     to_time: str | None = None
     tiers: str | None = None
     rules: str | None = None
+    relation: str = ""
+    order: str = "rowid"
+
+    @property
+    def source(self) -> str:
+        """SQL for what the rows are selected from."""
+        return self.relation or identifier(self.table)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from chatcore.agents.analyst.columns import Candidate
 from chatcore.agents.analyst.pricebook.book import PriceBook, PriceKey, PriceRow
 from chatcore.agents.analyst.pricebook.columns import PriceColumns, Rate, find_prices
+from chatcore.agents.analyst.pricebook.nested import has_prices, is_nested, nested_columns
 from chatcore.agents.analyst.readings import identifier
 
 MOST_ROWS = 20_000
@@ -16,19 +17,28 @@ MOST_ROWS = 20_000
 Fetch: TypeAlias = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
 
 
-def open_book(fetch: Fetch, table: str, columns: Sequence[Candidate], rows: int) -> PriceBook | None:
-    """The prices of a table; None where it holds none.
+def open_books(fetch: Fetch, tables: Mapping[str, Sequence[Candidate]]) -> tuple[PriceBook, ...]:
+    """The price tables among all tables; those nested in JSON give the tiers, or stand alone where no other is there.
 
     Args:
         fetch: runs a query.
-        table: its name.
-        columns: of it.
-        rows: how many it has.
+        tables: the columns of each table.
     """
-    found = find_prices(table, columns)
-    if found is None or rows > MOST_ROWS:
-        return None
-    return PriceBook(columns=found, rows=_rows(fetch, found))
+    nested = [name for name, columns in tables.items() if is_nested(columns) and _is_priced(fetch, name)]
+    flat = [found for name, columns in tables.items() if (found := find_prices(name, columns)) and _fits(fetch, name)]
+    tiers = nested[0] if nested else None
+    columns = flat or [nested_columns(name) for name in nested]
+    return tuple(PriceBook(columns=each, rows=_rows(fetch, each), tiers=tiers) for each in columns)
+
+
+def _fits(fetch: Fetch, table: str) -> bool:
+    ((count,),) = fetch(f"SELECT count(*) FROM {identifier(table)}", {})
+    return bool(count <= MOST_ROWS)
+
+
+def _is_priced(fetch: Fetch, table: str) -> bool:
+    found = fetch(f"SELECT models FROM {identifier(table)} WHERE models IS NOT NULL LIMIT 1", {})
+    return bool(found) and has_prices(found[0][0]) and _fits(fetch, table)
 
 
 def _rows(fetch: Fetch, columns: PriceColumns) -> tuple[PriceRow, ...]:
@@ -39,8 +49,8 @@ def _rows(fetch: Fetch, columns: PriceColumns) -> tuple[PriceRow, ...]:
         f"SELECT {provider} AS provider, {identifier(columns.model)} AS model, any_value({title}), any_value({rules}), "
         f"bool_or({identifier(columns.rates[Rate.INPUT])} IS NOT NULL), "
         f"bool_or(lower({tiers}) IN ('1', 'true', 'yes', 't')), count(*) "
-        f"FROM {identifier(columns.table)} WHERE {identifier(columns.model)} IS NOT NULL "
-        "GROUP BY ALL ORDER BY min(rowid)"
+        f"FROM {columns.source} WHERE {identifier(columns.model)} IS NOT NULL "
+        f"GROUP BY ALL ORDER BY min({columns.order})"
     )
     return tuple(
         PriceRow(

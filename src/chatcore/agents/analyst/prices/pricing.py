@@ -15,6 +15,7 @@ import attrs
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.pricebook import PriceBook, PriceColumns, PriceKey, Rate
+from chatcore.agents.analyst.pricebook.nested import tiers_sql
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.sql import Condition, time_of
 
@@ -102,26 +103,44 @@ def priced_calls(
         dated: of which day the prices are.
     """
     kept = "".join(f"{sql} AS {identifier(name)}, " for name, sql in calls.keep.items())
-    held = _held(calls.time, dated)
+    tiered = has_tiers(book, matches)
     inner = (
         f"SELECT {kept}{calls.input_tokens} AS call_input_tokens, {calls.output_tokens} AS call_output_tokens, "
-        f"list_filter(prices, lambda held: {held})[-1] AS price "
-        f"FROM {calls.source} LEFT JOIN ({_price_lists(book.columns)}) ON price_name = {calls.name} {calls.where.where}"
+        f"list_filter(listed_prices, lambda held: {_held(calls.time, dated)})[-1] AS price "
+        f"FROM {calls.source} LEFT JOIN ({_price_lists(book, tiered)}) ON listed_name = {calls.name} {calls.where.where}"
     )
+    said = ", ".join(f"price.{field} AS {name}" for field, name in _SAID.items())
+    rates = ", ".join(f"{_rate(rate, tiered)} AS {rate}_rate" for rate in Rate)
     sql = (
         "SELECT *, list_input_cost + list_output_cost AS list_cost FROM ("
-        "SELECT * EXCLUDE (price), price.provider AS price_provider, price.model AS price_model, "
-        "price.since AS price_since, price.input AS input_rate, price.output AS output_rate, "
-        "price.cache_read AS cache_read_rate, price.cache_write AS cache_write_rate, price.tiered AS price_tiered, "
-        f"{_amount('call_input_tokens', 'input')} AS list_input_cost, "
-        f"{_amount('call_output_tokens', 'output')} AS list_output_cost FROM ({inner}))"
+        f"SELECT *, {_amount('input')} AS list_input_cost, {_amount('output')} AS list_output_cost "
+        f"FROM (SELECT * EXCLUDE (price), {said}, {rates} FROM ({inner})))"
     )
     return Condition(sql, {**calls.where.parameters, **match_parameters(matches)})
 
 
-def _amount(tokens: str, rate: str) -> str:
-    """What tokens cost: nothing where there are none, though the rate be unknown."""
-    return f"CASE WHEN price IS NULL THEN NULL WHEN {tokens} = 0 THEN 0.0 ELSE {tokens} * price.{rate} / 1000000.0 END"
+_SAID = {"provider": "price_provider", "model": "price_model", "since": "price_since", "tiered": "price_tiered"}
+
+
+def has_tiers(book: PriceBook, matches: Mapping[str, PriceKey]) -> bool:
+    """Whether tiers are known and a model among these has some."""
+    rows = (book.row(key) for key in matches.values())
+    return book.tiers is not None and any(row is not None and row.tiered for row in rows)
+
+
+def _rate(rate: Rate, tiered: bool) -> str:
+    """The rate of a call: of the highest tier that its prompt is longer than, for all of its tokens."""
+    if not tiered:
+        return f"price.{rate}"
+    tier = f"list_filter(price.{rate}_tiers, lambda tier: call_input_tokens > tier.start)[-1]"
+    return f"coalesce({tier}.price, price.{rate})"
+
+
+def _amount(side: str) -> str:
+    """What the tokens of one side cost: nothing where there are none, though the rate be unknown."""
+    tokens = f"call_{side}_tokens"
+    priced = f"{tokens} * {side}_rate / 1000000.0"
+    return f"CASE WHEN price_model IS NULL THEN NULL WHEN {tokens} = 0 THEN 0.0 ELSE {priced} END"
 
 
 def _held(time: str | None, dated: PriceDate) -> str:
@@ -170,16 +189,23 @@ def _truth(column: str | None) -> str:
     return f"coalesce({truth}, false)"
 
 
-def _price_lists(columns: PriceColumns) -> str:
+def _price_lists(book: PriceBook, tiered: bool) -> str:
     """SQL for all prices of each name in one list: the last of those that hold is the price."""
-    said = ", ".join(f"{sql} AS {name}" for name, sql in price_rows(columns).items())
-    fields = ", ".join(f"'{name}': {name}" for name in price_rows(columns))
+    columns = price_rows(book.columns)
+    said = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    rows, fields = f"SELECT {said} FROM {book.columns.source}", list(columns)
+    if tiered and book.tiers is not None:
+        fields += [f"{rate}_tiers" for rate in Rate]
+        rows = (
+            f"SELECT * FROM ({rows}) LEFT JOIN ({tiers_sql(book.tiers)}) "
+            "ON provider = provider_id AND model = model_id AND since IS NOT DISTINCT FROM tiers_since"
+        )
+    struct = ", ".join(f"'{name}': {name}" for name in fields)
     return (
-        f"SELECT price_name, list({{{fields}}} ORDER BY since NULLS FIRST, from_time NULLS FIRST, input, output) "
-        "AS prices FROM "
-        "(SELECT unnest($price_names) AS price_name, unnest($price_providers) AS price_provider_wanted, "
-        f"unnest($price_models) AS price_model_wanted) JOIN (SELECT {said} FROM {identifier(columns.table)}) "
-        "ON provider IS NOT DISTINCT FROM price_provider_wanted AND model = price_model_wanted GROUP BY price_name"
+        f"SELECT listed_name, list({{{struct}}} ORDER BY since NULLS FIRST, from_time NULLS FIRST, input, output) "
+        "AS listed_prices FROM (SELECT unnest($price_names) AS listed_name, unnest($price_providers) AS wanted_provider, "
+        f"unnest($price_models) AS wanted_model) JOIN ({rows}) "
+        "ON provider IS NOT DISTINCT FROM wanted_provider AND model = wanted_model GROUP BY listed_name"
     )
 
 
