@@ -1,0 +1,7 @@
+"""What models cost by a table of list prices: looked up, compared, and put beside what was logged."""
+
+from __future__ import annotations
+
+from chatcore.agents.analyst.intents.base import IntentKind
+
+KINDS: tuple[IntentKind, ...] = ()
