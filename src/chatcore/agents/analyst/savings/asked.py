@@ -8,12 +8,14 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
+from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.intents.base import Recogniser
+from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.savings.measures import USUAL_DISCOUNT, USUAL_SMALL
-from chatcore.agents.analyst.savings.priced import Priced, find_priced
+from chatcore.agents.analyst.savings.priced import Priced, can_be_priced, find_priced
 from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
 
 
@@ -42,8 +44,7 @@ _SWAPS = (
     rf"\b{_MOVE}\b(?:(?!\b(?:with|by|for|to|onto)\b).)*\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}",
     rf"(?:\b{_ON}\s+)?(?<![\w.-]){_NAME}\s+(?:model |calls? )?{_INSTEAD}\b",
     rf"\b{_INSTEAD}\b.+?\b{_ON}\s+{_NAME}",
-    rf"\bif\b.*?\b{_ON}\s+{_NAME}",
-    rf"\bhad\b.*?\b{_ON}\s+{_NAME}",
+    rf"\b(?:if|had)\b.*?\b{_ON}\s+(?=\S*[\d/-]){_NAME}",
 )
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
 _NO_NAME = _words("""
@@ -51,7 +52,10 @@ _NO_NAME = _words("""
     smaller instead that this one model
 """)
 _WHAT_IF = r"\b(?:what if|if|would|could|should|can|suppose|imagine|simulate|effect|impact)\b"
-_VERBS = r"\b(?:sav\w+|reduce|rout\w+|sen[dt]|cut|worth|benefit|gain|cap\w*|limit|trim|mov\w+|shift\w*|r[au]n\w*|switch\w*)\b"
+_VERBS = (
+    r"\b(?:sav\w+|reduce|rout\w+|sen[dt]|sending|cut|worth|benefit|gain|cap\w*|limit|trim|mov\w+|shift\w*|r[au]n|running"
+    r"|switch\w*)\b"
+)
 _TOKENS = r"\s*(?:input |prompt )?tok(?:en)?s?\b"
 _LESS = r"(?:below|under|less than|fewer than|smaller than|shorter than|up to|of at most|within)"
 _BELOW = rf"\b{_LESS}\s+{AMOUNT}{_TOKENS}"
@@ -83,12 +87,12 @@ _KNOWN = _words("""
 """)
 
 
-def _asked(
+def asked_of(
     reading: Reading, kind: str, taken: Sequence[str], options: Mapping[str, Any], to: str | None = None
 ) -> Intent | Refusal:
     """The intent, once the period and the names are found in what the what-if left of the question."""
-    left = apart_from(reading, taken)
-    table = choose_table(left)
+    left = apart_from(reading, (*taken, _VERBS, rf"\b{_MOVE}\b"))
+    table = _table(left)
     if isinstance(table, Refusal):
         return table
     priced = find_priced(reading.catalogue, table)
@@ -107,6 +111,13 @@ def _asked(
         filters=scope.filters,
         options={**options, **({"to": found} if found else {})},
     )
+
+
+def _table(reading: Reading) -> Table | Refusal:
+    """The table of calls that is named, or the likeliest one whose calls can be priced."""
+    named = [mention.table for mention in reading.tables if can_be_priced(mention.table)]
+    able = [table for table in reading.catalogue.tables if can_be_priced(table)]
+    return named[0] if len(named) == 1 else ranked(able)[0] if able and not named else choose_table(reading)
 
 
 def resolve(name: str, priced: Priced) -> str | None:
@@ -143,9 +154,9 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return None
     named = _named(text, _SWAPS)
     if named is not None and re.search(rf"{_WHAT_IF}|{_VERBS}|\b{_MOVE}\b|\b{_INSTEAD}\b", text):
-        return _asked(reading, "swap", (_only(named), _INSTEAD, rf"\b{_MOVE}\b"), {}, named["to"].rstrip("."))
+        return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip("."))
     if re.search(_CHEAPER_ONES, text):
-        return _asked(reading, "swap", (_CHEAPER_ONES,), {})
+        return asked_of(reading, "swap", (_CHEAPER_ONES,), {})
     return None
 
 
@@ -160,7 +171,7 @@ def recognise_route(reading: Reading) -> Intent | Refusal | None:
     named = _named(text, (_ROUTE_TO,))
     taken = [_SMALL, _CHEAPER, *([_only(named)] if named else [])]
     options = {"below": int(below) if below else USUAL_SMALL}
-    return _asked(reading, "route", taken, options, named["to"].rstrip(".") if named else None)
+    return asked_of(reading, "route", taken, options, named["to"].rstrip(".") if named else None)
 
 
 def recognise_cap(reading: Reading) -> Intent | Refusal | None:
@@ -170,7 +181,7 @@ def recognise_cap(reading: Reading) -> Intent | Refusal | None:
         return None
     at = amount_in(re.search(_CAP_AT, text)) or amount_in(re.search(rf"{AMOUNT}{_TOKENS}", text))
     taken = (_CAP_AT, rf"{AMOUNT}{_TOKENS}", rf"\b{_CUT}\b")
-    return _asked(reading, "cap", taken, {"at": int(at) if at else None})
+    return asked_of(reading, "cap", taken, {"at": int(at) if at else None})
 
 
 def recognise_batch(reading: Reading) -> Intent | Refusal | None:
@@ -180,14 +191,14 @@ def recognise_batch(reading: Reading) -> Intent | Refusal | None:
         return None
     discount = amount_in(re.search(_PERCENT, text))
     options = {"discount_percent": USUAL_DISCOUNT if discount is None else discount}
-    return _asked(reading, "batch", (_BATCH, _PERCENT), options)
+    return asked_of(reading, "batch", (_BATCH, _PERCENT), options)
 
 
 def recognise_cache(reading: Reading) -> Intent | Refusal | None:
     """All input from a cache."""
     if not re.search(_CACHE, reading.text) or not re.search(rf"{_WHAT_IF}|{_CACHE_MOST}", reading.text):
         return None
-    return _asked(reading, "cache_ceiling", (_CACHE,), {})
+    return asked_of(reading, "cache_ceiling", (_CACHE,), {})
 
 
 def recognise_off_peak(reading: Reading) -> Intent | Refusal | None:
@@ -195,17 +206,17 @@ def recognise_off_peak(reading: Reading) -> Intent | Refusal | None:
     text = reading.text
     if not re.search(_OFF_PEAK, text) or not _is_what_if(text) or re.search(_PRICE_OF, text):
         return None
-    return _asked(reading, "off_peak", (_OFF_PEAK,), {})
+    return asked_of(reading, "off_peak", (_OFF_PEAK,), {})
 
 
 RECOGNISERS: Mapping[str, Recogniser] = MappingProxyType(
     {
-        "swap": recognise_swap,
         "route": recognise_route,
         "cap": recognise_cap,
         "batch": recognise_batch,
         "cache_ceiling": recognise_cache,
         "off_peak": recognise_off_peak,
+        "swap": recognise_swap,
     }
 )
 
@@ -228,8 +239,8 @@ def no_quality(priced: Priced) -> Refusal:
     """Nothing says which models are as good as another."""
     return Refusal(
         reason="no_such_column",
-        text="No table here says how well models do, so that I cannot say which cheaper one is as good. Name one, and I "
-        "set its price against those of the models in use.",
+        text="No table here says how well models do, so that I cannot say which cheaper one is as good. Name one, and "
+        "I set its price against those of the models in use.",
         missing=("quality",),
         alternatives=(f"How can we reduce our bill in {priced.table.name}?", "What would batching save?"),
     )

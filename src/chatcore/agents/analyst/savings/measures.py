@@ -115,12 +115,15 @@ def routed(priced: Priced, to: str | None, below: int) -> Change:
     """Calls with a small prompt on a cheaper model: the one that is named, or the cheapest of those in use."""
     small = Condition("call_input_tokens < $below", {"below": below})
     others = (to,) if to else ()
-    target = Condition("$route_to", {"route_to": to}) if to else cheapest_used(priced)
+    target = Condition("$route_to", {"route_to": to}) if to else Condition("(SELECT name FROM pick)")
     where = Condition(
         f"call_input_tokens < $below AND model IS DISTINCT FROM {target.sql}", {**small.parameters, **target.parameters}
     )
     touched = again(priced, others, _calls(target.sql, time=_at(priced), where=where))
-    return Change(name="route", basis="what_if", touched=touched if to else _cheaper(touched), others=others)
+    if not to:
+        touched = _cheaper(touched)
+        touched = Condition(f"WITH pick AS MATERIALIZED ({cheapest_used(priced)}) {touched.sql}", touched.parameters)
+    return Change(name="route", basis="what_if", touched=touched, others=others)
 
 
 def _cheaper(touched: Condition) -> Condition:
@@ -151,7 +154,7 @@ def as_good(priced: Priced, quality: Quality) -> Change:
         "WHERE list_cost > 0 GROUP BY model"
     )
     source = f"(SELECT base.*, chosen FROM base JOIN ({chosen}) USING (model))"
-    touched = again(priced, quality.names, _calls("chosen", source=source, time=None, where=Condition("")))
+    touched = again(priced, quality.names, _calls("chosen", source=source, time=_at(priced), where=Condition("")))
     parameters = {**quality.scores.parameters, **quality.candidates.parameters, **touched.parameters}
     return Change(
         name="as_good",
@@ -161,8 +164,8 @@ def as_good(priced: Priced, quality: Quality) -> Change:
     )
 
 
-def cheapest_used(priced: Priced) -> Condition:
-    """SQL for the name of the model in use that a usual small call costs least on."""
+def cheapest_used(priced: Priced) -> str:
+    """A SELECT of the ``name`` of the model in use that a usual small call costs least on."""
     usual = (
         "SELECT model, input_tokens, output_tokens FROM (SELECT DISTINCT model FROM base), (SELECT "
         "avg(call_input_tokens) AS input_tokens, avg(call_output_tokens) AS output_tokens FROM base "
@@ -176,7 +179,7 @@ def cheapest_used(priced: Priced) -> Condition:
         keep={"name": "model"},
     )
     found = priced_calls(calls, priced.book, priced.matches(), PriceDate.NEWEST)
-    return Condition(f"(SELECT arg_min(name, (list_cost, name)) FROM ({found.sql}) WHERE list_cost > 0)")
+    return f"SELECT arg_min(name, (list_cost, name)) AS name FROM ({found.sql}) WHERE list_cost > 0"
 
 
 def off_peak(priced: Priced) -> Change | None:
@@ -190,8 +193,8 @@ def off_peak(priced: Priced) -> Change | None:
         f"{rows['to_time']} AS to_time FROM {priced.book.columns.source}) WHERE from_time IS NOT NULL"
     )
     moved = (
-        f"(SELECT call, model, call_input_tokens, call_output_tokens, CAST(called_at AS DATE) + clock AS called_at FROM base "
-        f"JOIN ({windows}) ON priced_as = price_model AND provider IS NOT DISTINCT FROM price_provider)"
+        "(SELECT call, model, call_input_tokens, call_output_tokens, CAST(called_at AS DATE) + clock AS called_at "
+        f"FROM base JOIN ({windows}) ON priced_as = price_model AND provider IS NOT DISTINCT FROM price_provider)"
     )
     priced_then = again(priced, (), _calls("model", source=moved, time="called_at", where=Condition("")))
     cheapest = (

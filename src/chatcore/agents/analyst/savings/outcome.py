@@ -157,7 +157,7 @@ class Outcome:
         if not self.cell("logged").missing:
             share = f"; the same share of that is {self.money('saving_as_logged')}" if self.saves else ""
             facts.append(f"{self.money('logged')} was logged for these calls{share}.")
-        if self.saves:
+        if self.saves and self.cell("calls").value < self.cell("priced_calls").value:
             of_all, whole = self.cell("saving_of_all_percent").percent, self.money("list_cost")
             priced = plural(self.cell("priced_calls"), "paid call")
             facts.append(f"It is {of_all} of the {whole} that all {priced} with a list price come to.")

@@ -21,8 +21,8 @@ from chatcore.agents.analyst.refusals import groupings, suggestions
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.sql import Condition, all_of, exact_sum, implausible, restriction, select, time_of
 
-NAMED_MODELS = 20
-"""Models without a price that are listed."""
+NAMED_MODELS = 6
+"""Models without a price that are named one by one."""
 
 
 @attrs.frozen
@@ -69,7 +69,7 @@ class Priced:
     def calls(self, intent: Intent, *others: str) -> Condition:
         """A SELECT with a row per paid call that has a list price.
 
-        Its columns: ``call``, ``model``, ``called_at`` where there is a time, ``logged``, and those of ``priced_calls``.
+        Its columns: ``call``, ``model``, ``logged``, ``called_at`` where there is a time, those of ``priced_calls``.
         """
         time = time_of(self.table)
         keep = {"call": "rowid", "model": self.model, "logged": self.cost or "CAST(NULL AS DOUBLE)"}
@@ -80,9 +80,17 @@ class Priced:
         return Condition(f"SELECT * FROM ({priced.sql}) WHERE list_cost IS NOT NULL", priced.parameters)
 
 
+def can_be_priced(table: Table) -> bool:
+    """Whether it has what a price is found and worked out by."""
+    return table.has(*_NEEDED)
+
+
+_NEEDED = (Meaning.MODEL, Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS)
+
+
 def find_priced(catalogue: Catalogue, table: Table) -> Priced | Refusal:
     """The prices of a table's calls, or what is missing to have them."""
-    lacking = [m for m in (Meaning.MODEL, Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS) if not table.has(m)]
+    lacking = [meaning for meaning in _NEEDED if not table.has(meaning)]
     if lacking:
         return Refusal(
             reason="no_such_column",

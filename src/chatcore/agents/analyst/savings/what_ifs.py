@@ -199,8 +199,8 @@ def quality_words(intent: Intent, sheets: Sheets) -> list[str]:
         if row["calls_with_score"].value == row["calls"].value
         else (f" (known for {row['calls_with_score'].count} of {row['calls'].count} calls)")
     )
-    difference = row["score_difference_percent"].percent
-    return [f"{target}, against {row['replaced_score_percent'].percent} for {of}{part}: a difference of {difference}."]
+    difference = row["score_difference_percent"].figure
+    return [f"{target}, against {row['replaced_score_percent'].percent} for {of}{part}: {difference} points."]
 
 
 def _swap(intent: Intent, catalogue: Catalogue, priced: Priced) -> Change | Refusal:
@@ -297,6 +297,6 @@ OFF_PEAK = WhatIf(
     untouched="none is cheaper at another time of the day",
 )
 
-WHAT_IFS: tuple[WhatIf, ...] = (SWAP, ROUTE, CAP, BATCH, CACHE, OFF_PEAK)
+WHAT_IFS: tuple[WhatIf, ...] = (CAP, ROUTE, BATCH, CACHE, OFF_PEAK, SWAP)
 
 KINDS: tuple[IntentKind, ...] = tuple(each.kind(asked.RECOGNISERS[each.name]) for each in WHAT_IFS)
