@@ -11,13 +11,14 @@ from functools import cached_property
 from types import MappingProxyType
 
 import attrs
+import msgspec
 
+from chatcore.agents.analyst.columns import flat
 from chatcore.agents.analyst.pricebook.columns import PriceColumns
 from chatcore.agents.analyst.pricebook.rules import LONGEST_NAME, Rule, equals_of, parse
 
 
-@attrs.frozen
-class PriceKey:
+class PriceKey(msgspec.Struct, frozen=True):
     """What a price is found by: who sells which model; ``provider`` is None where the table names nobody."""
 
     provider: str | None
@@ -53,6 +54,16 @@ class PriceRow:
         return equals_of(self.rules) | {self.key.model.lower()}
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """The words that its id and its name are made of."""
+        return frozenset(flat(f"{self.key.model} {self.title}").split())
+
+    @property
+    def is_makers(self) -> bool:
+        """Whether it is sold by who makes it."""
+        return self.key.provider is not None and self.key.provider == maker_of(self.key.model)
+
+    @cached_property
     def rule(self) -> Rule | None:
         """Which names it covers besides."""
         return parse(self.rules)
@@ -85,6 +96,11 @@ class PriceBook:
     def providers(self) -> Mapping[str, str]:
         """Who sells, by the spelling without signs that names are compared by."""
         return {_plain(row.key.provider): row.key.provider for row in self.rows if row.key.provider}
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words that the names of the models are made of."""
+        return frozenset().union(*(row.words for row in self.rows))
 
     @cached_property
     def _by_name(self) -> Mapping[str, tuple[PriceRow, ...]]:
@@ -126,13 +142,16 @@ class PriceBook:
         sold = [row for each in (rest, name) for row in self._covering(each) if row.key.provider == seller]
         return tuple(sold[:1])
 
+    def seller(self, word: str) -> str | None:
+        """The seller that a word names, if it is in the table."""
+        return self.providers.get(_plain(_CALLED.get(word, word)))
+
     def _seller(self, name: str) -> tuple[str | None, str]:
         """The seller that a name begins with and what it sells; (None, rest) where it sells nothing here."""
         head, slash, rest = name.partition("/")
         if not slash:
             return None, ""
-        known = self.providers.get(_plain(_CALLED.get(head, head)))
-        return known, rest
+        return self.seller(head), rest
 
     def _covering(self, name: str) -> list[PriceRow]:
         """The rows that cover a name: those called so before those whose rules take it in."""
