@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -16,7 +15,7 @@ from chatcore.agents.analyst.pricebook import PriceBook, PriceKey, Rate
 from chatcore.agents.analyst.pricebook.nested import tiers_sql
 from chatcore.agents.analyst.prices import wording
 from chatcore.agents.analyst.prices.pricing import price_rows
-from chatcore.agents.analyst.prices.questions import LIST, OURS, PRICE, PriceQuestion
+from chatcore.agents.analyst.prices.questions import LIST, OURS, PAST, PRICE, PriceQuestion
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Period, Refusal
 from chatcore.agents.analyst.sql import Condition, all_of
@@ -40,13 +39,12 @@ _COSTS = (
 )
 _SPLIT = lexicon.EACH - {"per"}
 _OF_USAGE = frozenset(lexicon.GRAINS) | lexicon.CALLS | lexicon.AVERAGE | {"total", "altogether"}
-_CALLED_FOR = re.compile(PRICE + r"|\blist\b")
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for a model's price: said so, or in the present tense and of nobody's usage."""
     said, costs = reading.says(PRICE), reading.says(_COSTS)
-    if not (said or costs) or reading.says(OURS) or _is_of_usage(reading, said):
+    if not (said or (costs and not reading.says(PAST))) or reading.says(OURS) or _is_of_usage(reading, said):
         return None
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
     if book is None:
@@ -94,10 +92,15 @@ def model_fault(question: PriceQuestion) -> Refusal | None:
         return wording.not_in_prices(word.original, book, catalogue)
     unclear = [named for named in question.models if not named.is_clear]
     if unclear:
-        return wording.which_model(unclear[0], book)
+        return wording.which_model(unclear[0], book, _when(question))
     if any(len(found.choices) != 1 for found in question.periods):
         return _which_day(question)
     return None
+
+
+def _when(question: PriceQuestion) -> str:
+    """The time that a question names, as it follows a noun."""
+    return f" for {question.periods[0].choices[0].words}" if question.periods and question.periods[0].choices else ""
 
 
 def _which_day(question: PriceQuestion) -> Refusal:
@@ -195,10 +198,12 @@ def tiers_query(book: PriceBook, keys: Sequence[PriceKey]) -> list[Query]:
         f"unnest({rate}_tiers) AS tier FROM tiered"
         for rate in Rate
     )
+    order = ", ".join(f"'{rate}'" for rate in (Rate.INPUT, Rate.OUTPUT, Rate.CACHE_READ, Rate.CACHE_WRITE))
     sql = (
         f"WITH tiered AS ({tiers_sql(book.tiers)}) SELECT provider, model, since, tier.start AS longer_than, rate, "
         f"tier.price AS price FROM ({rates}) JOIN ({wanted}) "
-        "ON provider = wanted_provider AND model = wanted_model ORDER BY place, since NULLS FIRST, longer_than, rate"
+        "ON provider = wanted_provider AND model = wanted_model ORDER BY place, since NULLS FIRST, longer_than, "
+        f"list_position([{order}], rate)"
     )
     return [Query("tiers", sql, parameters)]
 
@@ -257,14 +262,14 @@ class Prices:
     def _headline(self, rows: Sequence[Mapping[str, Cell]]) -> str:
         models = list(dict.fromkeys(wording.model_of(row) for row in rows))
         if len(models) > 1:
-            return f"List prices per million tokens of {listed(models)}{self._when()}:"
+            return f"{self._when()}List prices per million tokens of {listed(models)}:"
         first, *others = rows
         when = wording.holds(first, others)
-        text = f"{models[0]} lists at {self._rates(first)}{f' {when}' if when else ''}{self._when()}"
+        text = f"{self._when()}{models[0]} lists at {self._rates(first)}{f' {when}' if when else ''}"
         return text + "".join(f"; {wording.holds(row, rows)}: {self._rates(row)}" for row in others) + "."
 
     def _when(self) -> str:
-        return f" ({self.period.words})" if self.period else ""
+        return f"For {self.period.words}: " if self.period else ""
 
     def _rates(self, row: Mapping[str, Cell]) -> str:
         rates = [self.rate] if self.rate else [Rate.INPUT, Rate.OUTPUT]

@@ -52,6 +52,15 @@ def find_sellers(text: str, words: Iterable[Word], book: PriceBook) -> list[Name
     return [NamedSeller(word.start, word.end, seller) for word, seller in found if seller]
 
 
+def beside(words: Sequence[Word], models: Sequence[NamedModel], book: PriceBook) -> list[NamedSeller]:
+    """The sellers whose name is no part of a model's and stands right before one: ``bedrock claude-3-5-haiku``."""
+    starts = {named.start for named in models}
+    pairs = zip(words, [*words[1:], None], strict=True)
+    before = [word for word, after in pairs if after is not None and after.start in starts]
+    found = [(word, book.seller(word.text)) for word in before if not any(named.covers(word) for named in models)]
+    return [NamedSeller(word.start, word.end, seller) for word, seller in found if seller]
+
+
 def find_models(words: Sequence[Word], book: PriceBook, seller: str | None = None) -> list[NamedModel]:
     """The models that are named, longest names first looked for.
 
@@ -92,7 +101,7 @@ def resolve(words: Sequence[str], book: PriceBook, seller: str | None = None) ->
     """The models that words can mean, and whether that is one model."""
     for form in _forms(words):
         rows = _sold(book.sellers(form), seller)
-        if rows and (seller or rows[0].key.provider == maker_of(form) or len(rows) == 1 or form in rows[0].names):
+        if rows and (seller or rows[0].key.provider == maker_of(form) or form in rows[0].names):
             return (rows[:1] if rows[0].is_makers else rows), True
     return _by_words(words, book, seller)
 
@@ -101,7 +110,7 @@ def _forms(words: Sequence[str]) -> list[str]:
     """How a name of several words is written in one: ``claude 3.5 sonnet`` as ``claude-3.5-sonnet``."""
     if len(words) == 1:
         return list(words)
-    return ["-".join(words), " ".join(words), f"{words[0]}/{'-'.join(words[1:])}"]
+    return [f"{words[0]}/{'-'.join(words[1:])}", "-".join(words), " ".join(words)]
 
 
 def _sold(rows: Iterable[PriceRow], seller: str | None) -> tuple[PriceRow, ...]:
@@ -110,11 +119,25 @@ def _sold(rows: Iterable[PriceRow], seller: str | None) -> tuple[PriceRow, ...]:
 
 def _by_words(words: Sequence[str], book: PriceBook, seller: str | None) -> tuple[tuple[PriceRow, ...], bool]:
     wanted = frozenset(flat(" ".join(words)).split())
-    rows = _sold((row for row in book.rows if row.priced and wanted and wanted <= row.words), seller)
+    if all(word in _VERSIONS or word.isdigit() for word in wanted):
+        return (), False
+    rows = _sold((row for row in book.rows if row.priced and wanted <= row.words), seller)
     rows = tuple(row for row in rows if row.is_makers) or rows
     called = [row for row in rows if frozenset(flat(row.title).split()) == wanted]
     rows = tuple(called) if len(called) == 1 else rows
     return rows, len({_bare(row) for row in rows}) == 1
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_VERSIONS = _words(
+    "mini nano micro tiny small medium large big max pro plus ultra lite light flash turbo fast slow long short high "
+    "low chat code coder coding instruct preview latest beta exp experimental free vision image images audio video text "
+    "thinking reasoning search embedding embeddings base deep research extended online live model v1 v2 v3 v4 b"
+)
+"""Words that tell the versions of a model apart: a name does not consist of these alone."""
 
 
 def _bare(row: PriceRow) -> str:

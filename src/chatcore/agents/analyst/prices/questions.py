@@ -15,7 +15,7 @@ from chatcore.agents.analyst.lexicon import KNOWN, OTHER_NOUNS, UNSUPPORTED
 from chatcore.agents.analyst.mentions import Span
 from chatcore.agents.analyst.periods import Calendar, Found, find_periods
 from chatcore.agents.analyst.pricebook import PriceBook
-from chatcore.agents.analyst.prices.naming import NamedModel, NamedSeller, find_models, find_sellers
+from chatcore.agents.analyst.prices.naming import NamedModel, NamedSeller, beside, find_models, find_sellers
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, blanked
 
@@ -31,24 +31,25 @@ LIST = (
 )
 """The list is spoken of."""
 
-OURS = (
-    r"\b(?:us|we|our|ours|my|i|me|paid|pay|paying|spent|spend|spending|did|was|were|logged|recorded|charged|billed)\b"
-)
+OURS = r"\b(?:us|we|our|ours|my|i|me|paid|pay|paying|spent|spend|spending|logged|recorded|charged|billed)\b"
 """Somebody's own calls are spoken of."""
+
+PAST = r"\b(?:did|was|were|has|have|had)\b"
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_WORDS_OF_PRICES = _words("""
+WORDS_OF_PRICES = _words("""
     list listed price prices priced pricing rate rates card cards mtok mtoks million 1m 1k cache cached caching read
     write reads writes hit hits tier tiers tiered provider providers vendor vendors seller sellers maker official
-    public api catalog catalogue workload usd history historical timeline effective per
+    public api catalog catalogue workload usd history historical timeline effective per long
+    longer short shorter prompt prompts
 """)
 """Words that a question about prices may have, whatever the data is."""
 
-_PLAIN_WORDS = (KNOWN - OTHER_NOUNS - frozenset(UNSUPPORTED)) | _WORDS_OF_PRICES | {"should", "expect", "will"}
+_PLAIN_WORDS = (KNOWN - OTHER_NOUNS - frozenset(UNSUPPORTED)) | WORDS_OF_PRICES | {"should", "expect", "will"}
 
 _YEARS = (dt.date(2015, 1, 1), dt.date(2100, 1, 1))
 _SCALES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
@@ -87,16 +88,21 @@ class PriceQuestion:
 
     @cached_property
     def sellers(self) -> list[NamedSeller]:
-        """The sellers that are named."""
-        return find_sellers(self.reading.text, self.reading.words, self.book)
+        """The sellers that are named: after ``on`` and the like, or beside a model's name."""
+        led = find_sellers(self.reading.text, self._free, self.book)
+        return led or beside(self._free, find_models(self._free, self.book), self.book)
 
     @cached_property
     def models(self) -> list[NamedModel]:
         """The models that are named."""
-        tables = [*self.reading.tables, *self.sellers]
-        free = [word for word in self.reading.words if not any(span.covers(word) for span in tables)]
+        free = [word for word in self._free if not any(span.covers(word) for span in self.sellers)]
         seller = self.sellers[0].seller if len(self.sellers) == 1 else None
         return find_models(free, self.book, seller)
+
+    @cached_property
+    def _free(self) -> list[Word]:
+        named = self.reading.tables
+        return [word for word in self.reading.words if not any(span.covers(word) for span in named)]
 
     @cached_property
     def periods(self) -> list[Found]:

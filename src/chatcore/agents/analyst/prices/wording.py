@@ -92,8 +92,8 @@ def price_questions(catalogue: Catalogue) -> tuple[str, ...]:
     return (*asked, *(["What would our usage cost at list price?"] if usage_tables(catalogue) else []))
 
 
-def which_model(named: NamedModel, book: PriceBook) -> Refusal:
-    """A name that several models have."""
+def which_model(named: NamedModel, book: PriceBook, when: str = "") -> Refusal:
+    """A name that several models have; ``when`` is the time that was asked for."""
     shown = named.rows[:SHOWN_CHOICES]
     names = listed([name_of(row.key) for row in shown])
     more = " and others" if len(named.rows) > len(shown) else ""
@@ -101,7 +101,7 @@ def which_model(named: NamedModel, book: PriceBook) -> Refusal:
         reason="ambiguous",
         text=f"“{named.words}” can be {names}{more}: which one is meant?",
         missing=("model",),
-        alternatives=tuple(f"What is the list price of {shortest(row, book)}?" for row in shown),
+        alternatives=tuple(f"What is the list price of {shortest(row, book)}{when}?" for row in shown),
     )
 
 
@@ -141,3 +141,14 @@ def shortest(row: PriceRow, book: PriceBook) -> str:
     """The shortest name that leads to this row: the model's own where its maker sells it."""
     plain = row.key.model
     return plain if row.is_makers and book.match(plain) is row else str(row.key)
+
+
+def no_usage(catalogue: Catalogue) -> Refusal:
+    """There are prices, and no calls that they could be put to."""
+    return Refusal(
+        reason="no_such_column",
+        text="No table that is attached has calls that can be priced: it needs a model and the tokens in and out of "
+        "each call.",
+        missing=("usage",),
+        alternatives=price_questions(catalogue),
+    )
