@@ -8,9 +8,10 @@ from types import MappingProxyType
 from chatcore.agents.analyst.decisions import KINDS as DECISIONS
 from chatcore.agents.analyst.intents import KINDS as SPENDING
 from chatcore.agents.analyst.intents.base import IntentKind
+from chatcore.agents.analyst.prices import KINDS as PRICES
 from chatcore.agents.analyst.savings import KINDS as SAVINGS
 
-_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (SAVINGS, DECISIONS, SPENDING)
+_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (SAVINGS, DECISIONS, PRICES, SPENDING)
 """The more telling a family's words are, the earlier it is asked."""
 
 KINDS: Mapping[str, IntentKind] = MappingProxyType({kind.name: kind for family in _FAMILIES for kind in family})

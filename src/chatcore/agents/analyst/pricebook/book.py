@@ -11,13 +11,17 @@ from functools import cached_property
 from types import MappingProxyType
 
 import attrs
+import msgspec
 
+from chatcore.agents.analyst.columns import flat
 from chatcore.agents.analyst.pricebook.columns import PriceColumns
 from chatcore.agents.analyst.pricebook.rules import LONGEST_NAME, Rule, equals_of, parse
 
+MOST_KEPT = 10_000
+"""Names whose sellers are kept: those of the usage, looked up while it is loaded, and some that questions have."""
 
-@attrs.frozen
-class PriceKey:
+
+class PriceKey(msgspec.Struct, frozen=True):
     """What a price is found by: who sells which model; ``provider`` is None where the table names nobody."""
 
     provider: str | None
@@ -51,6 +55,16 @@ class PriceRow:
     def names(self) -> frozenset[str]:
         """What it is called, exactly, in lower case."""
         return equals_of(self.rules) | {self.key.model.lower()}
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words that its id and its name are made of."""
+        return frozenset(flat(f"{self.key.model} {self.title}").split())
+
+    @property
+    def is_makers(self) -> bool:
+        """Whether it is sold by who makes it."""
+        return self.key.provider is not None and self.key.provider == maker_of(self.key.model)
 
     @cached_property
     def rule(self) -> Rule | None:
@@ -87,6 +101,11 @@ class PriceBook:
         return {_plain(row.key.provider): row.key.provider for row in self.rows if row.key.provider}
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """The words that the names of the models are made of."""
+        return frozenset().union(*(row.words for row in self.rows))
+
+    @cached_property
     def _by_name(self) -> Mapping[str, tuple[PriceRow, ...]]:
         found: dict[str, list[PriceRow]] = {}
         for row in self.rows:
@@ -108,9 +127,12 @@ class PriceBook:
 
     def sellers(self, name: str) -> tuple[PriceRow, ...]:
         """Every seller's model that a name covers, its maker's first, then by the seller's name."""
-        if name not in self._found:
-            self._found[name] = self._search(name.strip().lower())
-        return self._found[name]
+        found = self._found.get(name)
+        if found is None:
+            found = self._search(name.strip().lower())
+            if len(self._found) < MOST_KEPT:
+                self._found[name] = found
+        return found
 
     def matches(self, names: Iterable[str]) -> dict[str, PriceKey]:
         """What each name is found by; names without a price are left out."""
@@ -126,13 +148,16 @@ class PriceBook:
         sold = [row for each in (rest, name) for row in self._covering(each) if row.key.provider == seller]
         return tuple(sold[:1])
 
+    def seller(self, word: str) -> str | None:
+        """The seller that a word names, if it is in the table."""
+        return self.providers.get(_plain(_CALLED.get(word, word)))
+
     def _seller(self, name: str) -> tuple[str | None, str]:
         """The seller that a name begins with and what it sells; (None, rest) where it sells nothing here."""
         head, slash, rest = name.partition("/")
         if not slash:
             return None, ""
-        known = self.providers.get(_plain(_CALLED.get(head, head)))
-        return known, rest
+        return self.seller(head), rest
 
     def _covering(self, name: str) -> list[PriceRow]:
         """The rows that cover a name: those called so before those whose rules take it in."""
@@ -172,20 +197,23 @@ _CALLED: Mapping[str, str] = MappingProxyType(
 )
 """What clients call a seller, by what price lists call it."""
 
-_MAKERS: Mapping[str, str] = MappingProxyType(
+_MAKERS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
-        "anthropic": r"claude",
-        "openai": r"gpt|o\d\b|chatgpt|codex|davinci|babbage|text-embedding|computer-use",
-        "google": r"gemini|gemma|palm",
-        "deepseek": r"deepseek",
-        "x-ai": r"grok",
-        "mistral": r"mistral|ministral|mixtral|codestral|devstral|magistral|pixtral",
-        "cohere": r"command|c4ai|embed-",
-        "moonshotai": r"kimi|moonshot",
-        "zhipuai": r"glm",
-        "minimax": r"minimax",
-        "perplexity": r"sonar",
-        "voyageai": r"voyage",
+        maker: re.compile(begins)
+        for maker, begins in {
+            "anthropic": r"claude",
+            "openai": r"gpt|o\d\b|chatgpt|codex|davinci|babbage|text-embedding|computer-use",
+            "google": r"gemini|gemma|palm",
+            "deepseek": r"deepseek",
+            "x-ai": r"grok",
+            "mistral": r"mistral|ministral|mixtral|codestral|devstral|magistral|pixtral",
+            "cohere": r"command|c4ai|embed-",
+            "moonshotai": r"kimi|moonshot",
+            "zhipuai": r"glm",
+            "minimax": r"minimax",
+            "perplexity": r"sonar",
+            "voyageai": r"voyage",
+        }.items()
     }
 )
 """Who makes a model, by how its name begins: the maker's price is meant where a name tells no seller."""
@@ -193,7 +221,7 @@ _MAKERS: Mapping[str, str] = MappingProxyType(
 
 def maker_of(name: str) -> str | None:
     """Who makes a model of this name, as far as its beginning tells."""
-    return next((maker for maker, begins in _MAKERS.items() if re.match(begins, name.lower())), None)
+    return next((maker for maker, begins in _MAKERS.items() if begins.match(name.lower())), None)
 
 
 def _plain(name: str) -> str:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from chatcore.agents.analyst.intents.base import IntentKind
+from chatcore.agents.analyst.prices import against_list, lookup, repricing, zero_cost
 
-KINDS: tuple[IntentKind, ...] = ()
+KINDS: tuple[IntentKind, ...] = tuple(module.KIND for module in (zero_cost, against_list, repricing, lookup))

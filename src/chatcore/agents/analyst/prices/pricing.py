@@ -6,7 +6,7 @@ row a model's name leads to was decided before and is bound in three lists: name
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -88,7 +88,11 @@ def match_parameters(matches: Mapping[str, PriceKey]) -> dict[str, Any]:
 
 
 def priced_calls(
-    calls: Calls, book: PriceBook, matches: Mapping[str, PriceKey], dated: PriceDate = PriceDate.CALL
+    calls: Calls,
+    book: PriceBook,
+    matches: Mapping[str, PriceKey],
+    dated: PriceDate = PriceDate.CALL,
+    lists: str | None = None,
 ) -> Condition:
     """A SELECT with a row per call and its list price; ``list_cost`` is null where no row of the prices covers it.
 
@@ -101,22 +105,33 @@ def priced_calls(
         book: the prices.
         matches: what each name is found by; see :meth:`PriceBook.matches`.
         dated: of which day the prices are.
+        lists: a name under which the query already has :func:`price_lists`, where it prices calls more than once.
     """
     kept = "".join(f"{sql} AS {identifier(name)}, " for name, sql in calls.keep.items())
     tiered = has_tiers(book, matches)
     inner = (
         f"SELECT {kept}{calls.input_tokens} AS call_input_tokens, {calls.output_tokens} AS call_output_tokens, "
         f"list_filter(listed_prices, lambda held: {_held(calls.time, dated)})[-1] AS price "
-        f"FROM {calls.source} LEFT JOIN ({_price_lists(book, tiered)}) ON listed_name = {calls.name} {calls.where.where}"
+        f"FROM {calls.source} LEFT JOIN {lists or f'({_price_lists(book, tiered)})'} ON listed_name = {calls.name} "
+        f"{calls.where.where}"
     )
+    return Condition(costed(inner, tiered), {**calls.where.parameters, **match_parameters(matches)})
+
+
+def costed(priced: str, tiered: bool) -> str:
+    """SQL for what calls cost.
+
+    Args:
+        priced: a SELECT of ``price``, ``call_input_tokens``, ``call_output_tokens`` and whatever is kept.
+        tiered: whether ``price`` has the lists of tiers.
+    """
     said = ", ".join(f"price.{field} AS {name}" for field, name in _SAID.items())
     rates = ", ".join(f"{_rate(rate, tiered)} AS {rate}_rate" for rate in Rate)
-    sql = (
+    return (
         "SELECT *, list_input_cost + list_output_cost AS list_cost FROM ("
         f"SELECT *, {_amount('input')} AS list_input_cost, {_amount('output')} AS list_output_cost "
-        f"FROM (SELECT * EXCLUDE (price), {said}, {rates} FROM ({inner})))"
+        f"FROM (SELECT * EXCLUDE (price), {said}, {rates} FROM ({priced})))"
     )
-    return Condition(sql, {**calls.where.parameters, **match_parameters(matches)})
 
 
 _SAID = {"provider": "price_provider", "model": "price_model", "since": "price_since", "tiered": "price_tiered"}
@@ -189,8 +204,24 @@ def _truth(column: str | None) -> str:
     return f"coalesce({truth}, false)"
 
 
+def price_lists(book: PriceBook, matches: Mapping[str, PriceKey]) -> Condition:
+    """A SELECT with all prices of each name, for queries that price calls more than once."""
+    return Condition(_price_lists(book, has_tiers(book, matches)), match_parameters(matches))
+
+
 def _price_lists(book: PriceBook, tiered: bool) -> str:
     """SQL for all prices of each name in one list: the last of those that hold is the price."""
+    rows, struct = all_prices(book, tiered)
+    return (
+        f"SELECT listed_name, list({struct} ORDER BY since NULLS FIRST, from_time NULLS FIRST, input, output) "
+        "AS listed_prices FROM (SELECT unnest($price_names) AS listed_name, unnest($price_providers) AS "
+        f"wanted_provider, unnest($price_models) AS wanted_model) JOIN ({rows}) "
+        "ON provider IS NOT DISTINCT FROM wanted_provider AND model = wanted_model GROUP BY listed_name"
+    )
+
+
+def all_prices(book: PriceBook, tiered: bool) -> tuple[str, str]:
+    """SQL for the rows of the prices, with the lists of tiers where these are wanted; and for a row as a struct."""
     columns = price_rows(book.columns)
     said = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     rows, fields = f"SELECT {said} FROM {book.columns.source}", list(columns)
@@ -200,15 +231,4 @@ def _price_lists(book: PriceBook, tiered: bool) -> str:
             f"SELECT * FROM ({rows}) LEFT JOIN ({tiers_sql(book.tiers)}) "
             "ON provider = provider_id AND model = model_id AND since IS NOT DISTINCT FROM tiers_since"
         )
-    struct = ", ".join(f"'{name}': {name}" for name in fields)
-    return (
-        f"SELECT listed_name, list({{{struct}}} ORDER BY since NULLS FIRST, from_time NULLS FIRST, input, output) "
-        "AS listed_prices FROM (SELECT unnest($price_names) AS listed_name, unnest($price_providers) AS wanted_provider, "
-        f"unnest($price_models) AS wanted_model) JOIN ({rows}) "
-        "ON provider IS NOT DISTINCT FROM wanted_provider AND model = wanted_model GROUP BY listed_name"
-    )
-
-
-def unpriced(names: Sequence[str], book: PriceBook) -> list[str]:
-    """The names that no price covers."""
-    return [name for name in names if book.match(name) is None]
+    return rows, "{" + ", ".join(f"'{name}': {name}" for name in fields) + "}"
