@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import attrs
 
-from chatcore.agents.analyst.lexicon import KNOWN, MEANT
+from chatcore.agents.analyst.lexicon import KNOWN, MEANT, WHAT_IF
 
 SHORTEST_CORRECTED = 4
 """Shorter words are too like each other."""
@@ -19,7 +19,7 @@ CLOSE = 0.82
 MOST_LETTERS = 2
 """How many letters a slip of the fingers adds or leaves out; the first one is seldom wrong."""
 
-_CORRECTABLE = sorted(word for word in MEANT if len(word) >= SHORTEST_CORRECTED)
+_CORRECTABLE = sorted(word for word in MEANT | WHAT_IF if len(word) >= SHORTEST_CORRECTED)
 _WORD = re.compile(r"[A-Za-z0-9_$€£%][\w$./:@#+%'’-]*")
 
 
@@ -58,7 +58,7 @@ def _word(match: re.Match[str], vocabulary: Collection[str]) -> Word:
 
 def correct(word: str, vocabulary: Collection[str]) -> str:
     """The known word that a misspelt one is closest to; the word itself where it is known, short or like none."""
-    if word in KNOWN or word in vocabulary or len(word) < SHORTEST_CORRECTED or not word.isalpha():
+    if word in KNOWN | WHAT_IF or word in vocabulary or len(word) < SHORTEST_CORRECTED or not word.isalpha():
         return word
     swapped = [known for known in _CORRECTABLE if sorted(known) == sorted(word)]
     alike = [w for w in (*_CORRECTABLE, *vocabulary) if w[:1] == word[:1] and abs(len(w) - len(word)) <= MOST_LETTERS]

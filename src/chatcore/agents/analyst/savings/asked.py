@@ -27,7 +27,8 @@ _PARTS = (
     "mini|nano|micro|pro|flash|lite|ultra|turbo|sonnet|haiku|opus|instant|large|small|medium|chat|reasoner|coder|instruct"
     "|preview|maverick|scout|thinking|fast|beta|exp"
 )
-_NAME = rf"(?P<to>[a-z0-9][\w./:@+-]*(?: (?:[\w.+-]*\d[\w.+-]*|(?:{_PARTS})\b))*)"
+_NO_START = r"(?!(?:with|on|by|to|the|an?|for|all|we|i|had|have|been|us(?:e|ed|ing)|[a-z]+ing)\b)"
+_NAME = rf"{_NO_START}(?P<to>[a-z0-9][\w./:@+-]*(?: (?:[\w.+-]*\d[\w.+-]*|(?:{_PARTS})\b))*)"
 """A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``."""
 
 _INSTEAD = r"(?:instead of|in place of|rather than|in lieu of)"
@@ -42,7 +43,7 @@ _CHEAPER = (
 )
 _SWAPS = (
     rf"\b{_MOVE}\b(?:(?!\b(?:with|by|for|to|onto)\b).)*\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}",
-    rf"(?:\b{_ON}\s+)?(?<![\w.-]){_NAME}\s+(?:model |calls? )?{_INSTEAD}\b",
+    rf"(?:\b(?:{_ON}|with|by)\s+)?(?<![\w.-]){_NAME}\s+(?:model |calls? )?{_INSTEAD}\b",
     rf"\b{_INSTEAD}\b.+?\b{_ON}\s+{_NAME}",
     rf"\b(?:if|had)\b.*?\b{_ON}\s+(?=\S*[\d/-]){_NAME}",
 )
@@ -81,9 +82,9 @@ _OFF_PEAK = (
 )
 _PRICE_OF = r"\b(?:price|rate)s? (?:of|for)\b|\bwhat does\b.*\bcost\b"
 _KNOWN = _words("""
-    what if instead place rather swap replace route routed routing send sent cap capped capping trim batch cached peak
-    off hours times cheaper prompt prompts calls traffic everything small short simple easy tokens gone been had shift
-    max maximum length longer discount api through ceiling potential worth benefit
+    what if instead place rather swap replace route routed routing send sent cap capped capping trim batch cached
+    peak off hours times cheaper prompt prompts calls traffic everything small short simple easy long longest tokens
+    gone been had shift max maximum length longer discount api through ceiling potential worth benefit
 """)
 
 
