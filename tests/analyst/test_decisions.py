@@ -14,6 +14,7 @@ import pytest
 from chatcore.agents.analyst.planner import plan
 from chatcore.agents.analyst.request import Intent
 
+from .alternatives import check_alternatives
 from .conftest import Told, ask, loaded, write_csv
 
 Row = dict[str, str]
@@ -85,24 +86,23 @@ async def test_frontier_within_limits(shared: Path, question: str, least: float,
 # --- budget and pace --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("question", "start", "end", "budget"),
-    [
-        ("are we within $50 in April 2025?", "2025-04", "2025-05", 50),
-        ("did we exceed $10 in May 2025?", "2025-05", "2025-06", 10),
-        ("is our spend over 100 dollars?", "2000", "2100", 100),
-        ("how much of our $500 budget is left?", "2000", "2100", 500),
-        ("were we over budget of $20 in 2025-02?", "2025-02", "2025-03", 20),
-    ],
+BUDGETS = (
+    ("are we within $50 in April 2025?", "2025-04", "2025-05", 50),
+    ("did we exceed $10 in May 2025?", "2025-05", "2025-06", 10),
+    ("is our spend over 100 dollars?", "2000", "2100", 100),
+    ("how much of our $500 budget is left?", "2000", "2100", 500),
+    ("were we over budget of $20 in 2025-02?", "2025-02", "2025-03", 20),
 )
-async def test_budget(shared: Path, usage_rows: list[Row], question: str, start: str, end: str, budget: int) -> None:
-    expected = spent(usage_rows, start, end)
+
+
+async def test_budget(shared: Path, usage_rows: list[Row]) -> None:
     async with loaded(shared / "llm_usage.csv") as ledger:
-        told = await ask(ledger, question)
-    (row,) = told.sheet("spend", "left_over", "exceeded")
-    assert close(row["spend"], expected)
-    assert close(row["left_over"], budget - expected)
-    assert told.text.startswith("**Over**" if expected > budget else "**Within**")
+        for question, start, end, budget in BUDGETS:
+            told, expected = await ask(ledger, question), spent(usage_rows, start, end)
+            (row,) = told.sheet("spend", "left_over", "exceeded")
+            assert close(row["spend"], expected), question
+            assert close(row["left_over"], budget - expected), question
+            assert told.text.startswith("**Over**" if expected > budget else "**Within**"), question
 
 
 async def test_budget_for_each_month(shared: Path, usage_rows: list[Row]) -> None:
@@ -138,9 +138,7 @@ async def test_nothing_is_projected_over_gaps(shared: Path) -> None:
             told = await ask(ledger, question)
             assert not told.answer.answered, question
             assert told.answer.missing
-            for each in told.answer.alternatives:
-                assert isinstance(plan(each, ledger.catalogue), Intent), each
-                assert (await ask(ledger, each)).answer.answered, each
+            await check_alternatives(ledger, told)
 
 
 async def test_run_rate_of_whole_days(shared: Path, usage_rows: list[Row]) -> None:
@@ -189,8 +187,7 @@ async def test_budget_without_an_amount(shared: Path) -> None:
     async with loaded(shared / "llm_usage.csv") as ledger:
         told = await ask(ledger, "are we on budget?")
         assert (told.answer.answered, told.answer.reason) == (False, "no_such_column")
-        for each in told.answer.alternatives:
-            assert (await ask(ledger, each)).answer.answered, each
+        await check_alternatives(ledger, told)
 
 
 # --- peak -------------------------------------------------------------------------------------------------------------
@@ -237,8 +234,7 @@ async def test_calls_at_once_without_durations(shared: Path) -> None:
     async with loaded(shared / "llm_usage.csv") as ledger:
         told = await ask(ledger, "how many calls ran concurrently at most?")
         assert (told.answer.answered, told.answer.missing) == (False, ["duration"])
-        for each in told.answer.alternatives:
-            assert (await ask(ledger, each)).answer.answered, each
+        await check_alternatives(ledger, told)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -297,5 +293,4 @@ async def test_no_quality_to_set_against_cost(tmp_path: Path) -> None:
     async with loaded(daily(tmp_path / "usage.csv", 3)) as ledger:
         told: Told = await ask(ledger, "which models are on the pareto frontier?")
         assert (told.answer.answered, told.answer.missing) == (False, ["quality"])
-        for each in told.answer.alternatives:
-            assert (await ask(ledger, each)).answer.answered, each
+        await check_alternatives(ledger, told)

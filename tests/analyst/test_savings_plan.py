@@ -49,7 +49,7 @@ class Made:
     def small_model(self, below: int) -> str:
         """The model that a usual small call costs least on."""
         small = [call for call in self.calls if call[1] < below]
-        inside, outside = (sum(call[i] for call in small) / len(small) for i in (1, 2))
+        inside, outside = (sum(each) / len(small) for each in ([c[1] for c in small], [c[2] for c in small]))
         return min((self.cost(model, inside, outside), model) for model in {call[0] for call in self.calls})[1]
 
     def savings(self, call: tuple[str, int, int], below: int, cap: int) -> dict[str, float]:
@@ -84,7 +84,7 @@ def files(directory: Path, data: Made) -> tuple[Path, Path]:
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_no_saving_is_counted_twice(tmp_path: Path, seed: int) -> None:
     data, below, cap = made(seed), 3_000, 8_000
     async with loaded(*files(tmp_path, data)) as ledger:
@@ -116,6 +116,9 @@ async def test_plan_of_the_shared_data(shared: Path) -> None:
     names = ("llm_usage.csv", "model_prices.csv", "genai_prices.json", "model_quality_cost.csv")
     async with loaded(*(shared / name for name in names)) as ledger:
         told = await ask(ledger, "how can we reduce our bill?")
+        of_month, nothing = [await ask(ledger, f"where could we save in {month}?") for month in ("2025-03", "2025-09")]
+    assert "in 2025-03" in of_month.text
+    assert (nothing.answer.answered, nothing.answer.reason) == (False, "no_rows")
     rows = {row["measure"]: row for row in told.sheet("measure", "saving_together")}
     whole, singles = rows.pop("together"), [row for name, row in rows.items() if not name.startswith("together")]
     assert {"as_good", "batch", "cache", "cap", "route", "off_peak"} <= set(rows)
@@ -131,14 +134,6 @@ async def test_plan_of_the_shared_data(shared: Path) -> None:
     assert all(
         any("do not add them up" in fact for fact in each.assumptions) for each in told.answer.recommendations[:-1]
     )
-
-
-async def test_plan_of_a_period(shared: Path) -> None:
-    async with loaded(shared / "llm_usage.csv", shared / "model_prices.csv") as ledger:
-        told = await ask(ledger, "where could we save in 2025-03?")
-        nothing = await ask(ledger, "where could we save in 2025-09?")
-    assert "in 2025-03" in told.text
-    assert (nothing.answer.answered, nothing.answer.reason) == (False, "no_rows")
 
 
 async def test_tool(tmp_path: Path) -> None:
