@@ -32,7 +32,7 @@ _NAME = rf"{_NO_START}(?P<to>[a-z0-9][\w./:@+-]*(?: (?:[\w.+-]*\d[\w.+-]*|(?:{_P
 """A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``."""
 
 _INSTEAD = r"(?:instead of|in place of|rather than|in lieu of)"
-_MOVE = r"(?:swap|replac|substitut|exchang|chang|mov|migrat|switch|port|shift|transfer|downgrad|upgrad|convert)\w*"
+_MOVE = r"(?:swap|replac|substitut|exchang|mov|migrat|switch|port|shift|transfer|downgrad|upgrad|convert)\w*"
 _ON = (
     r"(?:us(?:e|ed|ing)|r[au]n(?:ning)?(?: on)?|been|were|was|(?:switch|mov)\w* to"
     r"|gone (?:to|with)|went (?:to|with)|chosen?)"
@@ -48,6 +48,9 @@ _SWAPS = (
     rf"\b(?:if|had)\b.*?\b{_ON}\s+(?=\S*[\d/-]){_NAME}",
 )
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
+_CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
+"""What only another model can be meant by, whether it has a price or not."""
+
 _NO_NAME = _words("""
     a an the any all it them they we less more cheaper another other batch batches cache cached fewer shorter small
     smaller instead that this one model
@@ -129,6 +132,12 @@ def resolve(name: str, priced: Priced) -> str | None:
     return next((each for each in (name, joined, *known) if priced.book.match(each)), None)
 
 
+def _has_price(name: str, reading: Reading) -> bool:
+    """Whether a list of prices knows a model of that name."""
+    spelt = (name, name.replace(" ", "-"))
+    return any(book.match(each) for book in reading.catalogue.price_books for each in spelt)
+
+
 def _is_what_if(text: str) -> bool:
     """Whether something is asked that was not so, and not what was."""
     return re.search(_WHAT_IF, text) is not None or re.search(_VERBS, text) is not None
@@ -154,7 +163,7 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
         return None
     named = _named(text, _SWAPS)
-    if named is not None and re.search(rf"{_WHAT_IF}|{_VERBS}|\b{_MOVE}\b|\b{_INSTEAD}\b", text):
+    if named is not None and (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
         return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip("."))
     if re.search(_CHEAPER_ONES, text):
         return asked_of(reading, "swap", (_CHEAPER_ONES,), {})

@@ -90,7 +90,7 @@ def quality_query(priced: Priced, quality: Quality, start: Condition, touched: C
         f"{start.sql}, replaced AS (SELECT base.model, scored.score, scored.run FROM base "
         f"JOIN ({touched.sql}) USING (call) LEFT JOIN ({quality.scores.sql}) AS scored ON scored.model = base.model), "
         "summed AS (SELECT count(*) AS calls, count(score) AS calls_with_score, avg(CAST(score AS DECIMAL(18,6))) "
-        "AS replaced_score_percent, count(DISTINCT model) AS models, any_value(run) AS replaced_run FROM replaced) "
+        "AS replaced_score_percent, count(DISTINCT model) AS models, min(run) AS replaced_run FROM replaced) "
         "SELECT calls, calls_with_score, replaced_score_percent, models, replaced_run, run AS target_run, "
         "score AS target_score_percent, score - replaced_score_percent AS score_difference_percent "
         f"FROM summed LEFT JOIN ({target.sql}) ON true"
