@@ -98,10 +98,11 @@ def _reuse_query(intent: Intent, blocks: Blocks) -> Query:
         "SELECT number, place, moment - lag(moment) OVER (PARTITION BY id ORDER BY number, place) AS age, "
         f"coalesce(lag(number) OVER (PARTITION BY id ORDER BY number, place) < number, false) AS known FROM ({parts})"
     )
-    held = "known AND (remembered IS NULL OR age <= remembered)"
+    fresh = [f" AND age <= $windows[{position}]" for position in range(1, len(windows) + 1)]
+    misses = ", ".join(f"min(place) FILTER (WHERE NOT (known{each}))" for each in [*fresh, ""])
     missed = (
-        f"SELECT number, remembered, min(place) FILTER (WHERE NOT ({held})) AS miss "
-        f"FROM ({before}), (SELECT unnest(list_append($windows, NULL)) AS remembered) GROUP BY number, remembered"
+        "SELECT number, unnest(misses) AS miss, unnest(list_append(CAST($windows AS DOUBLE[]), NULL)) AS remembered "
+        f"FROM (SELECT number, [{misses}] AS misses FROM ({before}) GROUP BY number)"
     )
     cached = "CASE WHEN miss IS NULL THEN tokens ELSE least(tokens, (miss - 1) * $block_tokens) END"
     sql = (
