@@ -38,7 +38,7 @@ def usage_of(reading: Reading, able: Callable[[Table], bool]) -> Table | Refusal
         reading: the question.
         able: whether a table has what it takes.
     """
-    prices = {book.columns.table for book in reading.catalogue.price_books}
+    prices = reading.catalogue.price_tables
     named = [each.table for each in reading.tables if each.table.name not in prices]
     tables = ranked([t for t in named or reading.catalogue.tables if t.name not in prices and able(t)])
     if len(tables) > 1 and score(tables[0]) == score(tables[1]):

@@ -86,10 +86,14 @@ def price_questions(catalogue: Catalogue) -> tuple[str, ...]:
     book = book_of(catalogue)
     if book is None:
         return suggestions(catalogue)
-    known = [name for name in _KNOWN_MODELS if book.match(name)][:2]
-    known = known or [str(row.key) for row in book.rows if row.priced][:2]
-    asked = [f"What is the list price of {name}?" for name in known]
+    asked = [f"What is the list price of {name}?" for name in known_models(book)]
     return (*asked, *(["What would our usage cost at list price?"] if usage_tables(catalogue) else []))
+
+
+def known_models(book: PriceBook) -> list[str]:
+    """Two models that examples are made with."""
+    known = [name for name in _KNOWN_MODELS if book.match(name)]
+    return (known or [str(row.key) for row in book.rows if row.priced])[:2]
 
 
 def which_model(named: NamedModel, book: PriceBook, when: str = "") -> Refusal:
