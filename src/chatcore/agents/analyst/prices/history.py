@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
 from chatcore.agents.analyst.catalogue import Catalogue
-from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, code, listed, markdown_table, options_of
 from chatcore.agents.analyst.pricebook import PriceKey, Rate
 from chatcore.agents.analyst.prices import wording
@@ -50,36 +54,51 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
     """Each change in a sentence, all prices in a table."""
     book = next(book for book in catalogue.price_books if book.columns.table == intent.table)
-    rows, currency = list(sheets["prices"]), book.columns.currency
-    told = []
-    for new, old in zip(rows, rows[1:], strict=False):
-        same = (new["provider"].value, new["model"].value) == (old["provider"].value, old["model"].value)
-        if same and not new["since"].missing and new["from_time"].value == old["from_time"].value:
-            changes = [
-                f"{rate} from {wording.rate(old[rate], currency)} to {wording.rate(new[rate], currency)}"
-                for rate in (Rate.INPUT, Rate.OUTPUT)
-                if old[rate].value != new[rate].value
-            ]
-            what = listed(changes) or "its rates for short prompts stayed as they were"
-            told.append(f"- {wording.model_of(new)} on {str(new['since'])[:10]}: {what}\n")
-    if not told:
+    changes = [change for change in pairwise(sheets["prices"]) if _is_change(*change)]
+    if not changes:
         return nothing_dated(catalogue, options_of(intent, LookupOptions).models)
-    table = markdown_table(
-        ["model", "seller", "holds", "input", "output"],
-        [
-            [
-                code(row["model"]),
-                code(row["provider"]),
-                wording.holds(row, [other for other in rows if other["model"].value == row["model"].value]) or "–",
-                wording.rate(row[Rate.INPUT], currency),
-                wording.rate(row[Rate.OUTPUT], currency),
-            ]
-            for row in rows
-        ],
-    )
+    told = "".join(_change(new, old, book.columns.currency) for new, old in changes)
+    changed = {_key(new) for new, _ in changes}
+    table = _table([row for row in sheets["prices"] if _key(row) in changed], book.columns.currency)
     note = "The list knows only the changes that it has dates for: a model without one may have changed all the same."
-    headline = f"Changes of list prices, per million tokens:\n\n{''.join(told)}\n"
-    return Draft((headline, table), (note, wording.source_note(book, catalogue)))
+    return Draft(
+        (f"Changes of list prices, per million tokens:\n\n{told}\n", table),
+        (note, wording.source_note(book, catalogue)),
+    )
+
+
+def _key(row: Mapping[str, Cell]) -> tuple[Any, Any]:
+    return row["provider"].value, row["model"].value
+
+
+def _is_change(new: Mapping[str, Cell], old: Mapping[str, Cell]) -> bool:
+    """Whether one price came after another: of the same model, at the same time of the day, since a day."""
+    return _key(new) == _key(old) and not new["since"].missing and new["from_time"].value == old["from_time"].value
+
+
+def _change(new: Mapping[str, Cell], old: Mapping[str, Cell], currency: str) -> str:
+    changes = [
+        f"{rate} from {wording.rate(old[rate], currency)} to {wording.rate(new[rate], currency)}"
+        for rate in (Rate.INPUT, Rate.OUTPUT)
+        if old[rate].value != new[rate].value
+    ]
+    if old["tiered"].value and not new["tiered"].value:
+        changes.append("a long prompt no longer costs more")
+    return f"- {wording.model_of(new)} on {str(new['since'])[:10]}: {listed(changes) or 'no other price'}\n"
+
+
+def _table(rows: Sequence[Mapping[str, Cell]], currency: str) -> str:
+    shown = [
+        [
+            code(row["model"]),
+            code(row["provider"]),
+            wording.holds(row, [other for other in rows if _key(other) == _key(row)]) or "–",
+            wording.rate(row[Rate.INPUT], currency),
+            wording.rate(row[Rate.OUTPUT], currency),
+        ]
+        for row in rows
+    ]
+    return markdown_table(["model", "seller", "holds", "input", "output"], shown)
 
 
 def nothing_dated(catalogue: Catalogue, keys: list[PriceKey]) -> Refusal:

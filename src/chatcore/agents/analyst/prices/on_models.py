@@ -25,7 +25,7 @@ from chatcore.agents.analyst.prices.lookup import MOST_MODELS, keys_of
 from chatcore.agents.analyst.prices.pricing import PriceDate, calls_of, has_tiers, priced_calls
 from chatcore.agents.analyst.prices.questions import OURS, PriceQuestion, counts_tokens
 from chatcore.agents.analyst.prices.repricing import money
-from chatcore.agents.analyst.prices.usage import asked_of, usage_of
+from chatcore.agents.analyst.prices.usage import asked_of, named_tables, usage_of
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -67,7 +67,7 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 
 def _trace(reading: Reading) -> Table | Refusal | None:
     """The table of tokens without models or costs that is named, where it is asked what it would cost."""
-    named = [each.table for each in reading.tables]
+    named = [each.table for each in named_tables(reading)]
     bare = [t for t in named if counts_tokens(t) and not t.has(Meaning.MODEL) and not t.has(Meaning.COST)]
     if not bare or not reading.says(_WOULD):
         return None
@@ -167,7 +167,7 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     rows = [
         [
             wording.model_of(row),
-            *(row[name].money(currency) for name in _AMOUNTS),
+            *(wording.amount(row[name], currency) for name in _AMOUNTS),
         ]
         for row in (first, *others)
     ]

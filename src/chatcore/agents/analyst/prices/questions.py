@@ -54,7 +54,7 @@ _PLAIN_WORDS = (KNOWN - OTHER_NOUNS - frozenset(UNSUPPORTED)) | WORDS_OF_PRICES 
 _YEARS = (dt.date(2015, 1, 1), dt.date(2100, 1, 1))
 _SCALES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 _NUMBER = r"(?P<number>\d[\d,]*(?:\.\d+)?)\s*(?P<scale>k|m|thousand|million)?"
-INPUT = r"(?:input|prompt|context|in(?!\s+(?:19|20)\d\d|\s+[a-z]{3,}))"
+INPUT = r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
 OUTPUT = r"(?:output|completion|generated|response|out)"
 
 
@@ -90,7 +90,9 @@ class PriceQuestion:
     def sellers(self) -> list[NamedSeller]:
         """The sellers that are named: after ``on`` and the like, or beside a model's name."""
         led = find_sellers(self.reading.text, self._free, self.book)
-        return led or beside(self._free, find_models(self._free, self.book), self.book)
+        models = find_models(self._free, self.book)
+        apart = [seller for seller in led if not any(_is_part(seller, model) for model in models)]
+        return apart or beside(self._free, models, self.book)
 
     @cached_property
     def models(self) -> list[NamedModel]:
@@ -143,6 +145,12 @@ class PriceQuestion:
     @property
     def _unnamed(self) -> str:
         return blanked(self.reading.text, self.models)
+
+
+def _is_part(seller: NamedSeller, model: NamedModel) -> bool:
+    """Whether the word for a seller is a part of a model's name, as in ``on gemini 2.5 pro``."""
+    inside = model.start <= seller.start and seller.end <= model.end
+    return inside and (model.start, model.end) != (seller.start, seller.end)
 
 
 def is_amount(word: Word) -> bool:

@@ -6,15 +6,21 @@ import attrs
 import msgspec
 
 from chatcore.agents.analyst.catalogue import Catalogue
+from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, markdown_table, options_of, plural
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
 from chatcore.agents.analyst.prices.lookup import keys_of, model_fault
 from chatcore.agents.analyst.prices.pricing import all_prices, costed
-from chatcore.agents.analyst.prices.questions import INPUT, OUTPUT, PRICE, PriceQuestion, amount_of
+from chatcore.agents.analyst.prices.questions import INPUT, OUTPUT, PRICE, PriceQuestion, amount_of, usage_tables
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
+
+_USED = r"\b(?:our|my) (?:\w+ )?models?\b|\b(?:we|i) (?:have )?used?\b"
+
+MOST_USED = 100
+"""Models of the usage that are set side by side."""
 
 SHOWN = 10
 """The cheapest models that are shown, where none is named."""
@@ -56,9 +62,8 @@ def _amounts(reading: Reading) -> bool:
 
 def _intent(question: PriceQuestion) -> Intent:
     reading = question.reading
-    options = WorkloadOptions(
-        question.input_tokens or 0, question.output_tokens or 0, question.calls, keys_of(question)
-    )
+    keys = keys_of(question) or _used(question)
+    options = WorkloadOptions(question.input_tokens or 0, question.output_tokens or 0, question.calls, keys)
     return Intent(
         kind="workload_price",
         table=question.book.columns.table,
@@ -68,17 +73,20 @@ def _intent(question: PriceQuestion) -> Intent:
     )
 
 
+def _used(question: PriceQuestion) -> list[PriceKey]:
+    """The models of our usage, where those are meant."""
+    tables = usage_tables(question.catalogue)
+    column = tables[0].column(Meaning.MODEL) if tables and question.reading.says(_USED) else None
+    return list(dict.fromkeys(question.book.matches(column.values).values()))[:MOST_USED] if column else []
+
+
 def which_workload(catalogue: Catalogue) -> Refusal:
     """Which model is cheapest depends on how much goes in and comes out."""
     return Refusal(
         reason="ambiguous",
         text="Which model is cheapest by the list depends on how many tokens go in and come out: for which workload?",
         missing=("tokens in and out",),
-        alternatives=(
-            "Which model is cheapest for 10k input and 1k output tokens?",
-            "Which model is cheapest for 1k input and 1k output tokens?",
-            *wording.price_questions(catalogue)[:1],
-        ),
+        alternatives=wording.price_questions(catalogue),
     )
 
 
@@ -171,7 +179,7 @@ class Workload:
         calls = "A call" if self.options.calls == 1 else f"`{self.options.calls}` calls"
         verb = "costs" if self.options.calls == 1 else "cost"
         size = f"{calls} with {inside} tokens in and {outside} out{' each' if self.options.calls != 1 else ''}"
-        amount = f"**{row['workload_cost'].money(self.book.columns.currency)}**"
+        amount = f"**{wording.amount(row['workload_cost'], self.book.columns.currency)}**"
         if len(self.sheets["models"]) == 1:
             return f"{size} {verb} {amount} on {wording.model_of(row)} at list price."
         rank = "most" if self.intent.descending and not self.options.models else "least"
@@ -184,7 +192,7 @@ class Workload:
                 wording.model_of(row),
                 wording.rate(row["input_rate"], currency),
                 wording.rate(row["output_rate"], currency),
-                row["workload_cost"].money(currency),
+                wording.amount(row["workload_cost"], currency),
             ]
             for row in self.sheets["models"]
         ]
@@ -196,7 +204,7 @@ class Workload:
             counted = self.sheets["counted"]
             told.append(
                 f"Of {plural(counted.cell('models'), 'model')} in the list, {counted.cell('left_out').count} without a "
-                "price for such a call, or with a price of zero, are left out. The list does not say how good a model is."
+                "price for such a call, or with a price of zero, are left out. How good one is, the list does not say."
             )
         if self.book.tiers is None and any(row["tiered"].value for row in self.sheets["models"]):
             told.append("Some of these cost more for a long prompt; the price of short prompts is applied.")
