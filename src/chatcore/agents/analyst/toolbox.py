@@ -10,6 +10,7 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import evidence_of
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.prices.tool import price_tool
 from chatcore.agents.analyst.request import Intent
 from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult
 
@@ -36,6 +37,7 @@ def tools_for(ledger: Ledger) -> ToolRegistry:
             Tool("list_tables", "Lists the tables and what they cover", ListTables, _list_tables(ledger)),
             Tool("describe_table", "Says what each column is taken for", DescribeTable, _describe_table(ledger)),
             Tool(RUN_INTENT, "Runs the queries of an intent", Intent, _run_intent(ledger), INTENT_TIMEOUT_SECONDS),
+            price_tool(ledger),
         )
     )
 
