@@ -144,7 +144,8 @@ class PriceBook:
             return ()
         seller, rest = self._seller(name)
         if seller is None:
-            return self._ordered(name, self._covering(name)) if not rest else ()
+            covering = self._covering(name)
+            return self._ordered(name, covering if not rest else [row for row in covering if not row.key.provider])
         sold = [row for each in (rest, name) for row in self._covering(each) if row.key.provider == seller]
         return tuple(sold[:1])
 

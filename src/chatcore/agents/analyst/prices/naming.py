@@ -101,7 +101,7 @@ def resolve(words: Sequence[str], book: PriceBook, seller: str | None = None) ->
     """The models that words can mean, and whether that is one model."""
     for form in _forms(words):
         rows = _sold(book.sellers(form), seller)
-        if rows and (seller or rows[0].key.provider == maker_of(form) or form in rows[0].names):
+        if rows and (seller or "/" in form or rows[0].key.provider == maker_of(form) or form in rows[0].names):
             return (rows[:1] if rows[0].is_makers else rows), True
     return _by_words(words, book, seller)
 
