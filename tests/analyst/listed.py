@@ -53,6 +53,7 @@ class PriceList:
 
     rows: Sequence[dict[str, str]]
     nested: Sequence[dict[str, Any]]
+    _found: dict[str, list[dict[str, str]]] = attrs.field(factory=dict)
 
     @staticmethod
     def of(directory: Path) -> PriceList:
@@ -62,6 +63,11 @@ class PriceList:
 
     def find(self, used: str) -> list[dict[str, str]]:
         """The rows of the model that a name in the usage means."""
+        if used not in self._found:
+            self._found[used] = self._find(used)
+        return self._found[used]
+
+    def _find(self, used: str) -> list[dict[str, str]]:
         head, slash, rest = used.lower().partition("/")
         seller = SELLERS.get(head) if slash else next((m for b, m in MAKERS.items() if head.startswith(b)), None)
         name = rest if slash else head

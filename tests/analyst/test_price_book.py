@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.columns import Candidate
 from chatcore.agents.analyst.pricebook import PriceBook, PriceColumns, PriceKey, PriceRow, Rate
 from chatcore.agents.analyst.pricebook.columns import find_prices
 from chatcore.agents.analyst.prices.naming import resolve
 
-from tests.analyst.conftest import loaded, write_csv
-from tests.analyst.listed import PriceList
+from .conftest import loaded, write_csv
+from .listed import PriceList
 
 
 def candidates(**types: str) -> list[Candidate]:
@@ -45,7 +46,9 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("columns", "expected"), SHAPES)
-def test_a_price_table_is_known_by_its_columns(columns: Sequence[Candidate], expected: tuple[str, str, str, int]) -> None:
+def test_a_price_table_is_known_by_its_columns(
+    columns: Sequence[Candidate], expected: tuple[str, str, str, int]
+) -> None:
     found = find_prices("prices", columns)
     assert found is not None
     assert (found.model, found.rates[Rate.INPUT], found.rates[Rate.OUTPUT], found.per_tokens) == expected
@@ -115,7 +118,9 @@ def test_a_table_without_sellers_is_matched_by_name() -> None:
     assert str(plain.match("anthropic/claude").key) == "anthropic/claude"  # type: ignore[union-attr]
 
 
-async def test_every_name_of_the_usage_leads_to_the_row_it_should(shared: Path, usage_rows: list[dict[str, str]]) -> None:
+async def test_every_name_of_the_usage_leads_to_the_row_it_should(
+    shared: Path, usage_rows: list[dict[str, str]]
+) -> None:
     prices = PriceList.of(shared)
     async with loaded(shared / "llm_usage.csv", shared / "model_prices.csv") as ledger:
         (found,) = ledger.catalogue.price_books
@@ -174,7 +179,9 @@ async def test_a_name_that_several_have_is_not_clear(shared: Path) -> None:
 
 async def test_rules_that_nobody_can_judge_harm_nothing(tmp_path: Path) -> None:
     rows = [["m-1", 1, 2, '{"regex": "(a+)+$"}'], ["m-2", 1, 2, "no json"], ["m-3", 1, 2, ""]]
-    path = write_csv(tmp_path / "prices.csv", ["model", "input_usd_per_mtok", "output_usd_per_mtok", "match_json"], rows)
+    path = write_csv(
+        tmp_path / "prices.csv", ["model", "input_usd_per_mtok", "output_usd_per_mtok", "match_json"], rows
+    )
     async with loaded(path) as ledger:
         (found,) = ledger.catalogue.price_books
         assert [found.match(f"m-{n}") is not None for n in (1, 2, 3)] == [True, True, True]

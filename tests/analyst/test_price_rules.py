@@ -6,9 +6,10 @@ import json
 import time
 
 import pytest
-from chatcore.agents.analyst.pricebook.rules import DEEPEST, LONGEST_PATTERN, parse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatcore.agents.analyst.pricebook.rules import DEEPEST, LONGEST_PATTERN, parse
 
 COVERED = [
     ({"equals": "o3"}, "o3", True),
@@ -57,7 +58,16 @@ def test_a_rule_that_is_none_covers_nothing(rule: str | None) -> None:
     assert parse(rule) is None
 
 
-SLOW = [r"(a+)+$", r"(a|a)*$", r"^(.*a){20}$", r"a*a*a*a*a*b", r"(a?){99}a{99}", r"\w+\w+\w+\w+!", r"(\w*)*\1", r"(?=a)+"]
+SLOW = [
+    r"(a+)+$",
+    r"(a|a)*$",
+    r"^(.*a){20}$",
+    r"a*a*a*a*a*b",
+    r"(a?){99}a{99}",
+    r"\w+\w+\w+\w+!",
+    r"(\w*)*\1",
+    r"(?=a)+",
+]
 
 
 @pytest.mark.parametrize("pattern", SLOW)
