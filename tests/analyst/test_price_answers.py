@@ -82,7 +82,7 @@ def first(told: Told, *columns: str) -> dict[str, Any]:
     return told.sheet(*columns)[0]
 
 
-def near(value: Decimal) -> Any:
+def near(value: Decimal | float) -> Any:
     return pytest.approx(float(value), rel=1e-9, abs=1e-9)
 
 
@@ -189,33 +189,34 @@ async def test_free_calls_at_list(flat: Ledger, calls: list[Call]) -> None:
 # --- other models ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_trace_on_models(everything: Ledger, shared: Path) -> None:
-    told = await ask(everything, "what would the azure conv trace cost on gpt-4o")
+async def test_a_trace_on_models(shared: Path) -> None:
+    async with loaded(shared / AZURE, shared / MOONCAKE, shared / "model_prices.csv") as ledger:
+        azure = await ask(ledger, "what would the azure conv trace cost on gpt-4o")
+        mooncake = await ask(ledger, "what would mooncake cost on gpt-4o and o3")
     with (shared / AZURE).open(encoding="utf-8", newline="") as file:
         rows = [(int(row["ContextTokens"]), int(row["GeneratedTokens"])) for row in csv.DictReader(file)]
-    expected = sum(Decimal("2.5") * inside + Decimal(10) * outside for inside, outside in rows) / 1_000_000
-    assert first(told, "list_cost", "model")["list_cost"] == near(expected)
-    assert first(told, "input_tokens")["calls"] == len(rows)
-    assert f"**${expected:,.2f}**" in told.text
+    assert first(azure, "input_tokens")["calls"] == len(rows)
+    assert first(azure, "list_cost", "model")["list_cost"] == near(cost_of(rows, "2.5", "10"))
+    assert f"**${cost_of(rows, '2.5', '10'):,.2f}**" in azure.text
+    lines = map(json.loads, (shared / MOONCAKE).read_text(encoding="utf-8").splitlines())
+    rows = [(row["input_length"], row["output_length"]) for row in lines]
+    found = [(row["model"], row["list_cost"]) for row in mooncake.sheet("model", "list_cost")]
+    assert found == [("o3", near(cost_of(rows, "2", "8"))), ("gpt-4o", near(cost_of(rows, "2.5", "10")))]
 
 
-async def test_a_trace_without_times(everything: Ledger, shared: Path) -> None:
-    told = await ask(everything, "what would mooncake cost on gpt-4o and o3")
-    lines = (shared / MOONCAKE).read_text(encoding="utf-8").splitlines()
-    rows = [(row["input_length"], row["output_length"]) for row in map(json.loads, lines)]
-    found = {row["model"]: row["list_cost"] for row in told.sheet("model", "list_cost")}
-    for model, (inside, outside) in {"o3": ("2", "8"), "gpt-4o": ("2.5", "10")}.items():
-        assert found[model] == near(sum(Decimal(inside) * i + Decimal(outside) * o for i, o in rows) / 1_000_000)
-    assert list(found) == ["o3", "gpt-4o"]
+def cost_of(rows: list[tuple[int, int]], inside: str, outside: str) -> Decimal:
+    """What calls with these tokens in and out cost at rates per million."""
+    amounts = (Decimal(inside) * i + Decimal(outside) * o for i, o in rows)
+    return sum(amounts, Decimal()) / 1_000_000
 
 
 async def test_usage_on_models(both: Ledger, calls: list[Call]) -> None:
     told = await ask(both, "compare o3 and gpt-4.1-mini for our usage in May 2025")
     mine = [call for call in calls if call.time.strftime("%Y-%m") == "2025-05"]
     found = {row["model"]: row["list_cost"] for row in told.sheet("model", "list_cost")}
-    for model, (inside, outside) in {"o3": ("2", "8"), "gpt-4.1-mini": ("0.4", "1.6")}.items():
-        expected = sum(Decimal(inside) * c.inside + Decimal(outside) * c.outside for c in mine) / 1_000_000
-        assert found[model] == near(expected)
+    rows = [(call.inside, call.outside) for call in mine]
+    assert found["o3"] == near(cost_of(rows, "2", "8"))
+    assert found["gpt-4.1-mini"] == near(cost_of(rows, "0.4", "1.6"))
 
 
 WORKLOADS = {
@@ -343,9 +344,9 @@ SPEND = [
 ]  # fmt: skip
 
 
-async def test_what_was_spent_is_no_question_for_prices(everything: Ledger) -> None:
+async def test_what_was_spent_is_no_question_for_prices(both: Ledger) -> None:
     for question in SPEND:
-        found = plan(question, everything.catalogue)
+        found = plan(question, both.catalogue)
         assert isinstance(found, Refusal) or found.kind not in {kind.name for kind in PRICES}, (question, found)
 
 

@@ -6,7 +6,7 @@ Amounts stay in the table, where queries read them; what is decided here is only
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 
@@ -104,6 +104,11 @@ class PriceBook:
     def words(self) -> frozenset[str]:
         """The words that the names of the models are made of."""
         return frozenset().union(*(row.words for row in self.rows))
+
+    @property
+    def names(self) -> Collection[str]:
+        """What the models are called exactly, in lower case."""
+        return self._by_name.keys()
 
     @cached_property
     def _by_name(self) -> Mapping[str, tuple[PriceRow, ...]]:
