@@ -9,6 +9,7 @@ import msgspec
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.prices.tool import price_tool
 from chatcore.agents.analyst.request import Intent
 from chatcore.agents.analyst.running import run_queries
 from chatcore.agents.analyst.simulation import DESCRIPTION, SIMULATE_SAVINGS, SimulateSavings, simulate_savings
@@ -38,6 +39,7 @@ def tools_for(ledger: Ledger) -> ToolRegistry:
             Tool("describe_table", "Says what each column is taken for", DescribeTable, _describe_table(ledger)),
             Tool(RUN_INTENT, "Runs the queries of an intent", Intent, _run_intent(ledger), INTENT_TIMEOUT_SECONDS),
             Tool(SIMULATE_SAVINGS, DESCRIPTION, SimulateSavings, simulate_savings(ledger), INTENT_TIMEOUT_SECONDS),
+            price_tool(ledger),
         )
     )
 
