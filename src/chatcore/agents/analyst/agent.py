@@ -15,7 +15,7 @@ from chatcore.agents.analyst.evidence import Sheet
 from chatcore.agents.analyst.intents.base import Draft, Sheets
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
-from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.toolbox import tools_for
@@ -78,16 +78,24 @@ class Inquiry:
         await self.run.thinking("Reading the question against the tables")
         tools = tools_for(self.ledger)
         await tools.call(self.run, "list_tables")
-        planned = plan(question, self._catalogue)
+        earlier = await self._earlier(question)
+        planned = plan(question, self._catalogue, earlier)
         if isinstance(planned, Refusal):
             return await self._refuse(planned, ())
-        await self.run.thinking(self._understood(planned))
+        lead = "Going on from the question before: " if earlier else ""
+        await self.run.thinking(lead + self._understood(planned))
         await tools.call(self.run, "describe_table", table=planned.table)
         found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
         worded = KINDS[planned.kind].word(planned, self._catalogue, _sheets(found.value))
         if isinstance(worded, Refusal):
             return await self._refuse(worded, found.evidence)
         return await self._tell(worded, found.evidence)
+
+    async def _earlier(self, question: str) -> list[str]:
+        """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""
+        if not leans_on_earlier(question, self._catalogue):
+            return []
+        return [message.content for message in await self.run.history() if message.role == "user"]
 
     def _understood(self, intent: Intent) -> str:
         """What the question is taken for, and which column for the cost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 import attrs
 
@@ -72,7 +73,7 @@ class Asking:
 
     # --- what is measured -------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def measure(self) -> Measure:
         """What is summed, counted or averaged."""
         tokens = self.reading.has(lexicon.TOKENS) and not self.reading.has(lexicon.COST)
@@ -123,7 +124,7 @@ class Asking:
 
     # --- what it is split by ----------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def group_columns(self) -> list[NamedColumn]:
         """The columns that the rows are to be split by: named, and neither what is measured nor what is filtered."""
         filtered = {named.column.name for named in self.reading.values}
@@ -142,7 +143,7 @@ class Asking:
 
     # --- steps of time ----------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def grain(self) -> Grain | None:
         """The steps of time that are asked for: ``by month``, ``which day``, ``weekly``."""
         free = self.reading.free

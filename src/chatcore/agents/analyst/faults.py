@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from chatcore.agents.analyst import lexicon, refusals
-from chatcore.agents.analyst.asking import BY, LED, SUMMED, Asking
+from chatcore.agents.analyst.asking import BY, LED, SUMMED, TOKENS, Asking
+from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.language import Word
 from chatcore.agents.analyst.periods import Calendar, overlaps
@@ -42,6 +43,11 @@ def find_fault(asking: Asking) -> Refusal | None:
 def find_scope_fault(asking: Asking) -> Refusal | None:
     """The first reason against the period or a name of a question whose other words a recogniser accounts for."""
     return _first(_SCOPE_FAULTS, asking)
+
+
+def find_follow_up_fault(asking: Asking) -> Refusal | None:
+    """The first reason against what a follow-up names; a month of several years is none yet."""
+    return _first(_FOLLOW_UP_FAULTS, asking)
 
 
 def _first(faults: Sequence[Callable[[Asking], Refusal | None]], asking: Asking) -> Refusal | None:
@@ -132,15 +138,17 @@ def _phrase(asking: Asking, word: str) -> str:
 
 def _missing_measure(asking: Asking) -> Refusal | None:
     measure, table = asking.measure, asking.table
-    needed = _NEEDED.get(measure)
-    words = ""
-    if asking.reading.has(lexicon.SLOW | lexicon.FAST) and not table.has(Meaning.DURATION):
-        words = str(Meaning.DURATION)
-    elif needed is not None and not table.has(needed):
-        words = str(needed)
-    elif measure in _NEEDS_TOKENS and not asking.has_tokens:
-        words = "tokens"
+    timed = asking.reading.has(lexicon.SLOW | lexicon.FAST) and not table.has(Meaning.DURATION)
+    words = str(Meaning.DURATION) if timed else lacking_for(measure, table)
     return refusals.no_such_column(words, table, asking.reading.catalogue) if words else None
+
+
+def lacking_for(measure: Measure, table: Table) -> str:
+    """What a table lacks for a measure; empty where it lacks nothing."""
+    needed = _NEEDED.get(measure)
+    if needed is not None and not table.has(needed):
+        return str(needed)
+    return "tokens" if measure in _NEEDS_TOKENS and not any(table.has(each) for each in TOKENS) else ""
 
 
 def _bad_period(asking: Asking) -> Refusal | None:
@@ -148,13 +156,19 @@ def _bad_period(asking: Asking) -> Refusal | None:
     table, reading = asking.table, asking.reading
     if table.first_day is None or table.last_day is None:
         return None
-    known = Calendar(table.first_day, table.last_day, table.months)
     for found in reading.periods:
         if len(found.choices) > 1:
             return refusals.which_year(reading, found, table)
-        if not overlaps(found.choices[0], known):
-            return refusals.out_of_range(found.choices[0], table, reading.catalogue)
-    return None
+    return _beyond_the_rows(asking)
+
+
+def _beyond_the_rows(asking: Asking) -> Refusal | None:
+    table = asking.table
+    if table.first_day is None or table.last_day is None:
+        return None
+    known = Calendar(table.first_day, table.last_day, table.months)
+    outside = [f.choices[0] for f in asking.reading.periods if not any(overlaps(each, known) for each in f.choices)]
+    return refusals.out_of_range(outside[0], table, asking.reading.catalogue) if outside else None
 
 
 _FAULTS = (
@@ -170,3 +184,4 @@ _FAULTS = (
 """In the order of what a person would say first."""
 
 _SCOPE_FAULTS = (_timeless, _bad_date, _unknown_word, _bad_period)
+_FOLLOW_UP_FAULTS = (_split_by_sum, _timeless, _bad_date, _absent_concept, _unknown_word, _beyond_the_rows)

@@ -157,6 +157,11 @@ STOP = _words("""
 PREPOSITIONS = _words("by per for on of from with using in via through to at each every across which what about")
 """What follows one of these names something: a word there that is not understood changes the question."""
 
+SENTENCE = _words("""
+    is are was were do does did has have had can could will would should how hello hi hey give show list tell
+""")
+"""Words that make a sentence of other words, odd as it may be."""
+
 _COUNTED = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen twenty

@@ -319,3 +319,13 @@ def before(period: Period, unit: str | None = None) -> Period:
     if unit in _MONTHS_IN:
         return _period(_add_months(begin, -_MONTHS_IN[unit]), _add_months(end, -_MONTHS_IN[unit]))
     return _period(begin - (end - begin), begin)
+
+
+def after(period: Period, unit: str | None = None) -> Period:
+    """The period of the same length that comes just after one; with ``unit``, so many months after it."""
+    begin, end = dt.date.fromisoformat(str(period.start)), dt.date.fromisoformat(str(period.end))
+    months = (end.year - begin.year) * 12 + end.month - begin.month
+    if begin.day == 1 and end.day == 1:
+        on = _MONTHS_IN.get(str(unit), months)
+        return _period(_add_months(begin, on), _add_months(end, on))
+    return _period(end, end + (end - begin))

@@ -7,6 +7,7 @@ named in the refusal, with questions that are answered.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import attrs
 import msgspec
@@ -17,9 +18,12 @@ from chatcore.agents.analyst.catalogue import Catalogue, Column
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
+from chatcore.agents.analyst.followups import Asked, is_plain, leans, points_back, reworded
 from chatcore.agents.analyst.kinds import KINDS
+from chatcore.agents.analyst.merging import merge
 from chatcore.agents.analyst.periods import before
-from chatcore.agents.analyst.reading import Reading, in_table, read
+from chatcore.agents.analyst.phrasing import phrase
+from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
@@ -50,17 +54,95 @@ _DESCRIPTION = (
 )
 
 
-def plan(question: str, catalogue: Catalogue) -> Intent | Refusal:
+def plan(question: str, catalogue: Catalogue, earlier: Sequence[str] = ()) -> Intent | Refusal:
     """What a question asks for.
 
     Args:
         question: as written.
         catalogue: what there is to ask about.
+        earlier: the questions before it, oldest first; only one that :func:`leans_on_earlier` is read with them.
 
     Returns:
         An intent that the data allows, or why there is none, with alternatives that are answered.
     """
+    if is_too_long(question):
+        return refusals.too_long(catalogue)
     reading = read(question, catalogue)
+    if not leans(reading):
+        return _plan_alone(reading)
+    asked = _last_asked(earlier, catalogue)
+    return _without_earlier(reading) if asked is None else _follow(asked, reading).found
+
+
+def leans_on_earlier(question: str, catalogue: Catalogue) -> bool:
+    """Whether a question means something else with the questions before it: only then are they needed."""
+    return not is_too_long(question) and leans(read(question, catalogue))
+
+
+def _without_earlier(reading: Reading) -> Intent | Refusal:
+    """A follow-up to nothing: what it is by itself, or else that something is lacking before it."""
+    alone = _plan_alone(reading)
+    understood = isinstance(alone, Intent) or alone.missing or not points_back(reading)
+    return alone if understood else refusals.nothing_before(reading.catalogue)
+
+
+@attrs.frozen
+class _Followed:
+    """What a question came to, and the words it then has."""
+
+    text: str
+    found: Intent | Refusal
+
+
+def _last_asked(earlier: Sequence[str], catalogue: Catalogue) -> Asked | None:
+    """The last of the earlier questions that was understood, follow-ups among them taken with what they lean on."""
+    asked: Asked | None = None
+    for question in _from_last_whole(earlier[-_LOOKED_BACK:], catalogue):
+        reading = read(question, catalogue)
+        went_on = asked is not None and leans(reading)
+        found = _follow(asked, reading) if asked and went_on else _Followed(question, _plan_alone(reading))
+        if isinstance(found.found, Intent):
+            asked = Asked(found.text, found.found)
+    return asked
+
+
+def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[str]:
+    """The questions from the last one on that is understood by itself."""
+    earlier = [question for question in earlier if not is_too_long(question)]
+    for number in range(len(earlier) - 1, -1, -1):
+        reading = read(earlier[number], catalogue)
+        if not leans(reading) and isinstance(_plan_alone(reading), Intent):
+            return earlier[number:]
+    return earlier
+
+
+def _follow(asked: Asked, reading: Reading) -> _Followed:
+    """What a follow-up asks for."""
+    last, table = asked.intent, reading.catalogue.table(asked.intent.table)
+    if any(named.table.name != table.name for named in reading.tables):
+        return _Followed(reading.text, _plan_alone(reading))
+    asking = Asking(in_table(reading, table, apart=_apart), table)
+    alone = _recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan()
+    if not is_plain(last):
+        return _reworded(asked, asking, alone)
+    merged = merge(last, asking, alone)
+    words = phrase(merged, reading.catalogue) if isinstance(merged, Intent) else None
+    return _Followed(words or reading.text, merged)
+
+
+def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:
+    """The last question put again in words, with what a follow-up names."""
+    catalogue = asking.reading.catalogue
+    before = in_table(read(asked.text, catalogue), asking.table, apart=_apart)
+    text = reworded(before, asking.reading)
+    again = _plan_alone(read(text, catalogue)) if text is not None else None
+    if isinstance(again, Intent) and again.kind == asked.intent.kind:
+        return _Followed(str(text), again)
+    return _Followed(asking.reading.text, alone if isinstance(alone, Intent) else again or alone)
+
+
+def _plan_alone(reading: Reading) -> Intent | Refusal:
+    """What a question asks for by itself."""
     found = _recognised(reading)
     if found is not None:
         return found
@@ -275,3 +357,6 @@ class Planner:
 
 
 _TWO = 2
+
+_LOOKED_BACK = 8
+"""Earlier questions that a follow-up may lean on: who goes on from further back says so."""

@@ -59,6 +59,47 @@ def not_understood(catalogue: Catalogue) -> Refusal:
     )
 
 
+def too_long(catalogue: Catalogue) -> Refusal:
+    """More than a question."""
+    return Refusal(
+        reason="not_supported",
+        text="That is longer than a question that I read: ask it in a sentence or two, one thing at a time.",
+        missing=("a shorter question",),
+        alternatives=suggestions(catalogue),
+    )
+
+
+def nothing_before(catalogue: Catalogue) -> Refusal:
+    """A question that leans on an earlier one, where none was answered."""
+    return Refusal(
+        reason="not_supported",
+        text="That goes on from an earlier question, and there is none in this conversation that I answered.",
+        missing=("an earlier question",),
+        alternatives=suggestions(catalogue),
+    )
+
+
+def unclear_follow_up(catalogue: Catalogue) -> Refusal:
+    """A question that leans on an earlier one and changes nothing of it that is known."""
+    return Refusal(
+        reason="not_supported",
+        text="That goes on from the question before, and I could not make out what it changes: a period, a name, "
+        "a split or a figure.",
+        missing=("what to change of the question before",),
+        alternatives=suggestions(catalogue),
+    )
+
+
+def nothing_to_rank(table: Table, catalogue: Catalogue) -> Refusal:
+    """The first few are asked for of an answer that is no list."""
+    return Refusal(
+        reason="not_supported",
+        text="The answer before is no list, so there is no top of it: a split has one.",
+        missing=("a list",),
+        alternatives=tuple(groupings(table)[:3]) or suggestions(catalogue),
+    )
+
+
 def not_supported(what: str, catalogue: Catalogue) -> Refusal:
     """The question asks for something that is not answered."""
     return Refusal(
@@ -140,8 +181,8 @@ def out_of_range(period: Period, table: Table, catalogue: Catalogue) -> Refusal:
     )
 
 
-def which_year(reading: Reading, found: Found, table: Table) -> Refusal:
-    """A month that the data has in several years."""
+def which_year(reading: Reading, found: Found, table: Table, asked: Sequence[str] = ()) -> Refusal:
+    """A month that the data has in several years; ``asked``: the questions with each of them, where it is known."""
     years = [str(period.start)[:4] for period in found.choices]
     words = reading.text[found.start : found.end].strip()
     head, tail = reading.text[: found.start], reading.text[found.end :]
@@ -150,7 +191,7 @@ def which_year(reading: Reading, found: Found, table: Table) -> Refusal:
         text=f"The data has “{words}” in {' and '.join(years)}: which one is meant?",
         missing=("year",),
         covered=table.covered,
-        alternatives=tuple(_sentence(f"{head}{words} {year}{tail}") for year in years),
+        alternatives=tuple(asked) or tuple(_sentence(f"{head}{words} {year}{tail}") for year in years),
     )
 
 
