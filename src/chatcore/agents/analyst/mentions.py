@@ -110,7 +110,7 @@ def _telling(table: Table) -> set[str]:
     own = {word for word in words if word not in KNOWN and not word.isdigit()}
     last = words[-1] if words else ""
     if last not in COST | CALLS | TOKENS | STOP and last not in CONCEPTS:
-        own |= {last, last.removesuffix("s")} - STOP
+        own |= {last, last.removesuffix("s")} - STOP - COST
     return own
 
 

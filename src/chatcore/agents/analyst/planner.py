@@ -26,6 +26,7 @@ from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
+_JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
 _MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
@@ -43,6 +44,11 @@ _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
 _EXTREME = r"\b(highest|lowest|largest|smallest|biggest) (?:single )?(costs?|charge|price|expense|tokens?)\b"
 _THINGS = r"\b(data|tables?|columns?|fields?|files?|dataset|period|dates?|months?|years?|range)\b"
+_SQL = (
+    r"\bselect\b.+\bfrom\b|\b(?:drop|alter|create|truncate) (?:table|view|schema|database)\b|\bdelete from\b"
+    r"|\binsert into\b|\bupdate \w+ set\b"
+)
+_CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
 _DESCRIPTION = (
     rf"\b(what|which|how much)\b.*{_THINGS}.*"
     r"\b(have|there|is|are|covers?|covered|contain|attached|available|loaded|know|got|in|does)\b"
@@ -165,6 +171,10 @@ def _beyond_any_table(reading: Reading) -> Refusal | None:
     """What is not answered whatever the table is."""
     if not reading.words:
         return refusals.not_understood(reading.catalogue)
+    if reading.says(_SQL):
+        return refusals.not_supported("SQL", reading.catalogue)
+    if reading.says(_CHANGE):
+        return refusals.not_supported("a change to the data", reading.catalogue)
     asked = [lexicon.UNSUPPORTED[word.text] for word in reading.words if word.text in lexicon.UNSUPPORTED]
     if asked and not reading.tables:
         return refusals.not_supported(asked[0], reading.catalogue)
@@ -256,7 +266,7 @@ class Planner:
 
     def _distinct(self) -> Intent | None:
         """How many different models, users, features there are."""
-        counted = re.search(COUNT_OF, self.reading.text)
+        counted = re.search(COUNT_OF + rf"(?!\w+ (?:{ROW_NOUNS})\b)", self.reading.text)
         at = [named for named in self.reading.columns if counted and named.start == counted.end()]
         if not at or at[0].column.family is Family.NUMBER:
             return None
@@ -285,7 +295,9 @@ class Planner:
             return refusals.one_split_at_a_time(columns, None, self.asking.table, self.reading.catalogue)
         return self._by(columns[0])
 
-    def _by(self, column: Column) -> Intent | None:
+    def _by(self, column: Column) -> Intent | Refusal | None:
+        if self.reading.has(_JUDGED) and not self.reading.has(lexicon.FIGURES | lexicon.CHEAP):
+            return refusals.best_by_what(column, self.asking.table)
         number = self.asking.named_number or self._timed()
         if number is not None and number.name != column.name:
             return self._intent("column_by", by=column.name, column=number.name)

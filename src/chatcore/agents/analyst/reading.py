@@ -121,8 +121,12 @@ class Reading:
         return [Filter(column=v.column.name, values=list(v.values), words=v.words) for v in self.values]
 
     def _is_understood(self, word: Word) -> bool:
-        if word.text.isdigit():
-            return int(word.text) == self.limit or self.says(rf"\bper {word.text}\b")
+        if word.text[:1].isdecimal() and self.says(
+            rf"\b(?:per|a|each) {re.escape(word.text)}\b(?=\W+(?:tok|call|req|mill|thou))"
+        ):
+            return True
+        if word.text.isdecimal():
+            return int(word.text) == self.limit
         known = word.text in self.understood or word.text in lexicon.KNOWN - _QUESTIONED
         return known or word.text.endswith("ly")
 

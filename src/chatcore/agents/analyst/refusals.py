@@ -195,6 +195,18 @@ def which_year(reading: Reading, found: Found, table: Table, asked: Sequence[str
     )
 
 
+def best_by_what(column: Column, table: Table) -> Refusal:
+    """The best of something, and nothing says by which figure."""
+    figures = ["Spend"] if table.has(Meaning.COST) else []
+    figures += ["Calls"] + (["Tokens"] if table.has(Meaning.INPUT_TOKENS) or table.has(Meaning.TOTAL_TOKENS) else [])
+    return Refusal(
+        reason="ambiguous",
+        text=f"Best by what? The rows have {', '.join(figure.lower() for figure in figures)}, and no judgement.",
+        missing=("a figure to judge by",),
+        alternatives=tuple(f"{figure} by {column.name}" for figure in figures),
+    )
+
+
 def which_table(reading: Reading, tables: Sequence[Table]) -> Refusal:
     """Several tables can answer alike."""
     names = " or ".join(f"`{table.name}`" for table in tables)
