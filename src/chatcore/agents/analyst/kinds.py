@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 from chatcore.agents.analyst.intents import KINDS as SPENDING
 from chatcore.agents.analyst.intents.base import IntentKind
+from chatcore.agents.analyst.shape import KINDS as SHAPE
 from chatcore.agents.analyst.waste import KINDS as WASTE
 
-_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (WASTE, SPENDING)
+_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (WASTE, SHAPE, SPENDING)
 """The more telling a family's words are, the earlier it is asked."""
 
 KINDS: Mapping[str, IntentKind] = MappingProxyType({kind.name: kind for family in _FAMILIES for kind in family})
