@@ -129,8 +129,8 @@ class Claim:
 
 
 def whole_words(patterns: Sequence[str]) -> str:
-    """A regular expression that matches any of these between the bounds of words."""
-    return rf"\b(?:{'|'.join(patterns)})\b"
+    """A regular expression that matches any of these where no word goes on before or after."""
+    return rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)"
 
 
 def _asks_more(reading: Reading, spans: Sequence[Span]) -> bool:
