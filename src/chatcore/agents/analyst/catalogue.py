@@ -172,6 +172,7 @@ class Catalogue:
     def find_prices(self) -> None:
         """Look up the price of every model that the tables have: done while they are looked at, and kept."""
         for book in self.price_books:
+            book.words  # noqa: B018  the index of its names is made here, too
             for table in self.tables:
                 column = table.column(Meaning.MODEL)
                 if column is not None and table.name != book.columns.table:

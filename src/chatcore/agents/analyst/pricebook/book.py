@@ -17,6 +17,9 @@ from chatcore.agents.analyst.columns import flat
 from chatcore.agents.analyst.pricebook.columns import PriceColumns
 from chatcore.agents.analyst.pricebook.rules import LONGEST_NAME, Rule, equals_of, parse
 
+MOST_KEPT = 10_000
+"""Names whose sellers are kept: those of the usage, looked up while it is loaded, and some that questions have."""
+
 
 class PriceKey(msgspec.Struct, frozen=True):
     """What a price is found by: who sells which model; ``provider`` is None where the table names nobody."""
@@ -124,9 +127,12 @@ class PriceBook:
 
     def sellers(self, name: str) -> tuple[PriceRow, ...]:
         """Every seller's model that a name covers, its maker's first, then by the seller's name."""
-        if name not in self._found:
-            self._found[name] = self._search(name.strip().lower())
-        return self._found[name]
+        found = self._found.get(name)
+        if found is None:
+            found = self._search(name.strip().lower())
+            if len(self._found) < MOST_KEPT:
+                self._found[name] = found
+        return found
 
     def matches(self, names: Iterable[str]) -> dict[str, PriceKey]:
         """What each name is found by; names without a price are left out."""
@@ -191,20 +197,23 @@ _CALLED: Mapping[str, str] = MappingProxyType(
 )
 """What clients call a seller, by what price lists call it."""
 
-_MAKERS: Mapping[str, str] = MappingProxyType(
+_MAKERS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
-        "anthropic": r"claude",
-        "openai": r"gpt|o\d\b|chatgpt|codex|davinci|babbage|text-embedding|computer-use",
-        "google": r"gemini|gemma|palm",
-        "deepseek": r"deepseek",
-        "x-ai": r"grok",
-        "mistral": r"mistral|ministral|mixtral|codestral|devstral|magistral|pixtral",
-        "cohere": r"command|c4ai|embed-",
-        "moonshotai": r"kimi|moonshot",
-        "zhipuai": r"glm",
-        "minimax": r"minimax",
-        "perplexity": r"sonar",
-        "voyageai": r"voyage",
+        maker: re.compile(begins)
+        for maker, begins in {
+            "anthropic": r"claude",
+            "openai": r"gpt|o\d\b|chatgpt|codex|davinci|babbage|text-embedding|computer-use",
+            "google": r"gemini|gemma|palm",
+            "deepseek": r"deepseek",
+            "x-ai": r"grok",
+            "mistral": r"mistral|ministral|mixtral|codestral|devstral|magistral|pixtral",
+            "cohere": r"command|c4ai|embed-",
+            "moonshotai": r"kimi|moonshot",
+            "zhipuai": r"glm",
+            "minimax": r"minimax",
+            "perplexity": r"sonar",
+            "voyageai": r"voyage",
+        }.items()
     }
 )
 """Who makes a model, by how its name begins: the maker's price is meant where a name tells no seller."""
@@ -212,7 +221,7 @@ _MAKERS: Mapping[str, str] = MappingProxyType(
 
 def maker_of(name: str) -> str | None:
     """Who makes a model of this name, as far as its beginning tells."""
-    return next((maker for maker, begins in _MAKERS.items() if re.match(begins, name.lower())), None)
+    return next((maker for maker, begins in _MAKERS.items() if begins.match(name.lower())), None)
 
 
 def _plain(name: str) -> str:

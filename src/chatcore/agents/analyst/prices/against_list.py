@@ -35,9 +35,10 @@ from chatcore.agents.analyst.prices.repricing import (
     SHOWN_MODELS,
     Repricing,
     intent_of,
+    models_of,
     money,
     nothing_priced,
-    unpriced_query,
+    totals_query,
     unpriced_words,
     untold,
 )
@@ -58,7 +59,7 @@ SHOWN_CALLS = 8
 _LOGGED = r"\b(?:logged|recorded|actual|actually|paid|pay|paying|charged|billed|spend|spent|costs?|invoiced?)\b"
 _BESIDE = (
     r"\b(?:vs\.?|versus|against|compare[ds]?|comparing|comparison|differ\w*|difference|match\w*|deviat\w*|discrepanc\w+"
-    r"|overcharged|undercharged|more than (?:the )?list|less than (?:the )?list|(?:above|below|over|under|off|than) (?:the )?list"
+    r"|(?:over|under)charged|(?:above|below|over|under|off|than) (?:the )?list"
     r"|agree\w*|same as|gap|far from|close to)\b"
 )
 _PAID_LIST = r"\b(?:did|do|have) we (?:really |actually )?(?:pay|paid) (?:the )?list\b"
@@ -113,45 +114,35 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """All calls together, by what explains them, by model, and the calls that differ most."""
     repricing, tolerance = Repricing.of(intent, catalogue), options_of(intent, AgainstListOptions).tolerance_percent
     judged = _judged(repricing, tolerance)
-    everything = repricing.calls()
-    reasons = f"SELECT reason, {_SUMS} FROM ({judged.sql}) GROUP BY reason ORDER BY calls DESC, reason"
-    models = (
-        f"SELECT used_model, {_SUMS} FROM ({judged.sql}) GROUP BY used_model "
-        "ORDER BY abs(difference) DESC NULLS LAST, used_model"
-    )
+    reasons = f"SELECT reason, {_SUMS} FROM ({judged.sql}) WHERE list_cost IS NOT NULL GROUP BY reason"
     calls = (
         "SELECT call_time, used_model, call_input_tokens AS input_tokens, call_output_tokens AS output_tokens, "
         "logged_cost, list_cost, logged_cost - list_cost AS difference, reason "
-        f"FROM ({judged.sql}) WHERE reason <> 'same' ORDER BY abs(difference) DESC, call_time, used_model, "
-        f"input_tokens, output_tokens LIMIT {SHOWN_CALLS}"
-    )
-    counted = (
-        "SELECT count(*) AS calls, count(list_cost) AS priced_calls, count(*) - count(list_cost) AS unpriced_calls, "
-        "100.0 * (count(*) - count(list_cost)) / nullif(count(*), 0) AS unpriced_percent, "
-        f"count(*) FILTER (WHERE price_tiered AND list_cost IS NOT NULL) AS tiered_calls FROM ({everything.sql})"
+        f"FROM ({judged.sql}) WHERE list_cost IS NOT NULL AND reason <> 'same' ORDER BY abs(difference) DESC, "
+        f"call_time, used_model, input_tokens, output_tokens, logged_cost LIMIT {SHOWN_CALLS}"
     )
     return [
-        Query("totals", counted, everything.parameters),
-        Query("compared", f"SELECT {_SUMS} FROM ({judged.sql})", judged.parameters),
-        Query("reasons", reasons, judged.parameters),
-        Query("models", models, judged.parameters),
+        totals_query(judged, _SUMS),
+        Query("reasons", f"{reasons} ORDER BY calls DESC, reason", judged.parameters),
         Query("calls", calls, judged.parameters),
-        unpriced_query(everything),
         *implausible_query(intent, catalogue),
     ]
 
 
+_DIFFERS = "count(*) FILTER (WHERE list_cost IS NOT NULL AND reason <> 'same')"
 _SUMS = (
-    f"count(*) AS calls, count(*) FILTER (WHERE reason <> 'same') AS differing_calls, "
-    "100.0 * count(*) FILTER (WHERE reason <> 'same') / nullif(count(*), 0) AS differing_percent, "
-    f"{money('logged_cost')} AS logged_cost, {money('list_cost')} AS list_cost, "
-    f"{money('logged_cost - list_cost')} AS difference, "
-    f"100.0 * {money('logged_cost - list_cost')} / nullif({money('list_cost')}, 0) AS difference_percent"
+    "count(*) AS calls, count(list_cost) AS priced_calls, count(*) - count(list_cost) AS unpriced_calls, "
+    "100.0 * (count(*) - count(list_cost)) / nullif(count(*), 0) AS unpriced_percent, "
+    f"{_DIFFERS} AS differing_calls, 100.0 * {_DIFFERS} / nullif(count(list_cost), 0) AS differing_percent, "
+    f"{money('logged_cost', 'list_cost IS NOT NULL')} AS logged_cost, {money('list_cost')} AS list_cost, "
+    f"{money('logged_cost - list_cost')} AS difference, abs({money('logged_cost - list_cost')}) AS distance, "
+    f"100.0 * abs({money('logged_cost - list_cost')}) / nullif({money('list_cost')}, 0) AS distance_percent, "
+    "count(*) FILTER (WHERE price_tiered AND list_cost IS NOT NULL) AS tiered_calls"
 )
 
 
 def _judged(repricing: Repricing, tolerance: float) -> Condition:
-    """The plausible calls that a price covers, each with what explains the difference of its amounts."""
+    """The plausible calls that have a cost, each with what explains its difference from the list, if that is known."""
     table = repricing.table
     cost, odd, time = table.column(Meaning.COST), implausible(table), time_of(table)
     logged = identifier(cost.name) if cost else "NULL"
@@ -164,12 +155,11 @@ def _judged(repricing: Repricing, tolerance: float) -> Condition:
         "call_time": f"CAST({time} AS VARCHAR)" if time else "CAST(NULL AS VARCHAR)",
         "at_other_price": f"len(list_filter(listed_prices, lambda other: {near})) > 0",
     }
-    sane = Condition(
-        f"{logged} IS NOT NULL" + (f" AND {odd.sql} IS NOT TRUE" if odd else ""), odd.parameters if odd else {}
-    )
-    calls = calls_of(table, all_of((restriction(repricing.intent, table), sane)), keep)
+    sane = Condition(f"{odd.sql} IS NOT TRUE", odd.parameters) if odd else None
+    logged_at_all = Condition(f"{logged} IS NOT NULL")
+    calls = calls_of(table, all_of((restriction(repricing.intent, table), logged_at_all, sane)), keep)
     priced = priced_calls(calls, repricing.book, repricing.matches)
-    sql = f"SELECT *, {_REASON} AS reason FROM ({priced.sql}) WHERE list_cost IS NOT NULL"
+    sql = f"SELECT *, {_REASON} AS reason FROM ({priced.sql})"
     return Condition(sql, {**priced.parameters, "tolerance_percent": tolerance})
 
 
@@ -192,7 +182,7 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     repricing = Repricing.of(intent, catalogue)
     if sheets["totals"].cell("calls").value == 0:
         return nothing_there(intent, catalogue)
-    if not len(sheets["compared"]) or sheets["compared"].cell("calls").value == 0:
+    if sheets["totals"].cell("priced_calls").value == 0:
         return nothing_priced(sheets, repricing, catalogue)
     return AgainstList(intent, catalogue, sheets, repricing).draft()
 
@@ -221,17 +211,16 @@ class AgainstList:
         return cell.money(self.repricing.table.currency or self.repricing.book.columns.currency)
 
     def _headline(self) -> str:
-        whole, scope = self.sheets["compared"], period_words(self.intent) + filter_words(self.intent.filters)
-        difference = whole.cell("difference")
-        relation = "above" if difference.value > 0 else "below" if difference.value < 0 else "off"
-        amount = self._money(Cell(abs(difference.value)))
-        percent = Cell(abs(whole.cell("difference_percent").value or 0)).percent
+        whole, scope = self.sheets["totals"], period_words(self.intent) + filter_words(self.intent.filters)
+        difference, amount = whole.cell("difference").value, self._money(whole.cell("distance"))
+        relation = "above" if difference > 0 else "below" if difference < 0 else "off"
         tolerance = options_of(self.intent, AgainstListOptions).tolerance_percent
+        calls, differing = plural(whole.cell("priced_calls"), "call"), plural(whole.cell("differing_calls"), "call")
         return (
-            f"Logged{scope}: **{self._money(whole.cell('logged_cost'))}**; at list price the same "
-            f"{plural(whole.cell('calls'), 'call')} cost **{self._money(whole.cell('list_cost'))}**. That is {amount} "
-            f"({percent}) {relation} the list. {plural(whole.cell('differing_calls'), 'call')} "
-            f"({whole.cell('differing_percent').percent}) differ by more than `{tolerance:g}%`."
+            f"Logged{scope}: **{self._money(whole.cell('logged_cost'))}**; at list price the same {calls} cost "
+            f"**{self._money(whole.cell('list_cost'))}**. That is {amount} ({whole.cell('distance_percent').percent}) "
+            f"{relation} the list. {differing} ({whole.cell('differing_percent').percent}) differ by more than "
+            f"`{tolerance:g}%`."
         )
 
     def _reasons(self) -> str:
@@ -241,21 +230,23 @@ class AgainstList:
         return markdown_table(["how the calls were logged", "calls", "logged", "at list", "difference"], rows)
 
     def _models(self) -> str:
+        differing = [row for row in models_of(self.sheets) if row["differing_calls"]]
+        differing.sort(key=lambda row: -row["distance"].value)
         rows = [
-            [code(row["used_model"]), row["calls"].count, row["differing_calls"].count, *self._amounts(row)]
-            for row in self.sheets["models"]
-            if row["differing_calls"]
+            [code(row["used_model"]), row["priced_calls"].count, row["differing_calls"].count, *self._amounts(row)]
+            for row in differing
         ]
         header = ["model", "calls", "differing", "logged", "at list", "difference"]
         return markdown_table(header, rows[:SHOWN_MODELS]) if rows else "No model has a call that differs.\n"
 
     def _calls(self) -> str:
-        lines = [
-            f"- {'' if row['call_time'].missing else str(row['call_time'])[:19] + ' '}{code(row['used_model'])}: logged "
-            f"{self._money(row['logged_cost'])}, at list {self._money(row['list_cost'])}; {_REASONS[str(row['reason'])]}"
-            for row in self.sheets["calls"]
-        ]
-        return "\nThe calls that differ most:\n\n" + "\n".join(lines) + "\n" if lines else ""
+        lines = "".join(f"- {self._call(row)}\n" for row in self.sheets["calls"])
+        return f"\nThe calls that differ most:\n\n{lines}" if lines else ""
+
+    def _call(self, row: Mapping[str, Cell]) -> str:
+        when = "" if row["call_time"].missing else f"{str(row['call_time'])[:19]} "
+        amounts = f"logged {self._money(row['logged_cost'])}, at list {self._money(row['list_cost'])}"
+        return f"{when}{code(row['used_model'])}: {amounts}; {_REASONS[str(row['reason'])]}"
 
     def _amounts(self, row: Mapping[str, Cell]) -> list[str]:
         return [self._money(row[name]) for name in ("logged_cost", "list_cost", "difference")]

@@ -134,8 +134,8 @@ def _words(text: str) -> frozenset[str]:
 
 _VERSIONS = _words(
     "mini nano micro tiny small medium large big max pro plus ultra lite light flash turbo fast slow long short high "
-    "low chat code coder coding instruct preview latest beta exp experimental free vision image images audio video text "
-    "thinking reasoning search embedding embeddings base deep research extended online live model v1 v2 v3 v4 b"
+    "low chat code coder coding instruct preview latest beta exp experimental free vision image images audio video "
+    "text thinking reasoning search embedding embeddings base deep research extended online live model v1 v2 v3 v4 b"
 )
 """Words that tell the versions of a model apart: a name does not consist of these alone."""
 

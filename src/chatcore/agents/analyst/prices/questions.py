@@ -122,7 +122,7 @@ class PriceQuestion:
         spans = [*self.models, *self.sellers, *self.reading.tables]
         times = [Span(found.start, found.end) for found in self.periods]
         words = [word for word in self.reading.words if not any(span.covers(word) for span in (*spans, *times))]
-        return [word for word in words if word.text not in _PLAIN_WORDS and not _is_amount(word)]
+        return [word for word in words if word.text not in _PLAIN_WORDS and not is_amount(word)]
 
     @property
     def input_tokens(self) -> int | None:
@@ -145,8 +145,9 @@ class PriceQuestion:
         return blanked(self.reading.text, self.models)
 
 
-def _is_amount(word: Word) -> bool:
-    return re.fullmatch(r"[$€£]?[\d.,]+(?:k|m|mtok)?|x", word.text) is not None
+def is_amount(word: Word) -> bool:
+    """Whether a word is a number: of tokens, of calls, of money, of percent."""
+    return re.fullmatch(r"[$€£]?[\d.,]+(?:k|m|mtok|%)?|x", word.text) is not None
 
 
 def usage_tables(catalogue: Catalogue) -> list[Table]:

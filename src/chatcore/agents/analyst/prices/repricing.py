@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import (
     Draft,
     IntentKind,
@@ -128,39 +130,37 @@ SUMS = (
     f"100.0 * (count(*) - count(list_cost)) / nullif(count(*), 0) AS unpriced_percent, "
     f"{money('list_cost')} AS list_cost, {money('list_input_cost')} AS list_input_cost, "
     f"{money('list_output_cost')} AS list_output_cost, "
-    f"{money('logged_cost', 'list_cost IS NOT NULL AND NOT logged_odd')} AS logged_priced, "
-    f"{money('logged_cost', 'list_cost IS NULL AND NOT logged_odd')} AS logged_unpriced, "
+    f"{money('logged_cost', 'list_cost IS NOT NULL AND NOT logged_odd')} AS logged_cost, "
     "count(*) FILTER (WHERE logged_odd) AS implausible_rows, "
     "count(*) FILTER (WHERE price_tiered AND list_cost IS NOT NULL) AS tiered_calls"
 )
-"""What is summed over priced calls."""
+"""What is summed over priced calls; what was logged, over the plausible ones that a price covers."""
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
-    """All calls together, by model, and the names that no price covers."""
+    """All calls together, and by model."""
     repricing = Repricing.of(intent, catalogue)
-    calls = repricing.calls()
-    by_model = (
-        "SELECT used_model, price_provider AS provider, price_model AS model, "
-        f"count(*) AS calls, {money('list_cost')} AS list_cost, "
-        f"{money('logged_cost', 'NOT logged_odd')} AS logged_cost FROM ({calls.sql}) WHERE list_cost IS NOT NULL "
-        "GROUP BY ALL ORDER BY list_cost DESC, used_model"
-    )
-    return [
-        Query("totals", f"SELECT {SUMS} FROM ({calls.sql})", calls.parameters),
-        Query("models", by_model, calls.parameters),
-        unpriced_query(calls),
-        *gap_query(intent, catalogue),
-    ]
+    return [totals_query(repricing.calls(), SUMS), *gap_query(intent, catalogue)]
 
 
-def unpriced_query(calls: Condition) -> Query:
-    """The models that no price covers, those with most calls first."""
+def totals_query(calls: Condition, sums: str) -> Query:
+    """Sums over all calls in the first row, over those of each model in the others: dearest first, unpriced last."""
     sql = (
-        f"SELECT used_model, count(*) AS calls, {money('logged_cost', 'NOT logged_odd')} AS logged_cost "
-        f"FROM ({calls.sql}) WHERE list_cost IS NULL GROUP BY used_model ORDER BY calls DESC, used_model"
+        "SELECT used_model, price_provider AS provider, price_model AS model, "
+        f"{sums} FROM ({calls.sql}) GROUP BY GROUPING SETS ((), (used_model, price_provider, price_model)) "
+        "ORDER BY grouping(used_model) DESC, list_cost DESC NULLS LAST, calls DESC, used_model, provider, model"
     )
-    return Query("unpriced", sql, calls.parameters)
+    return Query("totals", sql, calls.parameters)
+
+
+def models_of(sheets: Sheets) -> list[Mapping[str, Cell]]:
+    """The rows of the models that a price covers."""
+    return [row for row in list(sheets["totals"])[1:] if row["priced_calls"]]
+
+
+def unpriced_of(sheets: Sheets) -> list[Mapping[str, Cell]]:
+    """The rows of the models that none covers."""
+    return [row for row in list(sheets["totals"])[1:] if not row["priced_calls"]]
 
 
 # --- worded ---------------------------------------------------------------------------------------------------------
@@ -184,16 +184,16 @@ def _headline(repricing: Repricing, sheets: Sheets) -> str:
     scope = period_words(repricing.intent) + filter_words(repricing.intent.filters)
     amount = f"**{totals.cell('list_cost').money(currency)}**"
     text = f"At list price the usage{scope} costs {amount}, for {plural(totals.cell('priced_calls'), 'call')}"
-    if repricing.table.has(Meaning.COST) and not totals.cell("logged_priced").missing:
+    if repricing.table.has(Meaning.COST) and not totals.cell("logged_cost").missing:
         odd = ", implausible rows left out" if totals.cell("implausible_rows") else ""
-        text += f"; logged for the same calls: {totals.cell('logged_priced').money(repricing.table.currency)}{odd}"
+        text += f"; logged for the same calls: {totals.cell('logged_cost').money(repricing.table.currency)}{odd}"
     return f"{text}. {unpriced_words(sheets)}"
 
 
 def unpriced_words(sheets: Sheets) -> str:
     """How many calls no price covers, and whose models they are."""
-    totals, unpriced = sheets["totals"], sheets["unpriced"]
-    if not len(unpriced):
+    totals, unpriced = sheets["totals"], unpriced_of(sheets)
+    if not unpriced:
         return "Every call is covered by a price."
     named = listed([code(row["used_model"]) for row in unpriced][:SHOWN_MODELS])
     more = " and others" if len(unpriced) > SHOWN_MODELS else ""
@@ -213,7 +213,7 @@ def _table(repricing: Repricing, sheets: Sheets) -> str:
             row["list_cost"].money(currency),
             *([row["logged_cost"].money(repricing.table.currency)] if logged else []),
         ]
-        for row in sheets["models"]
+        for row in models_of(sheets)
     ]
     return markdown_table(titles, rows[:SHOWN_MODELS])
 
@@ -228,19 +228,20 @@ def untold(repricing: Repricing, sheets: Sheets) -> list[str]:
     tiered = sheets["totals"].cell("tiered_calls")
     if tiered and not repricing.tiered:
         told.append(
-            f"For {plural(tiered, 'call')} a longer prompt costs more than a short one; this price table has the price "
-            "of short prompts only, and that is applied. Attach `genai_prices.json` for the tiers."
+            f"{plural(tiered, 'call')} went to models whose long prompts cost more; this price table has the price of "
+            "short prompts only, and that is applied. Attach `genai_prices.json` for the tiers."
         )
     return told
 
 
 def nothing_priced(sheets: Sheets, repricing: Repricing, catalogue: Catalogue) -> Refusal:
     """No call that is asked for has a model that a price covers."""
-    names = [str(row["used_model"]) for row in sheets["unpriced"]]
+    names = [str(row["used_model"]) for row in unpriced_of(sheets)]
     shown = listed([f"`{name}`" for name in names[:SHOWN_MODELS]])
     return Refusal(
         reason="no_rows",
-        text=f"`{repricing.book.columns.table}` has no price for {shown}: what these calls cost at list is not known. That is not the same as free.",
+        text=f"`{repricing.book.columns.table}` has no price for {shown}: what these calls cost at list is not known. "
+        "That is not the same as free.",
         missing=tuple(names[:SHOWN_MODELS]),
         covered=repricing.table.covered,
         alternatives=wording.price_questions(catalogue),

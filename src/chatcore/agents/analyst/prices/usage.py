@@ -12,7 +12,7 @@ from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.faults import find_scope_fault
 from chatcore.agents.analyst.mentions import Span
-from chatcore.agents.analyst.prices.questions import WORDS_OF_PRICES, counts_tokens
+from chatcore.agents.analyst.prices.questions import WORDS_OF_PRICES, counts_tokens, is_amount
 from chatcore.agents.analyst.ranking import ranked, score
 from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.request import Refusal
@@ -62,7 +62,8 @@ def asked_of(reading: Reading, table: Table, spans: tuple[Span, ...] = ()) -> As
         table: its calls are meant.
         spans: stretches that are taken for something else, as the models that calls are priced on.
     """
-    taken = {word.text for word in reading.words if any(span.covers(word) for span in spans)}
+    amounts = {word.text for word in reading.words if is_amount(word)}
+    taken = amounts | {word.text for word in reading.words if any(span.covers(word) for span in spans)}
     known = attrs.evolve(reading, understood=frozenset(WORDS_OF_PRICES | OF_USAGE | taken))
     inside = in_table(known, table, apart=lambda _: False)
     kept = tuple(v for v in inside.values if not any(_meet(v, span) for span in spans))

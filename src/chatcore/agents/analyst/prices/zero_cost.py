@@ -14,9 +14,9 @@ from chatcore.agents.analyst.prices.repricing import (
     SUMS,
     Repricing,
     intent_of,
-    money,
+    models_of,
     nothing_priced,
-    unpriced_query,
+    totals_query,
     unpriced_words,
     untold,
 )
@@ -49,21 +49,11 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
-    """The calls without a cost together, by model, and the models among them that no price covers."""
+    """The calls without a cost, together and by model."""
     repricing = Repricing.of(intent, catalogue)
     cost = repricing.table.column(Meaning.COST)
     calls = repricing.calls(Condition(f"coalesce({identifier(cost.name)}, 0) = 0" if cost else ""))
-    by_model = (
-        "SELECT used_model, price_provider AS provider, price_model AS model, count(*) AS calls, "
-        f"{money('list_cost')} AS list_cost FROM ({calls.sql}) WHERE list_cost IS NOT NULL "
-        "GROUP BY ALL ORDER BY list_cost DESC, used_model"
-    )
-    return [
-        Query("totals", f"SELECT {SUMS} FROM ({calls.sql})", calls.parameters),
-        Query("models", by_model, calls.parameters),
-        unpriced_query(calls),
-        *gap_query(intent, catalogue),
-    ]
+    return [totals_query(calls, SUMS), *gap_query(intent, catalogue)]
 
 
 def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
@@ -77,12 +67,12 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     currency = repricing.book.columns.currency
     headline = (
         f"{plural(totals.cell('calls'), 'call')}{scope} carry no cost. At list price, "
-        f"{plural(totals.cell('priced_calls'), 'call')} of them would cost "
+        f"{totals.cell('priced_calls').count} of them would cost "
         f"**{totals.cell('list_cost').money(currency)}**. {unpriced_words(sheets)}\n\n"
     )
     rows = [
         [code(row["used_model"]), wording.model_of(row), row["calls"].count, row["list_cost"].money(currency)]
-        for row in sheets["models"]
+        for row in models_of(sheets)
     ]
     table = markdown_table(["model", "priced as", "calls", "at list"], rows[:SHOWN_MODELS])
     free = (
