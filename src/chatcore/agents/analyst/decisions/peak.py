@@ -111,7 +111,8 @@ def _usual_query(intent: Intent, table: Table, clock: Clock) -> Query:
     figures = ["calls", "tokens"] if tokens_of(table) else ["calls"]
     peaks = ", ".join(f"max({each}) AS peak_{each}, CAST(sum({each}) AS BIGINT) AS {each}" for each in figures)
     means = ", ".join(
-        f"1.0 * {each} / with_rows AS mean_{each}, 1.0 * peak_{each} * with_rows / nullif({each}, 0) AS {each}_peak_to_mean"
+        f"1.0 * {each} / with_rows AS mean_{each}, "
+        f"1.0 * peak_{each} * with_rows / nullif({each}, 0) AS {each}_peak_to_mean"
         for each in figures
     )
     inner = f"SELECT count(*) AS with_rows, max(number) - min(number) + 1 AS windows, {peaks} FROM ({windows})"
