@@ -164,6 +164,9 @@ STOP = _words("""
 PREPOSITIONS = _words("by per for on of from with using in via through to at each every across which what about")
 """What follows one of these names something: a word there that is not understood changes the question."""
 
+TELLING_OF_ROWS = _words("duplicates outliers gaps anomalies errors free prices price budget save saved saving savings")
+"""Words that a question about the rows has without a figure."""
+
 SENTENCE = _words("""
     is are was were do does did has have had can could will would should how hello hi hey give show list tell
 """)

@@ -21,8 +21,9 @@ from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.followups import Asked, is_plain, leans, points_back, reworded
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.merging import merge
+from chatcore.agents.analyst.parting import clauses, covering
 from chatcore.agents.analyst.periods import before
-from chatcore.agents.analyst.phrasing import phrase
+from chatcore.agents.analyst.phrasing import phrase, sentence
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
@@ -44,6 +45,11 @@ _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
 _EXTREME = r"\b(highest|lowest|largest|smallest|biggest) (?:single )?(costs?|charge|price|expense|tokens?)\b"
 _THINGS = r"\b(data|tables?|columns?|fields?|files?|dataset|period|dates?|months?|years?|range)\b"
+_AMISS = r"(?:off|fishy|funny|amiss|wrong|weird|strange|odd|right|okay|ok|fine)"
+_OFF = (
+    rf"\b(?:anything|something|everything|all)(?: \w+)? {_AMISS}\b|\blooks? {_AMISS}\b"
+    r"|\b(?:off|wrong|fishy) (?:with|about|in) (?:our|the|my)\b"
+)
 _SQL = (
     r"\bselect\b.+\bfrom\b|\b(?:drop|alter|create|truncate) (?:table|view|schema|database)\b|\bdelete from\b"
     r"|\binsert into\b|\bupdate \w+ set\b"
@@ -75,7 +81,7 @@ def plan(question: str, catalogue: Catalogue, earlier: Sequence[str] = ()) -> In
         return refusals.too_long(catalogue)
     reading = read(question, catalogue)
     if not leans(reading):
-        return _plan_alone(reading)
+        return _plan_whole(reading)
     asked = _last_asked(earlier, catalogue)
     return _without_earlier(reading) if asked is None else _follow(asked, reading).found
 
@@ -87,7 +93,7 @@ def leans_on_earlier(question: str, catalogue: Catalogue) -> bool:
 
 def _without_earlier(reading: Reading) -> Intent | Refusal:
     """A follow-up to nothing: what it is by itself, or else that something is lacking before it."""
-    alone = _plan_alone(reading)
+    alone = _plan_whole(reading)
     understood = isinstance(alone, Intent) or alone.missing or not points_back(reading)
     return alone if understood else refusals.nothing_before(reading.catalogue)
 
@@ -145,6 +151,41 @@ def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followe
     if isinstance(again, Intent) and again.kind == asked.intent.kind:
         return _Followed(str(text), again)
     return _Followed(asking.reading.text, alone if isinstance(alone, Intent) else again or alone)
+
+
+def _plan_whole(reading: Reading) -> Intent | Refusal:
+    """What a question asks for by itself; where it asks several things, all of them or none."""
+    parts = clauses(reading)
+    if len(parts) == 1:
+        return _plan_alone(reading)
+    first = _plan_alone(read(parts[0], reading.catalogue))
+    found = [first, *(_next_part(part, parts[0], first, reading.catalogue) for part in parts[1:])]
+    intents = [each for each in found if isinstance(each, Intent)]
+    if len(intents) < len(parts):
+        return _plan_alone(reading) if not intents else _in_part(parts, found, reading.catalogue)
+    return covering(intents) or covering(_scoped_alike(intents)) or _in_part(parts, found, reading.catalogue)
+
+
+def _scoped_alike(intents: Sequence[Intent]) -> list[Intent]:
+    """``how many calls and how many tokens in 2025``: what closes the last clause is meant for all of them."""
+    last = intents[-1]
+    open_ones = all(not (each.periods or each.filters) for each in intents[:-1])
+    scope = {"periods": last.periods, "filters": last.filters}
+    return [msgspec.structs.replace(each, **scope) if open_ones else each for each in intents]
+
+
+def _next_part(part: str, before: str, first: Intent | Refusal, catalogue: Catalogue) -> Intent | Refusal:
+    """A further clause: it is about the period and the names of the first where it has none of its own."""
+    reading = read(f"and {part}", catalogue)
+    return _follow(Asked(before, first), reading).found if isinstance(first, Intent) else _plan_alone(reading)
+
+
+def _in_part(parts: Sequence[str], found: Sequence[Intent | Refusal], catalogue: Catalogue) -> Refusal:
+    asked = [phrase(each, catalogue) if isinstance(each, Intent) else None for each in found]
+    whole = [words or sentence(f"{part.strip(' ,.?!')}?") for words, part in zip(asked, parts, strict=True)]
+    answered = [words for words in whole if isinstance(_plan_alone(read(words, catalogue)), Intent)]
+    open_parts = [part.strip(" ,.?!") for part, each in zip(parts, found, strict=True) if isinstance(each, Refusal)]
+    return refusals.several_things(open_parts, answered, catalogue)
 
 
 def _plan_alone(reading: Reading) -> Intent | Refusal:
@@ -225,6 +266,8 @@ class Planner:
         """Whether the rows can be trusted; not what they cost by something."""
         figures = self.reading.has(lexicon.COST | lexicon.TOKENS)
         asked = self.reading.has(lexicon.QUALITY) or (self.reading.has(lexicon.SOUND) and not figures)
+        if self.reading.says(_OFF) and not self.asking.group_columns:
+            return self._intent("quality")
         if not asked or self.reading.without_outliers or self.asking.grain is not None:
             return None
         if self.asking.group_columns:

@@ -59,6 +59,24 @@ def not_understood(catalogue: Catalogue) -> Refusal:
     )
 
 
+def several_things(unanswered: Sequence[str], answered: Sequence[str], catalogue: Catalogue) -> Refusal:
+    """Several questions at once, which no single answer covers.
+
+    Args:
+        unanswered: those of them that have no answer.
+        answered: those that have, each as a question by itself.
+        catalogue: what there is to ask about.
+    """
+    lacking = " and ".join(f"“{each}”" for each in unanswered)
+    text = f"That asks several things, and I have no answer to {lacking}." if lacking else "That asks several things."
+    return Refusal(
+        reason="not_supported",
+        text=f"{text} I answer one at a time, rather than half of them.",
+        missing=tuple(unanswered) or ("one question at a time",),
+        alternatives=tuple(dict.fromkeys(answered)) or suggestions(catalogue),
+    )
+
+
 def too_long(catalogue: Catalogue) -> Refusal:
     """More than a question."""
     return Refusal(
