@@ -45,7 +45,7 @@ CLAIM = Claim(
         r"concentrat(?:ed|ion|ions)|pareto|80[ /-]20|long tail|gini|lopsided|top[- ]heavy",
         rf"{_SHARE} of {_ALL}(?: \w+){{0,6}} {_TOP}(?: \w+)? ?{_PERCENT}?{_OF}(?:{_ROW}|{_NAMES})",
         rf"{_TOP} (?:\d+|one|five|ten) ?{_PERCENT}{_OF}(?:{_ROW})?",
-        rf"how (?:many|few) (?:of the |of our )?(?:{_ROW}|{_NAMES})(?: \w+){{0,4}} {_MAKE}(?: up)?(?: for| to)?{_MUCH}",
+        rf"how (?:many|few) (?:of the |of our )?(?:{_ROW}|{_NAMES})(?! did| do| have)(?: \w+){{0,4}} {_MAKE}(?: up)?(?: for| to)?{_MUCH}",
         rf"(?:\d+ ?{_PERCENT}|half|most|the bulk) of {_ALL}(?: \w+){{0,4}} {_FEW}(?: {_ROW}| {_NAMES})?",
         rf"(?:share|contribution) of (?:the )?{_TOP} (?:\d+ )?(?:\w+ )?(?:{_ROW}|{_NAMES})",
         r"(?:dependent|reliant|depend|rely|relying) on (?:a )?(?:single|one|few|a few)(?: \w+)?",
