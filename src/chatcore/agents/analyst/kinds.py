@@ -10,8 +10,10 @@ from chatcore.agents.analyst.intents import KINDS as SPENDING
 from chatcore.agents.analyst.intents.base import IntentKind
 from chatcore.agents.analyst.prices import KINDS as PRICES
 from chatcore.agents.analyst.savings import KINDS as SAVINGS
+from chatcore.agents.analyst.shape import KINDS as SHAPE
+from chatcore.agents.analyst.waste import KINDS as WASTE
 
-_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (SAVINGS, DECISIONS, PRICES, SPENDING)
+_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (DECISIONS, SAVINGS, PRICES, WASTE, SHAPE, SPENDING)
 """The more telling a family's words are, the earlier it is asked."""
 
 KINDS: Mapping[str, IntentKind] = MappingProxyType({kind.name: kind for family in _FAMILIES for kind in family})

@@ -135,7 +135,8 @@ class _Words:
 _ASKED = (
     r"\brun[- ]?rates?\b|\bburn[- ]?rates?\b",
     r"\b(?:at|with) (?:this|our|the) (?:current )?(?:rate|pace)\b|\bon (?:this )?(?:pace|track) to\b",
-    r"\b(?:forecast|predict|project|extrapolat|estimate)(?:s|ed|e|es|ing|ion|ions)?\b",
+    r"\b(?:forecast|predict|extrapolat|estimate)(?:s|ed|e|es|ing|ion|ions)?\b|\bproject(?:ed|ing|ions?)\b",
+    r"(?:^\W*|\b(?:to|you|please) )project\b",
 )
 _COMING = r"\b(?:will|going to|shall|expect(?:ed)? to)\b.*\b(?:spend|cost|pay|bill|be|come|reach|amount)\w*\b"
 _SPENT = (

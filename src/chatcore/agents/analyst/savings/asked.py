@@ -55,6 +55,10 @@ _NO_NAME = _words("""
     a an the any all it them they we less more cheaper another other batch batches cache cached fewer shorter small
     smaller instead that this one model
 """)
+_TIMES = (
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?\b"
+    r"|(?:19|20)\d\d\b(?!-\d{4})|q[1-4]\b|h[12]\b|(?:last|this|next|previous)\b"
+)
 _WHAT_IF = r"\b(?:what if|if|would|could|should|can|suppose|imagine|simulate|effect|impact)\b"
 _VERBS = (
     r"\b(?:sav\w+|reduce|rout\w+|sen[dt]|sending|cut|worth|benefit|gain|cap\w*|limit|trim|mov\w+|shift\w*|r[au]n|running"
@@ -147,7 +151,8 @@ def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
     """The first of the patterns that finds a model's name, and not a word of everyday."""
     for pattern in patterns:
         for match in re.finditer(pattern, text):
-            if match["to"] not in _NO_NAME and not re.match(_CHEAPER, text[match.start("to") :]):
+            everyday = match["to"] in _NO_NAME or re.match(_TIMES, match["to"])
+            if not everyday and not re.match(_CHEAPER, text[match.start("to") :]):
                 return match
     return None
 
