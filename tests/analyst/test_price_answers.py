@@ -105,6 +105,11 @@ async def test_usage_at_list_price(flat: Ledger, calls: list[Call]) -> None:
     assert any("short prompts only" in insight for insight in told.answer.insights)
 
 
+async def test_the_models_without_a_price_come_first_where_they_are_asked_for(flat: Ledger) -> None:
+    told = await ask(flat, "which of our models have no list price?")
+    assert told.text.startswith("Not covered by any price, and not counted: 729 calls")
+
+
 async def test_each_model_at_list_price(flat: Ledger, calls: list[Call]) -> None:
     told = await ask(flat, "reprice our usage at list price")
     rows = {row["used_model"]: row for row in told.sheet("used_model", "list_cost")[1:]}
@@ -400,6 +405,18 @@ async def test_a_window_that_goes_over_midnight(tmp_path: Path) -> None:
     async with loaded(usage, write_csv(tmp_path / "prices.csv", header, listed)) as ledger:
         told = await ask(ledger, "what would our usage cost at list price?")
     assert first(told, "list_cost")["list_cost"] == near(Decimal(12))
+
+
+async def test_two_currencies_are_not_compared(tmp_path: Path) -> None:
+    header = ["ts", "model", "input_tokens", "output_tokens", "cached_tokens", "cost_eur"]
+    usage = write_csv(tmp_path / "usage.csv", header, [["2026-01-01 12:00:00", "m-1", 10, 10, 5, 1.0]])
+    listed = write_csv(tmp_path / "prices.csv", ["model", "input_usd_per_mtok", "output_usd_per_mtok"], [["m-1", 1, 1]])
+    async with loaded(usage, listed) as ledger:
+        refused = await ask(ledger, "compare logged cost against list price")
+        told = await ask(ledger, "what would our usage cost at list price?")
+    assert refused.answer.reason == "not_supported"
+    assert "€" in refused.text
+    assert any("`cached_tokens`" in insight for insight in told.answer.insights)
 
 
 # --- the tool -------------------------------------------------------------------------------------------------------
