@@ -136,6 +136,7 @@ PARTS: dict[str, Any] = {
     "what would our usage cost at list price in May 2025": lambda c: c.time.strftime("%Y-%m") == "2025-05",
     "reprice our o3 calls at list price": lambda c: c.model == "o3",
     "what would claude-3-5-sonnet-20241022 usage cost at list": lambda c: c.model == "claude-3-5-sonnet-20241022",
+    "what would last month cost at list price": lambda c: c.time.strftime("%Y-%m") == "2026-03",
     "list price of our usage in 2025-07": lambda c: c.time.strftime("%Y-%m") == "2025-07",
 }
 
@@ -276,6 +277,12 @@ LOOKED_UP = {
     "list price of gpt-4o vs gpt-4.1": ["$2.50", "$2.00"],
     "input rate of openai/gpt-4o-mini": ["**$0.15**"],
     "when did the price of o3 change": ["on 2025-06-10: input from $10.00 to $2.00 and output from $40.00 to $8.00"],
+    "how much per million tokens is deepseek reasoner": ["`deepseek-reasoner` of `deepseek`"],
+    "pricing for claude-3-5-haiku on vertex": ["of `google`"],
+    "list price of deepseek-chat at 17:00": ["00:30 to 16:30 UTC"],
+    "which is cheaper by list, o3 or gpt-4o": ["$2.00", "$2.50"],
+    "list the prices of all anthropic models": ["`claude-opus-4-0`", "`claude-3-haiku`"],
+    "which prices changed in 2025": ["in 2025", "`o3`"],
     "which list prices changed?": ["`o3` of `openai`", "no longer costs more", "from $2.20 to $3.30"],
 }
 
@@ -309,6 +316,7 @@ NOT_ANSWERED = {
     "what is the price of foo-9": "no_rows",
     "list price of gpt-4o cache write": "no_rows",
     "price history of gpt-4o": "no_rows",
+    "which prices changed in 2024": "no_rows",
     "what would our openrouter/REDACTED calls cost at list price": "no_rows",
     "what would our usage cost at list price in 2025-09": "no_rows",
     "what would our usage cost at list price in 2031": "out_of_range",
@@ -342,6 +350,7 @@ async def test_without_prices_it_says_what_to_attach(shared: Path) -> None:
 
 
 SPEND = [
+    "what is the price per call of o3", "how many models are in the price list",
     "what did o3 cost us", "what did o3 cost", "What does o3 cost per month?", "how much is our spend?",
     "cost per million tokens by model", "average price per call", "what did we pay for o3 in May 2025",
     "most expensive calls", "which model is cheapest", "compare o3 and gpt-4o", "What did we spend in total?",

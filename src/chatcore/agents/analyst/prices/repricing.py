@@ -27,7 +27,7 @@ from chatcore.agents.analyst.intents.scope import filter_words, gap_query, gap_w
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
 from chatcore.agents.analyst.prices.pricing import MONEY, calls_of, has_tiers, priced_calls
-from chatcore.agents.analyst.prices.questions import LIST, OURS
+from chatcore.agents.analyst.prices.questions import LIST, OURS, PriceQuestion
 from chatcore.agents.analyst.prices.usage import asked_of, is_priceable, usage_of
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
@@ -55,7 +55,8 @@ class ListCostOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for the list price of what was used."""
-    asked = reading.says(_AGAIN) or (reading.says(LIST) and (reading.says(OURS) or reading.says(_USAGE)))
+    ours = reading.says(OURS) or reading.says(_USAGE) or _is_of_a_time(reading)
+    asked = reading.says(_AGAIN) or (reading.says(LIST) and ours)
     if not asked or reading.has(lexicon.AVERAGE):
         return None
     if wording.book_of(reading.catalogue) is None:
@@ -77,6 +78,15 @@ def intent_of(kind: str, asking: Asking) -> Intent:
 
 
 # --- asked ----------------------------------------------------------------------------------------------------------
+
+
+def _is_of_a_time(reading: Reading) -> bool:
+    """Whether it is asked what a stretch of time would cost: ``what would last month cost at list price``."""
+    book = wording.book_of(reading.catalogue)
+    if book is None or not reading.says(r"\bwould\b.*\bcosts?\b"):
+        return False
+    question = PriceQuestion(reading, book)
+    return bool(question.periods) and not question.models
 
 
 @attrs.frozen
