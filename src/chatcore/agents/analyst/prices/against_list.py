@@ -56,7 +56,9 @@ _LEAST = 0.0000005
 
 SHOWN_CALLS = 8
 
-_LOGGED = r"\b(?:logged|recorded|actual|actually|paid|pay|paying|(?:over|under)?charged|billed|spend|spent|costs?|invoiced?)\b"
+_LOGGED = (
+    r"\b(?:logged|recorded|actual(?:ly)?|pa(?:y|id|ying)|(?:over|under)?charged|billed|spen[dt]|costs?|invoiced?)\b"
+)
 _BESIDE = (
     r"\b(?:vs\.?|versus|against|compare[ds]?|comparing|comparison|differ\w*|difference|match\w*|deviat\w*|discrepanc\w+"
     r"|(?:over|under)charged|(?:above|below|over|under|off|than) (?:the )?list"
