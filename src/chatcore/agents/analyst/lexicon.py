@@ -55,7 +55,7 @@ COMPARE = _words("""
 QUALITY = _words("""
     quality missing null nulls duplicate duplicates duplicated gap gaps outlier outliers implausible anomaly anomalies
     anomalous suspicious reliable trust trustworthy completeness incomplete invalid inconsistent wrong dirty weird
-    strange odd plausible problems issues free unpriced zero
+    strange odd plausible problems issues free unpriced zero fishy funny amiss abnormal unusual
 """)
 SOUND = _words("complete valid clean empty blank")
 """Words of quality that also mean something else; they count where no figure is asked for."""
@@ -129,6 +129,8 @@ UNSUPPORTED = _pointing(
             hour hours hourly weekday weekdays weekend weekends morning afternoon evening night monday tuesday
             wednesday thursday friday saturday sunday
         """,
+        "profit and loss": "profit profits revenue revenues income roi margin margins earn earned earnings lose lost",
+        "what is new and what is gone": "newly discontinued abandoned retired",
         "a correlation": "correlation correlate correlated correlates regression",
         "a change to the data": "delete remove insert update truncate alter",
     }

@@ -158,8 +158,8 @@ def _join(known: Filter | None, named: NamedValues, exclude: bool, *, narrow: bo
     return Filter(column=named.column.name, values=values, words=words, exclude=exclude)
 
 
-MOST_CHARACTERS = 1_000
-MOST_WORDS = 100
+MOST_CHARACTERS = 400
+MOST_WORDS = 60
 """A question of that length is read within 50 ms; what a person asks in one breath is far shorter."""
 
 

@@ -27,8 +27,9 @@ _PARTS = (
     "mini|nano|micro|pro|flash|lite|ultra|turbo|sonnet|haiku|opus|instant|large|small|medium|chat|reasoner|coder|instruct"
     "|preview|maverick|scout|thinking|fast|beta|exp"
 )
-_NAME = rf"(?P<to>[a-z0-9][\w./:@+-]*(?: (?:[\w.+-]*\d[\w.+-]*|(?:{_PARTS})\b))*)"
-"""A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``."""
+_NAME = rf"(?P<to>[a-z0-9][\w./:@+-]*+(?: (?:(?=[a-z.+_-]*+\d)[\w.+-]++|(?:{_PARTS})\b)){{0,4}})"
+"""A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``. Each word is taken whole, so that a
+question made to mislead is given up in time."""
 
 _INSTEAD = r"(?:instead of|in place of|rather than|in lieu of)"
 _MOVE = r"(?:swap|replac|substitut|exchang|chang|mov|migrat|switch|port|shift|transfer|downgrad|upgrad|convert)\w*"
@@ -141,7 +142,7 @@ def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
     """The first of the patterns that finds a model's name, and not a word of everyday."""
     for pattern in patterns:
         for match in re.finditer(pattern, text):
-            everyday = match["to"] in _NO_NAME or re.match(_TIMES, match["to"])
+            everyday = match["to"] in _NO_NAME or re.match(rf"{_TIMES}|{_VERBS}|{_MOVE}\b", match["to"])
             if not everyday and not re.match(_CHEAPER, text[match.start("to") :]):
                 return match
     return None
@@ -149,7 +150,7 @@ def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
 
 def _only(match: re.Match[str]) -> str:
     """A pattern that takes out the name that was found, and nothing else."""
-    return rf"(?<![\w.-])({re.escape(match['to'].rstrip('.'))})(?![\w-]|\.\w)"
+    return rf"(?<![\w.-])({re.escape(match['to'].rstrip('.:/-'))})(?![\w-]|\.\w)"
 
 
 def recognise_swap(reading: Reading) -> Intent | Refusal | None:
@@ -159,7 +160,7 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return None
     named = _named(text, _SWAPS)
     if named is not None and re.search(rf"{_WHAT_IF}|{_VERBS}|\b{_MOVE}\b|\b{_INSTEAD}\b", text):
-        return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip("."))
+        return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip(".:/-"))
     if re.search(_CHEAPER_ONES, text):
         return asked_of(reading, "swap", (_CHEAPER_ONES,), {})
     return None
@@ -176,7 +177,7 @@ def recognise_route(reading: Reading) -> Intent | Refusal | None:
     named = _named(text, (_ROUTE_TO,))
     taken = [_SMALL, _CHEAPER, *([_only(named)] if named else [])]
     options = {"below": int(below) if below else USUAL_SMALL}
-    return asked_of(reading, "route", taken, options, named["to"].rstrip(".") if named else None)
+    return asked_of(reading, "route", taken, options, named["to"].rstrip(".:/-") if named else None)
 
 
 def recognise_cap(reading: Reading) -> Intent | Refusal | None:
