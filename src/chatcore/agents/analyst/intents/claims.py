@@ -54,8 +54,13 @@ class Claim:
     splits: bool | None = False
     steps: bool | None = False
 
-    def of(self, reading: Reading) -> Asking | Refusal | None:
-        """The question with its table, or why it has no answer; None where it asks for something else."""
+    def of(self, reading: Reading, *, apart: bool = False) -> Asking | Refusal | None:
+        """The question with its table, or why it has no answer; None where it asks for something else.
+
+        Args:
+            reading: the question.
+            apart: whether two dates are two periods to compare; otherwise one period is all that is taken.
+        """
         spans = [Span(*match.span()) for match in re.finditer(whole_words(self.words), reading.text)]
         other = bool(self.unless) and reading.says(whole_words(self.unless))
         if not spans or other or _asks_more(reading, spans):
@@ -64,8 +69,8 @@ class Claim:
         if isinstance(table, Refusal):
             return table
         reading = attrs.evolve(reading, understood=reading.understood | _JOINING)
-        asking = Asking(_accounted(in_table(reading, table, apart=lambda _: False), spans), table)
-        return find_scope_fault(asking) or self._fault(asking) or asking
+        asking = Asking(_accounted(in_table(reading, table, apart=lambda _: apart), spans), table)
+        return find_scope_fault(asking) or self._fault(asking, apart=apart) or asking
 
     def _table(self, reading: Reading) -> Table | Refusal:
         """The table that is named or the likeliest one, of those that have what is needed."""
@@ -88,10 +93,10 @@ class Claim:
         missing = next((str(meaning) for meaning in self.needs if not table.has(meaning)), self.lacks)
         return refusals.no_such_column(missing, table, catalogue)
 
-    def _fault(self, asking: Asking) -> Refusal | None:
+    def _fault(self, asking: Asking, *, apart: bool) -> Refusal | None:
         """More than this kind takes: several periods, a split, steps of time."""
         catalogue, columns = asking.reading.catalogue, asking.group_columns
-        if len(asking.reading.periods) > _MOST_PERIODS:
+        if len(asking.reading.periods) > _MOST_PERIODS and not apart:
             return refusals.not_supported(f"{self.what} over several periods at once", catalogue)
         if self.splits is False and columns:
             return refusals.not_supported(f"{self.what} by a column", catalogue)

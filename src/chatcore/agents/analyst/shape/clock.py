@@ -178,7 +178,8 @@ def _headline(account: Account, sheet: str) -> str:
     most, least = ranked[0], ranked[-1]
     money = account.intent.measure is Measure.COST
     text = f"By {_BY[sheet]} (UTC){account.scope}, most {what} fall{'s' if money else ''} {_where(most)}"
-    text += f" ({_figure(account, most)}){f'; least {_where(least)} ({_figure(account, least)})' if len(ranked) > 1 else ''}"
+    text += f" ({_figure(account, most)})"
+    text += f"; least {_where(least)} ({_figure(account, least)})" if len(ranked) > 1 else ""
     asked = [row for row in account.sheet(sheet) if str(row["part"]).split(" (")[0] in _asked(account)]
     others = "".join(f" {what.capitalize()} {_where(row)}: {_figure(account, row)}." for row in asked if row["calls"])
     return f"{text}{account.left_out if money else ''} (`{account.table.name}`).{others}"
