@@ -16,6 +16,7 @@ _STEPS = r"(?:days?|dates?|months?|weeks?)"
 _ROWS = r"(?:rows?|data|calls?|records?|usage|entries|activity|requests?|anything|nothing|spend|gaps?)"
 _ASK = r"(?:which|what|how many|number of|list(?: the)?|show(?: the)?)"
 _HAVE = r"(?:have|has|had|with|without|lack|lacks|are missing|is missing|were missing)"
+_AUX = r"(?:are|is|were|did we|do we|have we)"
 _STATE = r"(?:covered|missing|empty|active|absent|recorded|record|used|use|make|made)"
 _GAP = r"(?:gaps?|stretch(?:es)?|holes?)"
 _SHARE = r"(?:share|percentage|percent|part|fraction)"
@@ -25,8 +26,9 @@ CLAIM = Claim(
     what="coverage",
     words=(
         rf"{_ASK} (?:\w+ )?{_STEPS}(?: \w+){{0,3}} {_HAVE}(?: any| no)?(?: {_ROWS})?",
-        rf"(?:which|what|how many) {_STEPS} (?:are|is|were|did we|do we|have we) (?:\w+ )?{_STATE}(?: calls| it| the api)?",
-        rf"(?:missing|uncovered|empty|active|idle) {_STEPS}|{_STEPS} (?:without|with no|that have no|with) (?:any )?{_ROWS}",
+        rf"(?:which|what|how many) {_STEPS} {_AUX} (?:\w+ )?{_STATE}(?: calls| it| the api)?",
+        rf"(?:missing|uncovered|empty|active|idle) {_STEPS}",
+        rf"{_STEPS} (?:without|with no|that have no|with) (?:any )?{_ROWS}",
         rf"(?:longest|biggest|largest|all|any) {_GAP}(?: (?:in|without|of|with no)(?: the| our| any)? {_ROWS})?",
         rf"{_SHARE} of (?:the |all )?{_STEPS}(?: \w+){{0,3}} (?:rows?|data|calls|covered|usage)",
         r"(?:the |our |data |date |time )*coverage(?: of (?:the |our )?(?:data|ledger|table|log))?",
@@ -47,10 +49,10 @@ def _days(subject: Subject) -> Condition:
     last = "least(last, CAST($to AS DATE) - 1)" if period and period.end else "last"
     known = all_of((rows, Condition(f"{time} IS NOT NULL")))
     sql = (
-        f"SELECT listed.day AS day, coalesce(counted.calls, 0) AS calls FROM (SELECT CAST(unnest(generate_series("
+        "SELECT day, coalesce(counted.calls, 0) AS calls FROM (SELECT CAST(unnest(generate_series("
         f"CAST({first} AS TIMESTAMP), CAST({last} AS TIMESTAMP), INTERVAL 1 DAY)) AS DATE) AS day FROM "
-        f"(SELECT {bounds} FROM {identifier(table.name)})) AS listed LEFT JOIN (SELECT CAST({time} AS DATE) AS day, "
-        f"count(*) AS calls FROM {identifier(table.name)} {known.where} GROUP BY 1) AS counted ON counted.day = listed.day"
+        f"(SELECT {bounds} FROM {identifier(table.name)})) LEFT JOIN (SELECT CAST({time} AS DATE) AS day, "
+        f"count(*) AS calls FROM {identifier(table.name)} {known.where} GROUP BY 1) AS counted USING (day)"
     )
     return Condition(sql, known.parameters)
 

@@ -1,8 +1,8 @@
 """What moved the spend between two periods: more or fewer calls, dearer or cheaper ones, and which names.
 
-The change is split so that the parts add up to it exactly. Volume is the calls added or lost, at the first period's cost
-per call; rate is the change of the cost per call, over the second period's calls. Rate is split again: what the same
-names cost more or less per call, and the rest, which is the mix: that other names were called.
+The change is split so that the parts add up to it exactly. Volume is the calls added or lost, at the first period's
+cost per call; rate is the change of the cost per call, over the second period's calls. Rate is split again: what the
+same names cost more or less per call, and the rest, which is the mix: that other names were called.
 """
 
 from __future__ import annotations
@@ -43,19 +43,29 @@ _MOVE = (
     r"(?:change|changes|difference|increase|decrease|rise|fall|drop|jump|growth|decline|go up|goes up|went up|go down"
     r"|went down|up|down|grow|grew|rose|fell|dropped|increased|decreased|jumped|spike)"
 )
+_WHO = r"(?:what|which \w+|who)"
+_MADE = (
+    r"(?:has |have |had )?"
+    r"(?:drove|drives?|driven|caused|moved|explains?|explained|made|pushed|contributed to)"
+)
+_BEHIND = r"(?:behind|driving|responsible for|moving)"
+_OF_SPEND = rf"(?: (?:in|of) (?:the |our )?{_SPEND})?"
+_EFFECT = r"(?:volume|price|rate|mix)"
+_DEARER = r"(?:dearer|costlier|more expensive|pricier)"
 
 CLAIM = Claim(
     name="drivers",
     what="what moved the spend",
     words=(
-        rf"(?:what|which \w+|who) (?:has |have |had )?(?:drove|drives?|driven|caused|moved|explains?|explained|made|pushed)(?: \w+){{0,3}} {_SPEND}(?: {_MOVE})?",
-        rf"(?:what|which \w+|who) (?:is |was |are |were )?(?:behind|driving|responsible for|contributed to|moved)(?: \w+){{0,4}} {_MOVE}(?: in {_SPEND})?",
-        rf"(?:what|which \w+|who) (?:drove|caused|explains?|explained|made)(?: \w+){{0,3}} {_MOVE}(?: (?:in|of) (?:the |our )?{_SPEND})?",
-        rf"why (?:did|has|have|was|were|is|are)(?: \w+){{0,2}} {_SPEND}(?: \w+)? {_MOVE}|why (?:did|do) we (?:spend|pay) (?:more|less)",
-        rf"(?:decompose|break down|split|explain|attribute)(?: \w+){{0,2}} {_MOVE}(?: (?:in|of) (?:the |our )?{_SPEND})?",
-        r"(?:volume|price|rate|mix)(?: and|,| or| vs\.?| versus|/)+ ?(?:volume|price|rate|mix)(?: \w+)?(?: effects?)?|(?:volume|price|rate|mix) effects?",
-        rf"(?:cost |spend |main )*drivers?(?: of (?:the |our )?(?:{_MOVE}|{_SPEND})(?: in {_SPEND})?)?|mix shift",
-        r"more calls or (?:dearer|costlier|more expensive|pricier) (?:calls|ones)|(?:dearer|costlier|pricier) calls or more(?: of them| calls)?",
+        rf"{_WHO} {_MADE}(?: \w+){{0,3}} {_SPEND}(?: {_MOVE})?",
+        rf"{_WHO} (?:is |was |are |were )?{_BEHIND}(?: \w+){{0,4}} {_MOVE}(?: in {_SPEND})?",
+        rf"{_WHO} {_MADE}(?: \w+){{0,3}} {_MOVE}{_OF_SPEND}",
+        rf"why (?:did|has|have|was|were|is|are)(?: \w+){{0,2}} {_SPEND}(?: \w+)? {_MOVE}",
+        r"why (?:did|do) we (?:spend|pay) (?:more|less)",
+        rf"(?:decompose|break down|split|explain|attribute)(?: \w+){{0,2}} {_MOVE}{_OF_SPEND}",
+        rf"{_EFFECT}(?: and|,| or| vs\.?| versus|/)+ ?{_EFFECT}(?: \w+)?(?: effects?)?|{_EFFECT} effects?|mix shift",
+        rf"(?:cost |spend |main )*drivers?(?: of (?:the |our )?(?:{_MOVE}|{_SPEND})(?: in {_SPEND})?)?",
+        rf"more calls or {_DEARER} (?:calls|ones)|{_DEARER} calls or more(?: of them| calls)?",
         r"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)",
     ),
     unless=(r"invoice|list price|forecast",),
@@ -233,10 +243,11 @@ def _names(grouped: str) -> str:
     moved = (
         "SELECT *, second_spend - first_spend AS change, "
         f"CASE WHEN {both} THEN {volume} ELSE second_spend - first_spend END AS volume, "
-        f"CASE WHEN {both} THEN 'in both' WHEN second_calls > 0 THEN 'new' ELSE 'gone' END AS status FROM ({grouped})"
+        f"{_STATUS} AS status FROM ({grouped})"
     )
     return (
-        "SELECT name, CAST(first_spend AS DOUBLE) AS spend_first, CAST(second_spend AS DOUBLE) AS spend_second, "
+        "SELECT name, CASE WHEN first_calls > 0 THEN CAST(first_spend AS DOUBLE) END AS spend_first, "
+        "CASE WHEN second_calls > 0 THEN CAST(second_spend AS DOUBLE) END AS spend_second, "
         "CAST(change AS DOUBLE) AS amount_change, CAST(volume AS DOUBLE) AS amount_volume, "
         "CAST(change - volume AS DOUBLE) AS amount_rate, first_calls, second_calls, status, "
         "abs(CAST(change AS DOUBLE)) AS amount_change_size "
@@ -246,13 +257,13 @@ def _names(grouped: str) -> str:
 
 def _status(grouped: str) -> str:
     """How many names are new, gone or in both, and what of the change they make."""
-    status = (
-        "CASE WHEN first_calls > 0 AND second_calls > 0 THEN 'in both' WHEN second_calls > 0 THEN 'new' ELSE 'gone' END"
-    )
-    return (
-        f"SELECT {status} AS status, count(*) AS names, CAST(sum(second_spend - first_spend) AS DOUBLE) AS amount_change "
-        f"FROM ({grouped}) GROUP BY 1 ORDER BY 1"
-    )
+    change = "CAST(sum(second_spend - first_spend) AS DOUBLE) AS amount_change"
+    return f"SELECT {_STATUS} AS status, count(*) AS names, {change} FROM ({grouped}) GROUP BY 1 ORDER BY 1"
+
+
+_STATUS = (
+    "CASE WHEN first_calls > 0 AND second_calls > 0 THEN 'in both' WHEN second_calls > 0 THEN 'new' ELSE 'gone' END"
+)
 
 
 def draft(account: Account) -> Draft | Refusal:
@@ -279,9 +290,10 @@ def _headline(account: Account) -> str:
         return f"Spend{scope}{without} stayed at **{first}**, {a.words} to {b.words} (`{account.table.name}`)."
     percent = effects.cell("change_percent")
     share = "" if percent.missing else f", {percent.percent}"
+    verb = "rose" if change.value > 0 else "fell"
     return (
-        f"Spend{scope}{without} {'rose' if change.value > 0 else 'fell'} by **{size}**{share}: from {first} in {a.words} to "
-        f"{second} in {b.words} (`{account.table.name}`). Of that:"
+        f"Spend{scope}{without} {verb} by **{size}**{share}: from {first} in {a.words} to {second} in {b.words} "
+        f"(`{account.table.name}`). Of that:"
     )
 
 
@@ -291,7 +303,7 @@ def _effect_lines(account: Account) -> str:
     rates = [account.money(effects.cell(name)) for name in ("cost_per_call_first", "cost_per_call_second")]
     lines = [
         f"- {_signed(account, 'amount_volume')} is volume: {calls[0]} to {calls[1]} {noun}, at {rates[0]} each\n",
-        f"- {_signed(account, 'amount_rate')} is rate: {rates[0]} to {rates[1]} a {account.noun}, over {calls[1]} {noun}\n",
+        f"- {_signed(account, 'amount_rate')} is rate: {rates[0]} to {rates[1]} each, over {calls[1]} {noun}\n",
     ]
     by = _by(account)
     if by is not None:

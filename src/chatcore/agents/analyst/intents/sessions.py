@@ -17,7 +17,7 @@ from chatcore.agents.analyst.intents.scope import implausible_query, totals_quer
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
-from chatcore.agents.analyst.sql import Condition, all_of, exact_sum, select, time_of
+from chatcore.agents.analyst.sql import Condition, all_of, exact_sum, implausible, select, time_of
 
 SHOWN = 10
 NEARLY = 1e-9
@@ -44,7 +44,7 @@ CLAIM = Claim(
         rf"{_THING} (?:begin|began|start|started|last|lasted|took|take)",
         rf"(?:how many|number of|count of) (?:\w+ )?{_THING}",
         rf"(?:{_USUAL} |total )?{_FIGURE} (?:per|of a|of each|of the {_USUAL}|in a|a) {_THING}",
-        rf"(?:how (?:much|many)|what) (?:\w+ ){{0,4}}(?:per|a|an {_USUAL}|a {_USUAL}|the {_USUAL}) {_THING}(?: costs?)?",
+        rf"(?:how (?:much|many)|what) (?:\w+ ){{0,4}}(?:per|an?(?: {_USUAL})?|the {_USUAL}) {_THING}(?: costs?)?",
         rf"(?:{_MOST}|top(?: \w+)?|{_USUAL}) {_THING}(?: costs?| spend| by (?:cost|spend|calls|length))?",
         rf"{_THING} (?:cost(?:s|ed)?|length|sizes?)|(?:which|what|show|list|our|the|all) {_THING}",
         rf"(?:by|per) {_THING}",
@@ -94,8 +94,7 @@ def sessions_sql(subject: Subject) -> Condition:
     cost, user = subject.table.column(Meaning.COST), subject.table.column(Meaning.USER)
     own, time = identifier(cost.name) if cost else "0", subject.time
     users = f"PARTITION BY {identifier(user.name)} " if user else ""
-    tie = ", ".join(identifier(each.name) for each in subject.table.columns)
-    order = f"ORDER BY {time}, {name}, {tie}"
+    order = f"ORDER BY {time}, {name}, {own}"
     before = f"SELECT *, lag({name}) OVER ({users}{order}) AS total_before FROM {source}"
     starts = (
         f"total_before IS NULL OR {name} < total_before - {NEARLY} "
@@ -108,18 +107,20 @@ def sessions_sql(subject: Subject) -> Condition:
 
 
 def per_session(subject: Subject) -> Condition:
-    """SQL for one row a session with its figures, of the rows that are asked for and plausible."""
-    cost, rows = subject.table.column(Meaning.COST), subject.plausible_rows
+    """SQL for one row a session with its figures, of the rows that are asked for; implausible costs left out."""
+    cost, rows, odd = subject.table.column(Meaning.COST), subject.rows, implausible(subject.table)
+    plausible = Condition(f"{odd.sql} IS NOT TRUE", odd.parameters) if odd else Condition("")
     time, user = time_of(subject.table), subject.table.column(Meaning.USER)
     columns = {"calls": "count(*)", "begun": "bool_or(begun)"}
-    columns |= {"spend": exact_sum(identifier(cost.name), cost.type)} if cost else {}
+    columns |= {"spend": exact_sum(identifier(cost.name), cost.type, plausible.sql)} if cost else {}
     columns |= {"user": f"CAST(any_value({identifier(user.name)}) AS VARCHAR)"} if user else {}
     if time:
         columns |= {"start": f"CAST(min({time}) AS VARCHAR)", "last": f"CAST(max({time}) AS VARCHAR)"}
         columns["minutes"] = f"date_diff('second', min({time}), max({time})) / 60.0"
     known = all_of((rows, Condition("session_key IS NOT NULL")))
-    sql = f"SELECT session_key AS session, {select(columns)} FROM ({sessions_sql(subject).sql}) {known.where} GROUP BY session_key"
-    return Condition(sql, known.parameters)
+    source = f"FROM ({sessions_sql(subject).sql}) {known.where} GROUP BY session_key"
+    sql = f"SELECT session_key AS session, {select(columns)} {source}"
+    return Condition(sql, {**known.parameters, **plausible.parameters})
 
 
 def queries(subject: Subject) -> list[Query]:
@@ -155,9 +156,10 @@ def _lengths(each: Condition) -> Query:
     """How many sessions have so many calls."""
     listed = "SELECT unnest($names) AS calls, unnest($least) AS low, unnest($most) AS high"
     sql = (
-        f"SELECT lengths.calls AS calls, count(each.session) AS sessions, "
-        f"100.0 * count(each.session) / sum(count(each.session)) OVER () AS sessions_percent FROM ({listed}) AS lengths "
-        f"LEFT JOIN ({each.sql}) AS each ON each.calls BETWEEN low AND high GROUP BY lengths.calls, low ORDER BY low"
+        "SELECT lengths.calls AS calls, count(each.session) AS sessions, "
+        "100.0 * count(each.session) / sum(count(each.session)) OVER () AS sessions_percent "
+        f"FROM ({listed}) AS lengths LEFT JOIN ({each.sql}) AS each ON each.calls BETWEEN low AND high "
+        "GROUP BY lengths.calls, low ORDER BY low"
     )
     least, most = ([bound[i] for bound in _LENGTHS.values()] for i in (0, 1))
     return Query("lengths", sql, {**each.parameters, "names": list(_LENGTHS), "least": least, "most": most})
@@ -183,11 +185,12 @@ def draft(account: Account) -> Draft:
 def _headline(account: Account) -> str:
     sheet, first = account.sheet("sessions"), options_of(account.intent, Sessions).first
     count = f"**{plural(sheet.cell('sessions'), 'session')}**{account.scope}"
-    calls = f"{sheet.cell('calls_per_session').figure} {account.noun}s on average, median {sheet.cell('median_calls').figure}"
+    mean, median = (sheet.cell(name).figure for name in ("calls_per_session", "median_calls"))
+    calls = f"{mean} {account.noun}s on average, median {median}"
     cost = ""
     if sheet.has("spend") and not sheet.cell("spend").missing:
-        mean, median = (account.money(sheet.cell(name)) for name in ("cost_per_session", "median_cost"))
-        cost = f"cost **{mean}** on average, median **{median}**"
+        usual, middle = (account.money(sheet.cell(name)) for name in ("cost_per_session", "median_cost"))
+        cost = f"cost **{usual}** on average, median **{middle}**"
     if first == "calls":
         return f"A session{account.scope} has **{calls}**, over {count.replace(account.scope, '')}{_source(account)}."
     figures = " and ".join(filter(None, (cost, f"have {calls}")))
@@ -221,14 +224,15 @@ def _how(account: Account) -> list[str]:
     cost = account.table.column(Meaning.COST)
     whose = f" of the same `{user.name}`" if user else ""
     found = [
-        f"The rows have no session of their own: it was reconstructed from `{column.name}`, a running total{whose}. A "
-        f"session begins where the total falls, or where it is no more than the call's own `{cost.name if cost else ''}`."
+        f"The rows have no session of their own: it was reconstructed from `{column.name}`, a running total{whose}. "
+        "A session begins where the total falls, or where it is no more than the call's own "
+        f"`{cost.name if cost else ''}`."
     ]
     begun: Cell = account.cell("sessions", "begun_before")
     if begun:
         found.append(
-            f"{plural(begun, 'session')} of them begin with money already spent: sessions side by side, or rows that are "
-            "missing. Sessions that cost nothing, one after another, cannot be told apart."
+            f"{plural(begun, 'session')} of them begin with money already spent: sessions side by side, or rows that "
+            "are missing. Sessions that cost nothing, one after another, cannot be told apart."
         )
     return found
 

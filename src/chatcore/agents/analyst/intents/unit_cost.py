@@ -25,17 +25,19 @@ _UNIT = (
     r"|(?:(?:1[ ,.]?000[ ,.]?000|1 ?m|one million|a million|million|1 ?k|1000|thousand) )?tokens?|million)"
 )
 _OVER = r"(?:by (?:day|week|month|quarter|year)|(?:daily|weekly|monthly)|over time|each (?:day|week|month)|trend)"
+_PER_UNIT = rf"{_COST} (?:per|of a|of each|a) {_UNIT}"
+_MOVE = r"(?:chang|ris|rose|fall|fell|gone|grow|grew|increas|decreas|go|get)\w*"
 
 CLAIM = Claim(
     name="unit_cost",
     what="unit costs",
     words=(
         r"unit (?:costs?|economics|prices?)|costs? per unit",
-        rf"{_COST} (?:per|of a|of each|a) {_UNIT}(?= (?:\w+ )*{_OVER})",
-        rf"(?:daily|weekly|monthly) (?:average )?{_COST} (?:per|of a|a) {_UNIT}",
-        rf"(?:evolution|trend|course|development|history) of (?:the |our )?(?:average )?{_COST} (?:per|of a|a) {_UNIT}",
-        rf"(?:has|have|is|did|are) (?:the |our )?{_COST} (?:per|of a|a) {_UNIT}(?= (?:\w+ )*(?:chang|ris|rose|fall|fell|gone|grow|grew|increas|decreas|go|get))",
-        rf"(?:average|mean|typical) {_COST} (?:per|of a|of each|for a) (?:active )?(?:user|person|developer|employee|active day)",
+        rf"{_PER_UNIT}(?= (?:\w+ )*{_OVER})",
+        rf"(?:daily|weekly|monthly) (?:average )?{_PER_UNIT}",
+        rf"(?:evolution|trend|course|development|history) of (?:the |our )?(?:average )?{_PER_UNIT}",
+        rf"(?:has|have|is|did|are) (?:the |our )?{_PER_UNIT}(?= (?:\w+ )*{_MOVE})",
+        rf"(?:average|mean) {_COST} (?:per|of a|of each|for a) (?:active )?(?:user|person|developer|active day)",
         r"how much does (?:a|one|each|the average) (?:user|person|developer) cost(?: us)?(?: on average)?",
         rf"{_COST} (?:per|of a) (?:paid call|paid request|active user|active day)",
     ),
