@@ -65,6 +65,7 @@ class Claim:
         other = bool(self.unless) and reading.says(whole_words(self.unless))
         if not spans or other or _asks_more(reading, spans):
             return None
+        reading = _unnamed(reading, spans, self.allows)
         table = self._table(reading)
         if isinstance(table, Refusal):
             return table
@@ -80,8 +81,7 @@ class Claim:
         if not able:
             return self.lacking(ranked(candidates)[0], reading.catalogue)
         if named:
-            mentions = tuple(mention for mention in reading.tables if mention.table in able)
-            return choose_table(attrs.evolve(reading, tables=mentions))
+            return choose_table(attrs.evolve(reading, tables=tuple(m for m in reading.tables if m.table in able)))
         return choose_table(attrs.evolve(reading, catalogue=attrs.evolve(reading.catalogue, tables=tuple(able))))
 
     def allows(self, table: Table) -> bool:
@@ -142,6 +142,12 @@ def _asks_more(reading: Reading, spans: Sequence[Span]) -> bool:
     """Whether other words ask for what is not worked out: a forecast, a reason, rows beyond an amount."""
     free = [word.text for word in reading.words if not any(span.covers(word) for span in spans)]
     return reading.threshold or any(word in lexicon.UNSUPPORTED for word in free)
+
+
+def _unnamed(reading: Reading, spans: Sequence[Span], allows: Callable[[Table], bool]) -> Reading:
+    """The reading without the tables that only the recognised words name, as ``price effects`` does."""
+    inside = [m for m in reading.tables if any(s.start <= m.start and m.end <= s.end for s in spans)]
+    return attrs.evolve(reading, tables=tuple(m for m in reading.tables if m not in inside or allows(m.table)))
 
 
 def _accounted(reading: Reading, spans: Sequence[Span]) -> Reading:

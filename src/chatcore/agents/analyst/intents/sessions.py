@@ -47,7 +47,7 @@ CLAIM = Claim(
         rf"(?:how (?:much|many)|what) (?:\w+ ){{0,4}}(?:per|an?(?: {_USUAL})?|the {_USUAL}) {_THING}(?: costs?)?",
         rf"(?:{_MOST}|top(?: \w+)?|{_USUAL}) {_THING}(?: costs?| spend| by (?:cost|spend|calls|length))?",
         rf"{_THING} (?:cost(?:s|ed)?|length|sizes?)|(?:which|what|show|list|our|the|all) {_THING}",
-        rf"(?:by|per) {_THING}",
+        rf"(?:by|per) {_THING}|{_THING} by (?:cost|spend|calls|length)",
     ),
     unless=(r"session_cost_usd",),
     able=lambda table: session_columns(table) is not None,

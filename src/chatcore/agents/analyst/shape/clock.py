@@ -60,7 +60,8 @@ CLAIM = Claim(
         rf"(?:in |at |during |by )?(?:the )?{_SPAN}",
     ),
     unless=(
-        r"off[- ]peak|peak load|per (?:minute|second)|concurren\w+|throughput|load|batch\w*|discount\w*|price|prices",
+        r"off[- ]peak|peak load|per (?:minute|second)|concurren\w+|throughput|load|batch\w*|discount\w*",
+        r"price|prices|cheaper|latenc\w+|durations?|slow\w*|fast\w*",
         r"(?:mon|tues|wednes|thurs|fri|satur|sun)day (?:the )?\d+\w*|next \w+|last (?:mon|tues|wednes|thurs|fri)day",
     ),
     needs=(Meaning.TIME,),
