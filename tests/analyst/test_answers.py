@@ -271,7 +271,8 @@ EVERY_KIND = (
 SHAPE_AND_WASTE = (
     "What is the coverage?", "what drove the change from April to May 2025?", "unit cost by model",
     "cost per call by month", "how concentrated is spend by user?", "p95 cost per call by model", "busiest hour",
-    "spend by weekday in 2025", "calls in the morning", "how many sessions?", "input/output ratio by model", "unusual days", "outliers?",
+    "spend by weekday in 2025", "calls in the morning", "how many sessions?", "input/output ratio by model",
+    "unusual days", "outliers?",
     "empty outputs by month", "free calls by model", "error rate by month",
 )  # fmt: skip
 

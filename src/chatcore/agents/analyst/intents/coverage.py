@@ -31,7 +31,7 @@ CLAIM = Claim(
         rf"{_STEPS} (?:without|with no|that have no|with) (?:any )?{_ROWS}",
         rf"(?:longest|biggest|largest|all|any) {_GAP}(?: (?:in|without|of|with no)(?: the| our| any)? {_ROWS})?",
         rf"{_SHARE} of (?:the |all )?{_STEPS}(?: \w+){{0,3}} (?:rows?|data|calls|covered|usage)",
-        r"(?:the |our |data |date |time )*coverage(?: of (?:the |our )?(?:data|ledger|table|log))?",
+        r"(?:the |our |data |date |time ){0,3}coverage(?: of (?:the |our )?(?:data|ledger|table|log))?",
         r"how (?:continuous|complete|patchy|gappy)",
     ),
     unless=(r"quality|duplicates?|columns?|invoice|prices?|cost|costs|expensive|most|least",),

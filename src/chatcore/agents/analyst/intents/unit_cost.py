@@ -33,10 +33,10 @@ CLAIM = Claim(
     what="unit costs",
     words=(
         r"unit (?:costs?|economics|prices?)|costs? per unit",
-        rf"{_PER_UNIT}(?= (?:\w+ )*{_OVER})",
+        rf"{_PER_UNIT}(?= (?:\w+ ){{0,8}}{_OVER})",
         rf"(?:daily|weekly|monthly) (?:average )?{_PER_UNIT}",
         rf"(?:evolution|trend|course|development|history) of (?:the |our )?(?:average )?{_PER_UNIT}",
-        rf"(?:has|have|is|did|are) (?:the |our )?{_PER_UNIT}(?= (?:\w+ )*{_MOVE})",
+        rf"(?:has|have|is|did|are) (?:the |our )?{_PER_UNIT}(?= (?:\w+ ){{0,8}}{_MOVE})",
         rf"(?:average|mean) {_COST} (?:per|of a|of each|for a) (?:active )?(?:user|person|developer|active day)",
         r"how much does (?:a|one|each|the average) (?:user|person|developer) cost(?: us)?(?: on average)?",
         rf"{_COST} (?:per|of a) (?:paid call|paid request|active user|active day)",

@@ -55,7 +55,7 @@ CLAIM = Claim(
         r"hours? of (?:the )?day|time of (?:the )?day|times of (?:the )?day|hourly|what hours?|peak hours?",
         r"(?:at )?what time(?:s)?(?: of (?:the )?day)?(?= (?:do|did|are|is|was|were|we|of))",
         r"(?:by |per |each |every |which |what )?(?:week[ -]?days?|days? of (?:the )?week)",
-        r"(?:at |on |over |during |the )*week-?ends?(?: and week-?days?)?",
+        r"(?:at |on |over |during |the ){0,3}week-?ends?(?: and week-?days?)?",
         rf"(?:on |every |by |each )?{_DAY}(?:(?:,| and| or| vs| versus) {_DAY})*",
         rf"(?:in |at |during |by )?(?:the )?{_SPAN}",
     ),

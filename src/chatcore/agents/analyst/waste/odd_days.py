@@ -45,7 +45,7 @@ CLAIM = Claim(
     words=(
         rf"(?:(?:which|what) )?{_ODD}(?:ly)?(?: \w+)?[ -](?:days?|dates?)",
         rf"(?:days?|dates?) (?:with|of|that had) (?:an? )?{_ODD}(?:ly)?",
-        r"(?:which|what|any|are there) days?(?: \w+)* (?:stand|stands|stood|sticks?|stuck) out",
+        r"(?:which|what|any|are there) days?(?: \w+){0,6} (?:stand|stands|stood|sticks?|stuck) out",
         rf"(?:which|what|any) (?:days?|dates?)(?: \w+){{0,3}} (?:{_ODD}|{_JUMPS}|spiked|off|out of line)",
         rf"{_SPEND}[ -]{_JUMPS}|{_JUMPS} (?:in|of) (?:the |our )?(?:daily |day-to-day )?{_SPEND}",
         rf"(?:daily|days?|by day|per day)(?: \w+){{0,3}} {_JUMPS}",
