@@ -113,6 +113,13 @@ OTHER_NOUNS = _words("""
 """)
 """What else usage is asked about: names for a column that this data may not have."""
 
+TELLING = _words("""
+    hour hours hourly weekday weekdays weekend weekends morning evening afternoon session sessions concentrated
+    concentration histogram unusual abnormal spike spikes drivers drove driven economics ratio ratios percentile errors
+    error exceptions failures outlier outliers anomalies coverage
+""")
+"""Words that one kind of question is told by; beside other words they mean nothing that is known here."""
+
 UNSUPPORTED = _pointing(
     {
         "a forecast": """
@@ -186,7 +193,7 @@ _TIMES = _words("""
 
 MEANT: frozenset[str] = frozenset().union(
     COST, CHEAP, CALLS, TOKENS, INPUT, OUTPUT, AVERAGE, STATISTIC, LOW, EACH, SPLIT, WHICH, TREND, COMPARE, QUALITY,
-    SOUND, SLOW, FAST, OTHER_KNOWN, GRAINS, CONCEPTS, NUMBERS, _TIMES,
+    SOUND, SLOW, FAST, TELLING, OTHER_KNOWN, GRAINS, CONCEPTS, NUMBERS, _TIMES,
 )  # fmt: skip
 """Words that a misspelt one may be meant as."""
 

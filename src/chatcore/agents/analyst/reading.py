@@ -143,7 +143,9 @@ class Reading:
         return found
 
 
-_QUESTIONED = lexicon.OTHER_NOUNS | lexicon.STATUS
+_QUESTIONED = (
+    lexicon.OTHER_NOUNS | lexicon.STATUS | (lexicon.TELLING - lexicon.QUALITY - lexicon.STATISTIC - lexicon.OTHER_KNOWN)
+)
 """Words that are spelt right and mean something only if the data has it."""
 
 _ARTICLES = frozenset(["a", "an", "the", "our", "my", "all", "this", "that", "any", "different"])
