@@ -169,6 +169,12 @@ class Catalogue:
         """The table of this name."""
         return next(table for table in self.tables if table.name == name)
 
+    @property
+    def price_tables(self) -> frozenset[str]:
+        """The names of the tables that hold prices: no usage is looked for in them."""
+        books = self.price_books
+        return frozenset(name for book in books for name in (book.columns.table, book.tiers) if name)
+
     def find_prices(self) -> None:
         """Look up the price of every model that the tables have: done while they are looked at, and kept."""
         for book in self.price_books:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import attrs
 
-from chatcore.agents.analyst.lexicon import KNOWN, MEANT
+from chatcore.agents.analyst.lexicon import KNOWN, MEANT, WHAT_IF
 
 SHORTEST_CORRECTED = 4
 """Shorter words are too like each other."""
@@ -26,7 +26,7 @@ CLOSE = 0.82
 MOST_LETTERS = 2
 """How many letters a slip of the fingers adds or leaves out; the first one is seldom wrong."""
 
-_CORRECTABLE = sorted(word for word in MEANT if len(word) >= SHORTEST_CORRECTED)
+_CORRECTABLE = sorted(word for word in MEANT | WHAT_IF if len(word) >= SHORTEST_CORRECTED)
 _BY_LETTERS = {"".join(sorted(word)): word for word in reversed(_CORRECTABLE)}
 _WORD = re.compile(r"[A-Za-z0-9_$€£%][\w$./:@#+%'’-]*")
 
@@ -72,7 +72,7 @@ def _corrections(words: Sequence[str], vocabulary: frozenset[str]) -> Mapping[st
 
 def correct(word: str, vocabulary: frozenset[str]) -> str:
     """The known word that a misspelt one is closest to; the word itself where it is known, short or like none."""
-    if word in KNOWN or word in vocabulary or len(word) < SHORTEST_CORRECTED or not word.isalpha():
+    if word in KNOWN | WHAT_IF or word in vocabulary or len(word) < SHORTEST_CORRECTED or not word.isalpha():
         return word
     return _closest(word, vocabulary) if len(word) <= LONGEST_CORRECTED else word
 

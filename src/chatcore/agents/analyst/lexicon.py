@@ -144,6 +144,15 @@ UNSUPPORTED = _pointing(
 )
 """Words that ask for what is not answered, with how it is called."""
 
+WHAT_IF = _words("""
+    swap swapped swapping replace replaced replacing switch switched switching move moved moving migrate migrated
+    shift shifted shifting route routed routing send sent sending instead rather capped capping truncate truncated
+    trim trimmed batch batches batched batching prefix prefixes peak save saving savings reduce reducing reduction
+    frontier pareto forecast budget within exceed exceeded projected projection pace track concurrent concurrently
+    simultaneous
+""")
+"""Words that savings and decisions are asked in: spelt right, and accounted for only by those who look for them."""
+
 STOP = _words("""
     a an the of for to in on at by with from and or is are was were be been being am do does did done have has had it
     its this that these those there here i we us our ours you your my me mine they them their he she his her one ones

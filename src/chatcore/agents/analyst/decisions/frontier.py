@@ -228,17 +228,17 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     cost = re.search(_WITHIN, text) if re.search(r"\b(?:model|llm)s?\b", text) else None
     if not score and not cost and not any(re.search(pattern, text) for pattern in _ASKED):
         return None
-    named: list[str | None] = [mention.table.name for mention in reading.tables]
-    found = [each for name in named or [None] if (each := find_benchmark(reading.catalogue, name))]
-    if not found:
+    named = [each for mention in reading.tables if (each := find_benchmark(reading.catalogue, mention.table.name))]
+    benchmark = named[0] if named else find_benchmark(reading.catalogue)
+    if benchmark is None:
         return _no_benchmark(reading.catalogue)
-    scope = scope_of(apart_from(reading, (*_ASKED, _BETTER, _RATED, _WITHIN)), found[0].table, _WORDS)
+    scope = scope_of(apart_from(reading, (*_ASKED, _BETTER, _RATED, _WITHIN)), benchmark.table, _WORDS)
     if isinstance(scope, Refusal):
         return scope
     options = FrontierOptions(least_score=amount_in(score), most_cost=amount_in(cost))
     return Intent(
         kind=KIND.name,
-        table=found[0].table.name,
+        table=benchmark.table.name,
         periods=scope.periods,
         filters=scope.filters,
         options=msgspec.to_builtins(options),

@@ -124,11 +124,12 @@ def _side_by_side_query(intent: Intent, table: Table, clock: Clock, duration: st
     where = restriction(intent, table)
     base = f"FROM {identifier(table.name)} {where.where} {'AND' if where.sql else 'WHERE'} {duration} >= 0"
     sql = (
-        "SELECT max(running) AS most_at_once, arg_min(at, (-running, at)) AS at_second FROM ("
-        "SELECT at, sum(change) OVER (ORDER BY at, change ROWS UNBOUNDED PRECEDING) AS running FROM ("
-        f"SELECT {clock.seconds} AS at, 1 AS change {base} UNION ALL SELECT {clock.seconds} + {duration}, -1 {base}))"
+        "SELECT max(running) AS most_at_once FROM ("
+        "SELECT sum(change) OVER (ORDER BY moment, change ROWS UNBOUNDED PRECEDING) AS running FROM ("
+        f"SELECT {clock.seconds} AS moment, 1 AS change {base} "
+        f"UNION ALL SELECT {clock.seconds} + {duration}, -1 {base}))"
     )
-    sql = f"SELECT CAST(most_at_once AS BIGINT) AS most_at_once, at_second FROM ({sql})"
+    sql = f"SELECT CAST(most_at_once AS BIGINT) AS most_at_once FROM ({sql})"
     return Query("side_by_side", sql, where.parameters)
 
 

@@ -6,7 +6,7 @@ Amounts stay in the table, where queries read them; what is decided here is only
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 
@@ -105,6 +105,11 @@ class PriceBook:
         """The words that the names of the models are made of."""
         return frozenset().union(*(row.words for row in self.rows))
 
+    @property
+    def names(self) -> Collection[str]:
+        """What the models are called exactly, in lower case."""
+        return self._by_name.keys()
+
     @cached_property
     def _by_name(self) -> Mapping[str, tuple[PriceRow, ...]]:
         found: dict[str, list[PriceRow]] = {}
@@ -144,7 +149,8 @@ class PriceBook:
             return ()
         seller, rest = self._seller(name)
         if seller is None:
-            return self._ordered(name, self._covering(name)) if not rest else ()
+            covering = self._covering(name)
+            return self._ordered(name, covering if not rest else [row for row in covering if not row.key.provider])
         sold = [row for each in (rest, name) for row in self._covering(each) if row.key.provider == seller]
         return tuple(sold[:1])
 

@@ -29,6 +29,9 @@ MOST_REPEATS = 2
 
 _REFERENCE = re.compile(r"\\[1-9]|\(\?(?!:)")
 _REPEATED_GROUP = re.compile(r"\)[*+?{]")
+_FUTURE = re.compile(r"\[\^?\[|--|&&|~~|\|\|")
+"""Sets that Python warns of, as they will mean something else."""
+
 _REPEAT = re.compile(r"(?<!\\)(?:[*+]|\{\d*,\d*\}|\{\d{3,}\})")
 
 
@@ -81,7 +84,7 @@ def _joined(join: Callable[..., bool], parts: list[Rule | None]) -> Rule | None:
 
 def _regex(pattern: str) -> Rule | None:
     """A regular expression whose cost is bounded, whatever the name is."""
-    if len(pattern) > LONGEST_PATTERN or _REFERENCE.search(pattern) or _REPEATED_GROUP.search(pattern):
+    if len(pattern) > LONGEST_PATTERN or any(each.search(pattern) for each in _UNSAFE):
         return None
     if len(_REPEAT.findall(pattern)) > MOST_REPEATS:
         return None
@@ -92,6 +95,7 @@ def _regex(pattern: str) -> Rule | None:
     return lambda name: compiled.search(name) is not None
 
 
+_UNSAFE = (_REFERENCE, _REPEATED_GROUP, _FUTURE)
 _JOINED: Mapping[str, Callable[..., bool]] = MappingProxyType({"or": any, "and": all})
 _CLAUSES: Mapping[str, Callable[[str], Rule | None]] = MappingProxyType(
     {

@@ -114,11 +114,12 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """All calls together, by what explains them, by model, and the calls that differ most."""
     repricing, tolerance = Repricing.of(intent, catalogue), options_of(intent, AgainstListOptions).tolerance_percent
     judged = _judged(repricing, tolerance)
-    reasons = f"SELECT reason, {_SUMS} FROM ({judged.sql}) WHERE list_cost IS NOT NULL GROUP BY reason"
+    priced = f"WITH priced AS MATERIALIZED ({judged.sql})"
+    reasons = f"{priced} SELECT reason, {_SUMS} FROM priced WHERE list_cost IS NOT NULL GROUP BY reason"
     calls = (
-        "SELECT call_time, used_model, call_input_tokens AS input_tokens, call_output_tokens AS output_tokens, "
-        "logged_cost, list_cost, logged_cost - list_cost AS difference, reason "
-        f"FROM ({judged.sql}) WHERE list_cost IS NOT NULL AND reason <> 'same' ORDER BY abs(difference) DESC, "
+        f"{priced} SELECT call_time, used_model, call_input_tokens AS input_tokens, call_output_tokens AS "
+        "output_tokens, logged_cost, list_cost, logged_cost - list_cost AS difference, reason FROM priced "
+        "WHERE list_cost IS NOT NULL AND reason <> 'same' ORDER BY abs(logged_cost - list_cost) DESC, "
         f"call_time, used_model, input_tokens, output_tokens, logged_cost LIMIT {SHOWN_CALLS}"
     )
     return [

@@ -82,15 +82,17 @@ def find_models(words: Sequence[Word], book: PriceBook, seller: str | None = Non
 
 
 def _runs(words: Sequence[Word], length: int, book: PriceBook) -> Iterator[Sequence[Word]]:
-    """Words side by side that may be a name: the first is no word of everyday, the others are, at most, also names."""
+    """Words side by side that may be a name: the first is no word of everyday by itself."""
     for i in range(len(words) - length + 1):
         run = words[i : i + length]
-        if _begins(run[0]) and all(_goes_on(word, book) for word in run[1:]):
+        if _begins(run[0], book) and all(_goes_on(word, book) for word in run[1:]):
             yield run
 
 
-def _begins(word: Word) -> bool:
-    return word.text not in KNOWN and not _NO_START.match(word.text) and not _DATE.match(word.text)
+def _begins(word: Word, book: PriceBook) -> bool:
+    if _NO_START.match(word.text) or _DATE.match(word.text):
+        return False
+    return word.text not in KNOWN or word.text in book.names
 
 
 def _goes_on(word: Word, book: PriceBook) -> bool:
@@ -101,7 +103,7 @@ def resolve(words: Sequence[str], book: PriceBook, seller: str | None = None) ->
     """The models that words can mean, and whether that is one model."""
     for form in _forms(words):
         rows = _sold(book.sellers(form), seller)
-        if rows and (seller or rows[0].key.provider == maker_of(form) or form in rows[0].names):
+        if rows and (seller or "/" in form or rows[0].key.provider == maker_of(form) or form in rows[0].names):
             return (rows[:1] if rows[0].is_makers else rows), True
     return _by_words(words, book, seller)
 

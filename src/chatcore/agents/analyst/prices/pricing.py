@@ -88,7 +88,11 @@ def match_parameters(matches: Mapping[str, PriceKey]) -> dict[str, Any]:
 
 
 def priced_calls(
-    calls: Calls, book: PriceBook, matches: Mapping[str, PriceKey], dated: PriceDate = PriceDate.CALL
+    calls: Calls,
+    book: PriceBook,
+    matches: Mapping[str, PriceKey],
+    dated: PriceDate = PriceDate.CALL,
+    lists: str | None = None,
 ) -> Condition:
     """A SELECT with a row per call and its list price; ``list_cost`` is null where no row of the prices covers it.
 
@@ -101,13 +105,14 @@ def priced_calls(
         book: the prices.
         matches: what each name is found by; see :meth:`PriceBook.matches`.
         dated: of which day the prices are.
+        lists: a name under which the query already has :func:`price_lists`, where it prices calls more than once.
     """
     kept = "".join(f"{sql} AS {identifier(name)}, " for name, sql in calls.keep.items())
     tiered = has_tiers(book, matches)
     inner = (
         f"SELECT {kept}{calls.input_tokens} AS call_input_tokens, {calls.output_tokens} AS call_output_tokens, "
         f"list_filter(listed_prices, lambda held: {_held(calls.time, dated)})[-1] AS price "
-        f"FROM {calls.source} LEFT JOIN ({_price_lists(book, tiered)}) ON listed_name = {calls.name} "
+        f"FROM {calls.source} LEFT JOIN {lists or f'({_price_lists(book, tiered)})'} ON listed_name = {calls.name} "
         f"{calls.where.where}"
     )
     return Condition(costed(inner, tiered), {**calls.where.parameters, **match_parameters(matches)})
@@ -197,6 +202,11 @@ def _clock(column: str | None) -> str:
 def _truth(column: str | None) -> str:
     truth = f"lower(CAST({identifier(column)} AS VARCHAR)) IN ('1', 'true', 'yes', 't')" if column else "false"
     return f"coalesce({truth}, false)"
+
+
+def price_lists(book: PriceBook, matches: Mapping[str, PriceKey]) -> Condition:
+    """A SELECT with all prices of each name, for queries that price calls more than once."""
+    return Condition(_price_lists(book, has_tiers(book, matches)), match_parameters(matches))
 
 
 def _price_lists(book: PriceBook, tiered: bool) -> str:

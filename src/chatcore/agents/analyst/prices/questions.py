@@ -54,8 +54,8 @@ _PLAIN_WORDS = (KNOWN - OTHER_NOUNS - frozenset(UNSUPPORTED)) | WORDS_OF_PRICES 
 _YEARS = (dt.date(2015, 1, 1), dt.date(2100, 1, 1))
 _SCALES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 _NUMBER = r"(?P<number>\d[\d,]*(?:\.\d+)?)\s*(?P<scale>k|m|thousand|million)?"
-_IN = r"(?:input|prompt|context|in(?!\s+(?:19|20)\d\d|\s+[a-z]{3,}))"
-_OUT = r"(?:output|completion|generated|response|out)"
+INPUT = r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
+OUTPUT = r"(?:output|completion|generated|response|out)"
 
 
 def amount_of(text: str, side: str) -> int | None:
@@ -90,7 +90,9 @@ class PriceQuestion:
     def sellers(self) -> list[NamedSeller]:
         """The sellers that are named: after ``on`` and the like, or beside a model's name."""
         led = find_sellers(self.reading.text, self._free, self.book)
-        return led or beside(self._free, find_models(self._free, self.book), self.book)
+        models = find_models(self._free, self.book)
+        apart = [seller for seller in led if not any(_is_part(seller, model) for model in models)]
+        return apart or beside(self._free, models, self.book)
 
     @cached_property
     def models(self) -> list[NamedModel]:
@@ -127,12 +129,12 @@ class PriceQuestion:
     @property
     def input_tokens(self) -> int | None:
         """How many go in, in the workload that is asked about."""
-        return amount_of(self._unnamed, _IN)
+        return amount_of(self._unnamed, INPUT)
 
     @property
     def output_tokens(self) -> int | None:
         """How many come out."""
-        return amount_of(self._unnamed, _OUT)
+        return amount_of(self._unnamed, OUTPUT)
 
     @property
     def calls(self) -> int:
@@ -145,6 +147,12 @@ class PriceQuestion:
         return blanked(self.reading.text, self.models)
 
 
+def _is_part(seller: NamedSeller, model: NamedModel) -> bool:
+    """Whether the word for a seller is a part of a model's name, as in ``on gemini 2.5 pro``."""
+    inside = model.start <= seller.start and seller.end <= model.end
+    return inside and (model.start, model.end) != (seller.start, seller.end)
+
+
 def is_amount(word: Word) -> bool:
     """Whether a word is a number: of tokens, of calls, of money, of percent."""
     return re.fullmatch(r"[$€£]?[\d.,]+(?:k|m|mtok|%)?|x", word.text) is not None
@@ -152,8 +160,8 @@ def is_amount(word: Word) -> bool:
 
 def usage_tables(catalogue: Catalogue) -> list[Table]:
     """The tables whose calls can be priced by their own models, the likeliest ledger first."""
-    prices = {book.columns.table for book in catalogue.price_books}
-    return [t for t in ranked(catalogue.tables) if t.name not in prices and t.has(Meaning.MODEL) and counts_tokens(t)]
+    tables = [table for table in ranked(catalogue.tables) if table.name not in catalogue.price_tables]
+    return [table for table in tables if table.has(Meaning.MODEL) and counts_tokens(table)]
 
 
 def counts_tokens(table: Table) -> bool:

@@ -146,8 +146,9 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 def totals_query(calls: Condition, sums: str) -> Query:
     """Sums over all calls in the first row, over those of each model in the others: dearest first, unpriced last."""
     sql = (
+        f"WITH priced AS MATERIALIZED ({calls.sql}) "
         "SELECT used_model, price_provider AS provider, price_model AS model, "
-        f"{sums} FROM ({calls.sql}) GROUP BY GROUPING SETS ((), (used_model, price_provider, price_model)) "
+        f"{sums} FROM priced GROUP BY GROUPING SETS ((), (used_model, price_provider, price_model)) "
         "ORDER BY grouping(used_model) DESC, list_cost DESC NULLS LAST, calls DESC, used_model, provider, model"
     )
     return Query("totals", sql, calls.parameters)

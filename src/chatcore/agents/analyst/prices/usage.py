@@ -11,7 +11,7 @@ from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.faults import find_scope_fault
-from chatcore.agents.analyst.mentions import Span
+from chatcore.agents.analyst.mentions import NamedTable, Span, find_tables
 from chatcore.agents.analyst.prices.questions import WORDS_OF_PRICES, counts_tokens, is_amount
 from chatcore.agents.analyst.ranking import ranked, score
 from chatcore.agents.analyst.reading import Reading, in_table
@@ -38,14 +38,20 @@ def usage_of(reading: Reading, able: Callable[[Table], bool]) -> Table | Refusal
         reading: the question.
         able: whether a table has what it takes.
     """
-    prices = {book.columns.table for book in reading.catalogue.price_books}
-    named = [each.table for each in reading.tables if each.table.name not in prices]
+    prices = reading.catalogue.price_tables
+    named = [each.table for each in named_tables(reading)]
     tables = ranked([t for t in named or reading.catalogue.tables if t.name not in prices and able(t)])
     if len(tables) > 1 and score(tables[0]) == score(tables[1]):
         return refusals.which_table(reading, [t for t in tables if score(t) == score(tables[0])])
     if not tables and named:
         return _lacking(named[0], reading)
     return tables[0] if tables else None
+
+
+def named_tables(reading: Reading) -> list[NamedTable]:
+    """The tables that a question names, those of prices aside: ``price`` is no name of one here."""
+    tables = [table for table in reading.catalogue.tables if table.name not in reading.catalogue.price_tables]
+    return find_tables(reading.text, reading.words, tables)
 
 
 def _lacking(table: Table, reading: Reading) -> Refusal:
@@ -64,7 +70,9 @@ def asked_of(reading: Reading, table: Table, spans: tuple[Span, ...] = ()) -> As
     """
     amounts = {word.text for word in reading.words if is_amount(word)}
     taken = amounts | {word.text for word in reading.words if any(span.covers(word) for span in spans)}
-    known = attrs.evolve(reading, understood=frozenset(WORDS_OF_PRICES | OF_USAGE | taken))
+    known = attrs.evolve(
+        reading, tables=tuple(named_tables(reading)), understood=frozenset(WORDS_OF_PRICES | OF_USAGE | taken)
+    )
     inside = in_table(known, table, apart=lambda _: False)
     kept = tuple(v for v in inside.values if not any(_meet(v, span) for span in spans))
     asking = Asking(attrs.evolve(inside, values=kept), table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from chatcore.agents.analyst.catalogue import Catalogue
@@ -26,6 +27,15 @@ def rate(cell: Cell, currency: str) -> str:
         return "–"
     whole, _, digits = f"{cell.value:,.10f}".rstrip("0").partition(".")
     return f"{currency}{whole}.{digits:0<2}"
+
+
+def amount(cell: Cell, currency: str) -> str:
+    """What something costs: to the cent, below a dollar to four significant digits."""
+    if cell.missing or abs(cell.value) >= 1 or cell.value == 0:
+        return cell.money(currency)
+    decimals = 3 - math.floor(math.log10(abs(cell.value)))
+    whole, _, digits = f"{abs(cell.value):.{decimals}f}".rstrip("0").partition(".")
+    return f"{'-' if cell.value < 0 else ''}{currency}{whole}.{digits:0<2}"
 
 
 def name_of(key: PriceKey) -> str:
@@ -86,10 +96,14 @@ def price_questions(catalogue: Catalogue) -> tuple[str, ...]:
     book = book_of(catalogue)
     if book is None:
         return suggestions(catalogue)
-    known = [name for name in _KNOWN_MODELS if book.match(name)][:2]
-    known = known or [str(row.key) for row in book.rows if row.priced][:2]
-    asked = [f"What is the list price of {name}?" for name in known]
+    asked = [f"What is the list price of {name}?" for name in known_models(book)]
     return (*asked, *(["What would our usage cost at list price?"] if usage_tables(catalogue) else []))
+
+
+def known_models(book: PriceBook) -> list[str]:
+    """Two models that examples are made with."""
+    known = [name for name in _KNOWN_MODELS if book.match(name)]
+    return (known or [str(row.key) for row in book.rows if row.priced])[:2]
 
 
 def which_model(named: NamedModel, book: PriceBook, when: str = "") -> Refusal:

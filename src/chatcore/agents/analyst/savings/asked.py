@@ -27,12 +27,15 @@ _PARTS = (
     "mini|nano|micro|pro|flash|lite|ultra|turbo|sonnet|haiku|opus|instant|large|small|medium|chat|reasoner|coder|instruct"
     "|preview|maverick|scout|thinking|fast|beta|exp"
 )
-_NAME = rf"(?P<to>[a-z0-9][\w./:@+-]*+(?: (?:(?=[a-z.+_-]*+\d)[\w.+-]++|(?:{_PARTS})\b)){{0,4}})"
+_NO_START = r"(?!(?:with|on|by|to|the|an?|for|all|we|i|had|have|been|us(?:e|ed|ing)|[a-z]+ing)\b)"
+_NAME = (
+    rf"{_NO_START}(?P<to>[a-z0-9][\w./:@+-]*+(?: (?:(?=[a-z.+_-]*+\d)[\w.+-]++|(?:{_PARTS})\b)){{0,4}})"
+)
 """A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``. Each word is taken whole, so that a
 question made to mislead is given up in time."""
 
 _INSTEAD = r"(?:instead of|in place of|rather than|in lieu of)"
-_MOVE = r"(?:swap|replac|substitut|exchang|chang|mov|migrat|switch|port|shift|transfer|downgrad|upgrad|convert)\w*"
+_MOVE = r"(?:swap|replac|substitut|exchang|mov|migrat|switch|port|shift|transfer|downgrad|upgrad|convert)\w*"
 _ON = (
     r"(?:us(?:e|ed|ing)|r[au]n(?:ning)?(?: on)?|been|were|was|(?:switch|mov)\w* to"
     r"|gone (?:to|with)|went (?:to|with)|chosen?)"
@@ -43,11 +46,14 @@ _CHEAPER = (
 )
 _SWAPS = (
     rf"\b{_MOVE}\b(?:(?!\b(?:with|by|for|to|onto)\b).)*\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}",
-    rf"(?:\b{_ON}\s+)?(?<![\w.-]){_NAME}\s+(?:model |calls? )?{_INSTEAD}\b",
+    rf"(?:\b(?:{_ON}|with|by)\s+)?(?<![\w.-]){_NAME}\s+(?:model |calls? )?{_INSTEAD}\b",
     rf"\b{_INSTEAD}\b.+?\b{_ON}\s+{_NAME}",
     rf"\b(?:if|had)\b.*?\b{_ON}\s+(?=\S*[\d/-]){_NAME}",
 )
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
+_CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
+"""What only another model can be meant by, whether it has a price or not."""
+
 _NO_NAME = _words("""
     a an the any all it them they we less more cheaper another other batch batches cache cached fewer shorter small
     smaller instead that this one model
@@ -86,9 +92,9 @@ _OFF_PEAK = (
 )
 _PRICE_OF = r"\b(?:price|rate)s? (?:of|for)\b|\bwhat does\b.*\bcost\b"
 _KNOWN = _words("""
-    what if instead place rather swap replace route routed routing send sent cap capped capping trim batch cached peak
-    off hours times cheaper prompt prompts calls traffic everything small short simple easy tokens gone been had shift
-    max maximum length longer discount api through ceiling potential worth benefit
+    what if instead place rather swap replace route routed routing send sent cap capped capping trim batch cached
+    peak off hours times cheaper prompt prompts calls traffic everything small short simple easy long longest tokens
+    gone been had shift max maximum length longer discount api through ceiling potential worth benefit
 """)
 
 
@@ -133,6 +139,12 @@ def resolve(name: str, priced: Priced) -> str | None:
     return next((each for each in (name, joined, *known) if priced.book.match(each)), None)
 
 
+def _has_price(name: str, reading: Reading) -> bool:
+    """Whether a list of prices knows a model of that name."""
+    spelt = (name, name.replace(" ", "-"))
+    return any(book.match(each) for book in reading.catalogue.price_books for each in spelt)
+
+
 def _is_what_if(text: str) -> bool:
     """Whether something is asked that was not so, and not what was."""
     return re.search(_WHAT_IF, text) is not None or re.search(_VERBS, text) is not None
@@ -142,7 +154,7 @@ def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
     """The first of the patterns that finds a model's name, and not a word of everyday."""
     for pattern in patterns:
         for match in re.finditer(pattern, text):
-            everyday = match["to"] in _NO_NAME or re.match(rf"{_TIMES}|{_VERBS}|{_MOVE}\b", match["to"])
+            everyday = match["to"] in _NO_NAME or re.match(_TIMES, match["to"])
             if not everyday and not re.match(_CHEAPER, text[match.start("to") :]):
                 return match
     return None
@@ -159,7 +171,7 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
         return None
     named = _named(text, _SWAPS)
-    if named is not None and re.search(rf"{_WHAT_IF}|{_VERBS}|\b{_MOVE}\b|\b{_INSTEAD}\b", text):
+    if named is not None and (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
         return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip(".:/-"))
     if re.search(_CHEAPER_ONES, text):
         return asked_of(reading, "swap", (_CHEAPER_ONES,), {})

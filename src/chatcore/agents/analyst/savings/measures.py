@@ -32,7 +32,7 @@ class Change:
     Args:
         name: as in evidence.
         basis: how sure its saving is.
-        touched: a SELECT over ``base`` (see :meth:`Priced.calls`) with columns ``call``, ``projected``, what it would
+        touched: a SELECT over ``base`` (see :meth:`Priced.start`) with columns ``call``, ``projected``, what it would
             cost, and ``target``, the model that it would be on. Calls that it does not touch are not in it. It may bind
             values of its own.
         others: names that calls are priced as besides their own.
@@ -46,7 +46,7 @@ class Change:
 
 def again(priced: Priced, others: tuple[str, ...], calls: Calls, dated: PriceDate = PriceDate.CALL) -> Condition:
     """Priced anew, by the same lists of names that ``base`` binds."""
-    found = priced_calls(calls, priced.book, priced.matches(*others), dated)
+    found = priced_calls(calls, priced.book, priced.matches(*others), dated, lists="lists")
     own = {name: value for name, value in found.parameters.items() if not name.startswith("price_")}
     sql = f"SELECT call, list_cost AS projected, target FROM ({found.sql}) WHERE list_cost IS NOT NULL"
     return Condition(sql, own)
@@ -148,7 +148,7 @@ def as_good(priced: Priced, quality: Quality) -> Change:
         output_tokens="outside",
         keep={"model": "model", "candidate": "candidate"},
     )
-    found = priced_calls(calls, priced.book, priced.matches(*quality.names), PriceDate.NEWEST)
+    found = priced_calls(calls, priced.book, priced.matches(*quality.names), PriceDate.NEWEST, lists="lists")
     chosen = (
         f"SELECT model, arg_min(candidate, (list_cost, candidate)) AS chosen FROM ({found.sql}) "
         "WHERE list_cost > 0 GROUP BY model"
@@ -178,7 +178,7 @@ def cheapest_used(priced: Priced) -> str:
         output_tokens="output_tokens",
         keep={"name": "model"},
     )
-    found = priced_calls(calls, priced.book, priced.matches(), PriceDate.NEWEST)
+    found = priced_calls(calls, priced.book, priced.matches(), PriceDate.NEWEST, lists="lists")
     return f"SELECT arg_min(name, (list_cost, name)) AS name FROM ({found.sql}) WHERE list_cost > 0"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import attrs
 
@@ -24,45 +23,33 @@ def money_sum(expression: str) -> str:
     return f"coalesce({exact_sum(expression, 'DOUBLE')}, 0)"
 
 
-def _joined(base: Condition, change: Change) -> tuple[str, dict[str, Any]]:
-    """The start of a query: ``base`` and ``touched``, and ``pairs`` of the two costs of each call that is touched."""
-    sql = (
-        f"WITH base AS MATERIALIZED ({base.sql}), touched AS MATERIALIZED ({change.touched.sql}), "
-        "pairs AS (SELECT base.*, touched.projected, touched.target FROM base JOIN touched USING (call)) "
-    )
-    return sql, {**base.parameters, **change.touched.parameters}
-
-
-def outcome_queries(
-    intent: Intent, priced: Priced, change: Change, said: Mapping[str, Condition] | None = None
-) -> list[Query]:
-    """What a measure saves in all, and by model.
+def outcome_query(intent: Intent, priced: Priced, change: Change, said: Mapping[str, Condition]) -> Query:
+    """What a measure saves in all, in the first row, and by model in those after it.
 
     Args:
         intent: what is asked for.
         priced: the calls and their prices.
         change: the measure.
-        said: further cells of the outcome, by name: SQL over ``base``, such as a limit that an answer names.
+        said: further cells, by name: SQL over ``base``, such as a limit that an answer names.
     """
-    start, parameters = _joined(priced.calls(intent, *change.others), change)
-    cells = "".join(f", {cell.sql} AS {name}" for name, cell in (said or {}).items())
-    bound = {name: value for cell in (said or {}).values() for name, value in cell.parameters.items()}
-    outcome = (
-        f"{start}SELECT calls, baseline, projected, baseline - projected AS saving, "
-        "100.0 * (baseline - projected) / nullif(baseline, 0) AS saving_percent, logged, "
-        "logged * (baseline - projected) / nullif(baseline, 0) AS saving_as_logged, priced_calls, list_cost, "
-        "100.0 * (baseline - projected) / nullif(list_cost, 0) AS saving_of_all_percent, "
-        f"projected - baseline AS added_cost{cells} FROM (SELECT count(*) AS calls, "
-        f"{money_sum('list_cost')} AS baseline, {money_sum('projected')} AS projected, "
-        f"{exact_sum('logged', 'DOUBLE')} AS logged FROM pairs), "
-        f"(SELECT count(*) AS priced_calls, {money_sum('list_cost')} AS list_cost FROM base)"
+    parts = [priced.start(intent, *change.others), change.touched, *said.values()]
+    cells = "".join(f", {cell.sql} AS {name}" for name, cell in said.items())
+    sums = (
+        "SELECT grouping(base.model) = 1 AS is_whole, base.model AS model, touched.target AS target, "
+        f"count(*) AS calls, {money_sum('list_cost')} AS baseline, {money_sum('projected')} AS projected, "
+        f"{exact_sum('logged', 'DOUBLE')} AS logged FROM base JOIN touched USING (call) "
+        "GROUP BY GROUPING SETS ((), (base.model, touched.target))"
     )
-    models = (
-        f"{start}SELECT model, target, count(*) AS calls, {money_sum('list_cost')} AS baseline, "
-        f"{money_sum('projected')} AS projected, {money_sum('list_cost')} - {money_sum('projected')} AS saving "
-        "FROM pairs GROUP BY model, target ORDER BY saving DESC, model, target"
+    sql = (
+        f"{parts[0].sql}, touched AS MATERIALIZED ({change.touched.sql}) "
+        "SELECT is_whole, model, target, calls, baseline, projected, baseline - projected AS saving, "
+        "100.0 * (baseline - projected) / nullif(baseline, 0) AS saving_percent, projected - baseline AS added_cost, "
+        "logged, logged * (baseline - projected) / nullif(baseline, 0) AS saving_as_logged, priced_calls, list_cost, "
+        f"100.0 * (baseline - projected) / nullif(list_cost, 0) AS saving_of_all_percent{cells} FROM ({sums}), "
+        f"(SELECT count(*) AS priced_calls, {money_sum('list_cost')} AS list_cost FROM base) "
+        "ORDER BY is_whole DESC, saving DESC, model, target"
     )
-    return [Query("outcome", outcome, {**parameters, **bound}), Query("models", models, parameters)]
+    return Query("outcome", sql, {name: value for part in parts for name, value in part.parameters.items()})
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +74,10 @@ class Outcome:
     def sheet(self) -> Sheet:
         """The sums."""
         return self.sheets["outcome"]
+
+    @property
+    def _models(self) -> list[Mapping[str, Cell]]:
+        return list(self.sheet)[1:]
 
     def cell(self, name: str) -> Cell:
         """One of the sums."""
@@ -117,11 +108,11 @@ class Outcome:
     @property
     def targets(self) -> list[str]:
         """The models that calls would be on, as code."""
-        return list(dict.fromkeys(code(row["target"]) for row in self.sheets["models"]))
+        return list(dict.fromkeys(code(row["target"]) for row in self._models))
 
     def by_model(self) -> str:
         """The models with most to save; the one that they would be on, where it depends on the model."""
-        rows = list(self.sheets["models"])[:SHOWN_MODELS]
+        rows = self._models[:SHOWN_MODELS]
         moved = len(self.targets) > 1 and any(row["target"].value != row["model"].value for row in rows)
         lines = [
             [code(row["model"]), *([code(row["target"])] if moved else []), row["calls"].count]

@@ -105,12 +105,12 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 def plan_query(intent: Intent, priced: Priced, found: Sequence[Change]) -> Query:
     """A row for each measure, and two for all together; the measures that save most first."""
     names = tuple(dict.fromkeys(name for change in found for name in change.others))
-    base, options = priced.calls(intent, *names), options_of(intent, PlanOptions)
-    parts = [base, *(change.touched for change in found), cap_length(options.cap_at)]
+    start, options = priced.start(intent, *names), options_of(intent, PlanOptions)
+    parts = [start, *(change.touched for change in found), cap_length(options.cap_at)]
     parameters = {name: value for part in parts for name, value in part.parameters.items()}
     touched = ", ".join(f"by_{change.name} AS ({change.touched.sql})" for change in found)
     sql = (
-        f"WITH base AS MATERIALIZED ({base.sql}), {touched}, calls AS MATERIALIZED ({_calls(found)}), "
+        f"{start.sql}, {touched}, calls AS MATERIALIZED ({_calls(found)}), "
         f"best AS MATERIALIZED ({_best(found)}) "
         f"{' UNION ALL '.join(_measure(change, found, options) for change in found)} "
         f"UNION ALL {_whole(TOGETHER, 'best')} UNION ALL {_whole(WITHOUT_CEILINGS, 'best_without_ceilings')} "
@@ -244,7 +244,7 @@ class _Words:
         return (
             f"{calls} with a list price{self._scope} come to {self._money(self.whole['baseline'])} "
             f"(`{self.priced.table.name}`). With each call under the one measure that saves most on it, **at most "
-            f"{self._money(self.whole['saving'])}** ({self.whole['saving_percent'].percent}) would be saved{without}.\n\n"
+            f"{self._money(self.whole['saving'])}** ({self.whole['saving_percent'].percent}) is saved{without}.\n\n"
         )
 
     def _title(self, row: Mapping[str, Cell]) -> str:
@@ -275,10 +275,8 @@ class _Words:
         sure = next((row for row in self.rows if row["measure"].value == WITHOUT_CEILINGS), None)
         if sure is None or len([row for row in self._measures if row["basis"].value != "ceiling"]) < 2:
             return found
-        return [
-            *found,
-            self._of(sure, "All of these but the ceilings, each call under one of them", "what_if", [ONE_EACH]),
-        ]
+        title = "All of these but the ceilings, each call under one of them"
+        return [*found, self._of(sure, title, "what_if", [ONE_EACH])]
 
     def _recommendation(self, row: Mapping[str, Cell]) -> Recommendation:
         name = str(row["measure"])
@@ -286,7 +284,7 @@ class _Words:
         overlap = (
             [f"It touches calls that these do too, do not add them up: {listed(with_others)}."] if with_others else []
         )
-        assumed = [_ASSUMED[name], *overlap, COMPARED, *left_out(self.sheets)]
+        assumed = [_ASSUMED[name], *(overlap if with_others else []), COMPARED, *left_out(self.sheets)]
         return self._of(row, f"{self._title(row)}{self._scope}", row["basis"].value, assumed)
 
     def _of(self, row: Mapping[str, Cell], text: str, basis: Any, assumptions: list[str]) -> Recommendation:
@@ -322,8 +320,8 @@ _ASSUMED = {
 }
 
 _ASKED = (
-    r"\b(?:savings?|cost[- ](?:cutting|reduction|optimi[sz]ation))\b.{0,20}\b(?:plan|options?|ideas?|opportunit\w+|potential"
-    r"|measures?|tips?)\b|\bplan\b.{0,20}\bsav\w+",
+    r"\b(?:savings?|cost[- ](?:cutting|reduction|optimi[sz]ation))\b.{0,20}\b(?:plan|options?|ideas?"
+    r"|opportunit\w+|potential|measures?|tips?)\b|\bplan\b.{0,20}\bsav\w+",
     r"\b(?:recommend|suggest|propose|advise)\w*\b.{0,40}\b(?:sav\w+|cost\w*|bill|spend\w*|cheap\w*|reduc\w*|optimi\w+)\b",
     r"\b(?:how|where|what|which)\b.{0,40}\b(?:can|could|do|to|should|would|might|ways?)\b.{0,40}"
     r"\b(?:sav(?:e|ings?)|spend less|pay less|economi[sz]e)\b",

@@ -15,7 +15,7 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.base import table_of
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
-from chatcore.agents.analyst.prices.pricing import calls_of, priced_calls
+from chatcore.agents.analyst.prices.pricing import calls_of, price_lists, priced_calls
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.refusals import groupings, suggestions
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -66,18 +66,22 @@ class Priced:
         paid = Condition(f"{self.cost} > 0") if self.cost else None
         return all_of((restriction(intent, self.table), plausible, paid))
 
-    def calls(self, intent: Intent, *others: str) -> Condition:
-        """A SELECT with a row per paid call that has a list price.
+    def start(self, intent: Intent, *others: str) -> Condition:
+        """The start of a query: ``lists`` of the prices, and ``base``, a row per paid call that has a list price.
 
-        Its columns: ``call``, ``model``, ``logged``, ``called_at`` where there is a time, those of ``priced_calls``.
+        The columns of ``base``: ``call``, ``model``, ``logged``, ``called_at`` where there is a time, and those of
+        ``priced_calls``.
         """
-        time = time_of(self.table)
+        time, matches = time_of(self.table), self.matches(*others)
         keep = {"call": "rowid", "model": self.model, "logged": self.cost or "CAST(NULL AS DOUBLE)"}
         keep |= {"called_at": time} if time else {}
-        priced = priced_calls(
-            calls_of(self.table, self.paid(intent), keep, name=self.model), self.book, self.matches(*others)
+        calls = calls_of(self.table, self.paid(intent), keep, name=self.model)
+        priced = priced_calls(calls, self.book, matches, lists="lists")
+        sql = (
+            f"WITH lists AS MATERIALIZED ({price_lists(self.book, matches).sql}), "
+            f"base AS MATERIALIZED (SELECT * FROM ({priced.sql}) WHERE list_cost IS NOT NULL)"
         )
-        return Condition(f"SELECT * FROM ({priced.sql}) WHERE list_cost IS NOT NULL", priced.parameters)
+        return Condition(sql, priced.parameters)
 
 
 def can_be_priced(table: Table) -> bool:

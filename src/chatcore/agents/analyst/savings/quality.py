@@ -82,18 +82,18 @@ def find_quality(catalogue: Catalogue, priced: Priced) -> Quality | None:
     return Quality(benchmark, runs, tuple(priced.matches().items())) if runs else None
 
 
-def quality_query(priced: Priced, quality: Quality, base: Condition, touched: Condition, to: str) -> Query:
+def quality_query(priced: Priced, quality: Quality, start: Condition, touched: Condition, to: str) -> Query:
     """The score of the model that calls would go to beside the mean of those that they were on, weighted by calls."""
     row = priced.book.match(to)
     target = quality.scores_of(to, row.key) if row else Condition("SELECT NULL AS model, NULL AS score, NULL AS run")
     sql = (
-        f"WITH base AS MATERIALIZED ({base.sql}), replaced AS (SELECT base.model, scored.score, scored.run FROM base "
+        f"{start.sql}, replaced AS (SELECT base.model, scored.score, scored.run FROM base "
         f"JOIN ({touched.sql}) USING (call) LEFT JOIN ({quality.scores.sql}) AS scored ON scored.model = base.model), "
         "summed AS (SELECT count(*) AS calls, count(score) AS calls_with_score, avg(CAST(score AS DECIMAL(18,6))) "
-        "AS replaced_score_percent, count(DISTINCT model) AS models, any_value(run) AS replaced_run FROM replaced) "
+        "AS replaced_score_percent, count(DISTINCT model) AS models, min(run) AS replaced_run FROM replaced) "
         "SELECT calls, calls_with_score, replaced_score_percent, models, replaced_run, run AS target_run, "
         "score AS target_score_percent, score - replaced_score_percent AS score_difference_percent "
         f"FROM summed LEFT JOIN ({target.sql}) ON true"
     )
-    parameters = {**base.parameters, **touched.parameters, **quality.scores.parameters, **target.parameters}
+    parameters = {**start.parameters, **touched.parameters, **quality.scores.parameters, **target.parameters}
     return Query("quality", sql, parameters)

@@ -41,7 +41,7 @@ from chatcore.agents.analyst.savings.measures import (
     routed,
     swapped,
 )
-from chatcore.agents.analyst.savings.outcome import Outcome, outcome_queries
+from chatcore.agents.analyst.savings.outcome import Outcome, outcome_query
 from chatcore.agents.analyst.savings.priced import Priced, find_priced, priced_of, scope_queries
 from chatcore.agents.analyst.savings.quality import find_quality, quality_query
 from chatcore.agents.analyst.sql import Condition
@@ -124,13 +124,13 @@ class WhatIf:
         if priced is None or not isinstance(change, Change):
             return []
         found = [
-            *outcome_queries(intent, priced, change, self.said(intent, priced)),
+            outcome_query(intent, priced, change, self.said(intent, priced)),
             *scope_queries(intent, priced),
             *gap_query(intent, catalogue),
         ]
         to, quality = getattr(options_of(intent, self.options), "to", None), find_quality(catalogue, priced)
         if to and quality:
-            found.append(quality_query(priced, quality, priced.calls(intent, *change.others), change.touched, to))
+            found.append(quality_query(priced, quality, priced.start(intent, *change.others), change.touched, to))
         return found
 
     def word(self, intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
