@@ -64,7 +64,7 @@ CLAIM = Claim(
         r"why (?:did|do) we (?:spend|pay) (?:more|less)",
         rf"(?:decompose|break down|split|explain|attribute)(?: \w+){{0,2}} {_MOVE}{_OF_SPEND}",
         rf"{_EFFECT}(?: and|,| or| vs\.?| versus|/)+ ?{_EFFECT}(?: \w+)?(?: effects?)?|{_EFFECT} effects?|mix shift",
-        rf"(?:cost |spend |main ){0, 3}drivers?(?: of (?:the |our )?(?:{_MOVE}|{_SPEND})(?: in {_SPEND})?)?",
+        rf"(?:cost |spend |main ){{0,3}}drivers?(?: of (?:the |our )?(?:{_MOVE}|{_SPEND})(?: in {_SPEND})?)?",
         rf"more calls or {_DEARER} (?:calls|ones)|{_DEARER} calls or more(?: of them| calls)?",
         r"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)",
     ),
