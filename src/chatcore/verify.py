@@ -24,7 +24,7 @@ from chatcore.settings import Settings
 from chatcore.threads.chain import END_STATES, LogFault, LogReport, ThreadLog, check_log, check_runs
 
 if TYPE_CHECKING:
-    from chatcore.threads.audit import Archive
+    from chatcore.threads.archive import Archive
 
 
 @attrs.define
@@ -110,7 +110,7 @@ async def verify(settings: Settings, thread_id: str) -> ThreadReport:
 
 def _archive(settings: Settings) -> Archive:
     """Imported here, because SQLAlchemy takes long to import."""
-    from chatcore.threads.audit import Archive
+    from chatcore.threads.archive import Archive
 
     return Archive(settings.database_url, settings.signing_key)
 

@@ -71,7 +71,7 @@ class Database:
         """
         try:
             with self._readers.begin() as connection:
-                return query(Queries(connection))
+                return query(Queries(connection, self._signer))
         except DBAPIError as error:
             raise unavailable(error) from None
 

@@ -44,6 +44,7 @@ from chatcore.threads.model import (
 from chatcore.threads.writer import FLUSH_SECONDS, GroupCommitWriter, open_writer
 
 if TYPE_CHECKING:
+    from chatcore.threads.chain import LogReport
     from chatcore.threads.commands import Commands
     from chatcore.threads.database import Command, Database
     from chatcore.threads.queries import Queries
@@ -310,6 +311,10 @@ class ThreadService:
             lambda queries: queries.events(user_id, thread_id, after=after_seq, limit=limit, run_id=run_id)
         )
 
+    async def audit(self, user_id: str, thread_id: str) -> LogReport:
+        """Whether a thread's log is as it was signed, to its end; of another user's thread, ``THREAD_NOT_FOUND``."""
+        return await self._read(lambda queries: queries.audit(user_id, thread_id))
+
     # --- the server's own record ------------------------------------------------------------------------------------
 
     async def learned_durations(self) -> Mapping[str, float]:
@@ -361,11 +366,7 @@ class ThreadService:
 
 @asynccontextmanager
 async def open_threads(
-    database_url: str,
-    *,
-    clock: Callable[[], float] = time.time,
-    alone: bool = False,
-    signing_key: str | None = None,
+    database_url: str, *, clock: Callable[[], float] = time.time, alone: bool = False, signing_key: str | None = None
 ) -> AsyncIterator[ThreadService]:
     """Open storage, bring its schema up to date, and write what is queued when the block ends.
 

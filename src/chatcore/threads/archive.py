@@ -1,44 +1,25 @@
-"""The whole log of one thread, byte by byte as it is kept, for who checks it. Blocking: for worker threads.
-
-It reads past the service, for the operator and not for a user, and changes nothing.
-"""
+"""A database that is read and not served, by its operator. It changes nothing. Blocking: for worker threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
-from sqlalchemy import Connection, Select, Table, bindparam, select
+from sqlalchemy import Connection
 
 from chatcore.addresses import database_path
 from chatcore.errors import ConfigurationError
-from chatcore.threads.chain import LoggedEvent, LoggedMessage, ThreadLog
+from chatcore.threads.chain import ThreadLog
 from chatcore.threads.database import current_revision, head_revision
 from chatcore.threads.keys import known_signer
+from chatcore.threads.log_rows import read_log
 from chatcore.threads.model import RecordTable
 from chatcore.threads.records import read_records
-from chatcore.threads.schema import events, messages, runs, threads
 from chatcore.threads.signing import Signer
 from chatcore.threads.sqlite import create_sqlite_engine, opening
 
 T = TypeVar("T")
-
-
-def _of_thread(table: Table, order: str, *columns: str) -> Select[Any]:
-    """A thread's rows of a table."""
-    named = [table.c[name] for name in columns]
-    return select(*named).where(table.c.thread_id == bindparam("thread")).order_by(table.c[order])
-
-
-def _names(kind: type[attrs.AttrsInstance]) -> list[str]:
-    return [field.name for field in attrs.fields(kind)]
-
-
-_THREAD = _of_thread(threads, "id", "user_id", "epoch", "last_seq", "seal")
-_RUNS = _of_thread(runs, "id", "run_id", "state")
-_MESSAGES = _of_thread(messages, "id", *_names(LoggedMessage))
-_EVENTS = _of_thread(events, "seq", *_names(LoggedEvent))
 
 
 @attrs.frozen
@@ -86,21 +67,3 @@ class Archive:
                 return query(connection)
         finally:
             engine.dispose()
-
-
-def read_log(connection: Connection, thread_id: str) -> ThreadLog | None:
-    """The log of a thread, None where there is no such thread."""
-    which = {"thread": thread_id}
-    thread = connection.execute(_THREAD, which).one_or_none()
-    if thread is None:
-        return None
-    return ThreadLog(
-        thread_id=thread_id,
-        user_id=thread.user_id,
-        epoch=thread.epoch,
-        last_seq=thread.last_seq,
-        seal=thread.seal,
-        events=[LoggedEvent(**row) for row in connection.execute(_EVENTS, which).mappings()],
-        messages=[LoggedMessage(**row) for row in connection.execute(_MESSAGES, which).mappings()],
-        run_states={row.run_id: row.state for row in connection.execute(_RUNS, which)},
-    )
