@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcore.agents.authenticity import PLACEHOLDERS, Alarm, AnswerGuard
+from chatcore.agents.authenticity import Alarm, AnswerGuard
+from chatcore.agents.placeholders import PLACEHOLDERS
 from chatcore.protocol.messages import Answer, Evidence, Recommendation
 
 
@@ -138,7 +139,7 @@ PROOF = Evidence(
     query="SELECT …",
     parameters={},
     columns=["model", "cost", "calls"],
-    rows=[["gpt-4o", 1_200_000.4, 15], ["o1-mini", 74.333, 31]],
+    rows=[["gpt-4o", 1_200_000.4, 15], ["o1-mini", 74.333, 31], ["both", 1_200_074.733, 46]],
     row_count=2,
     sha256="0",
     data_version="1",
@@ -189,7 +190,7 @@ def test_sentences_leave_when_they_are_complete() -> None:
 
 
 def proposal(**fields: object) -> Recommendation:
-    given = {"baseline": 74.333, "projected": 31.0, "saving": 15.0, "text": "Use o1-mini", "assumptions": []} | fields
+    given = {"baseline": 46.0, "projected": 31.0, "saving": 15.0, "text": "Use o1-mini", "assumptions": []} | fields
     return Recommendation(unit="USD", basis="measured", **given)  # type: ignore[arg-type]  # by name
 
 
@@ -203,6 +204,8 @@ def proposal(**fields: object) -> Recommendation:
         (Answer(text="ok", recommendations=[proposal(text="Save 99 dollars")]), False),
         (Answer(text="ok", recommendations=[proposal(assumptions=["99% cached"])]), False),
         (Answer(text="ok", recommendations=[proposal(saving=99.5)]), False),
+        (Answer(text="ok", recommendations=[proposal(saving=31.0)]), False),  # each traces; they do not add up
+        (Answer(text="ok", recommendations=[proposal(baseline=74.333)]), False),
         (Answer(text="ok", insights=["ChatAgent says hello"]), False),
     ],
 )

@@ -253,8 +253,8 @@ async def made(ledger: Any, query: str) -> Evidence:
 
 
 CELLS = """
-SELECT 12345678901234567890::HUGEINT AS h, 0.1::DOUBLE AS d, 1e300::DOUBLE AS e, 1.10::DECIMAL(9, 2) AS c, 'Zoë 🦉' AS t,
-    NULL AS n, TRUE AS b, DATE '2025-01-02' AS y, -0.0::DOUBLE AS z, [1, 2] AS l, i
+SELECT 12345678901234567890::HUGEINT AS h, 0.1::DOUBLE AS d, 1e300::DOUBLE AS e, 1.10::DECIMAL(9, 2) AS c,
+    'Zoë 🦉' AS t, NULL AS n, TRUE AS b, DATE '2025-01-02' AS y, -0.0::DOUBLE AS z, [1, 2] AS l, i
 FROM range(500) r(i)
 """
 
