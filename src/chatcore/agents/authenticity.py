@@ -229,7 +229,7 @@ class AnswerGuard:
         if self.evidence is not None:  # what a number says depends on the words around it: "15" on "March", "million"
             ends = (match.end() for match in _SENTENCE_END.finditer(self._text, self._passed, end))
             end = max((at for at in ends if not any(span.start() < at < span.end() for span in spans)), default=0)
-        begun = find_begun(self._text, self._passed)
+        begun = find_begun(self._text[:end], self._passed)
         if begun is not None:  # it may become a placeholder
             end = min(end, begun)
         end = max(self._passed, end)

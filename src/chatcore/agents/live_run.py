@@ -37,6 +37,9 @@ from chatcore.threads.service import ThreadService
 UNSTORED_BYTES = 65_536
 """Of deltas that may wait for storage; their number is bounded by what is reserved."""
 
+JUDGED_AT_ONCE = 8_192
+"""Characters that are judged before others have their turn: about a millisecond, whatever they are."""
+
 STEPS_AT_ONCE = 10
 """What an agent may do before others have their turn, where it waits for nothing itself: about a millisecond."""
 
@@ -105,11 +108,11 @@ class LiveRun:
     async def say(self, text: str) -> None:
         """See :class:`~chatcore.agents.base.Run`."""
         await self._permit()
-        if not self._one_at_a_time.locked():  # no turn to wait for, and without a checkpoint none is needed
+        if len(text) <= JUDGED_AT_ONCE and not self._one_at_a_time.locked():  # without a checkpoint no turn is needed
             due = self._pass_on(self._guard.feed(text))
         else:
             async with self._turn():
-                due = self._pass_on(self._guard.feed(text))
+                due = await self._judge_and_pass_on(text)
         if due:
             await self._until_stored()
 
@@ -265,6 +268,14 @@ class LiveRun:
         self.alarm = self.alarm or alarm
         if self.alarm is not None:
             raise AgentFailure(ErrorCode.INAUTHENTIC_RESPONSE)
+
+    async def _judge_and_pass_on(self, text: str) -> bool:
+        """The same for any text, in parts that are soon judged."""
+        due = False
+        for begin in range(0, len(text) or 1, JUDGED_AT_ONCE):
+            due = self._pass_on(self._guard.feed(text[begin : begin + JUDGED_AT_ONCE])) or due
+            await trio.lowlevel.checkpoint()
+        return due
 
     def _pass_on(self, passed: str | Alarm) -> bool:
         """Send what may be sent; whether what waits for storage is to be stored now."""
