@@ -58,6 +58,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def golden(session: nox.Session) -> None:
+    """The golden questions over the shared data, with a table of the answers; ``-- -v`` says what was wrong."""
+    install(session, "dev")
+    session.run("python", "-m", "tests.golden", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The same work beside other designs, each in an environment of its own; ``-- --full`` takes its time."""
     install(session, "dev", "bench")

@@ -241,7 +241,6 @@ REFUSED = {
     "Spend by team": ("no_such_column", ["team"]),
     "spend on gpt-99": ("no_rows", ["gpt-99"]),
     "What did we spend in March?": ("ambiguous", ["year"]),
-    "Forecast next month's spend": ("not_supported", ["a forecast"]),
 }
 
 

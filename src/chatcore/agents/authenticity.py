@@ -129,6 +129,11 @@ class AnswerGuard:
         """Everything that the agent has said."""
         return self._text + "".join(self._later)
 
+    @property
+    def held(self) -> int:
+        """How many characters are held back."""
+        return len(self._text) - self._passed + (sum(map(len, self._later)) if self.evidence is not None else 0)
+
     def _take(self, part: str) -> None:
         """Have everything in one text; what came since the last time was sent at once, or decides nothing."""
         calm = "".join(self._later)

@@ -96,9 +96,10 @@ def _is_meant(text: str, match: re.Match[str], table: Table) -> bool:
 def _by_telling_words(words: Sequence[Word], tables: Sequence[Table]) -> list[NamedTable]:
     """Tables by the words of their names that are no words of another kind: ``azure``, ``errors``."""
     left: list[Table] = list(tables)
+    telling = {table.name: _telling(table) for table in tables}
     spans: list[Word] = []
     for word in words:
-        matching = [table for table in left if word.text in _telling(table)]
+        matching = [table for table in left if word.text in telling[table.name]]
         if matching:
             left, spans = matching, [*spans, word]
     return [NamedTable(spans[0].start, spans[-1].end, table) for table in left] if spans else []
@@ -109,7 +110,7 @@ def _telling(table: Table) -> set[str]:
     own = {word for word in words if word not in KNOWN and not word.isdigit()}
     last = words[-1] if words else ""
     if last not in COST | CALLS | TOKENS | STOP and last not in CONCEPTS:
-        own |= {last, last.removesuffix("s")} - STOP
+        own |= {last, last.removesuffix("s")} - STOP - COST
     return own
 
 
@@ -117,9 +118,10 @@ def find_columns(text: str, tables: Iterable[Table]) -> list[NamedColumn]:
     """The columns that are named, longest names first; a part of a name found is not looked at again."""
     found: list[NamedColumn] = []
     columns = [column for table in tables for column in table.columns]
+    flattened = flat(text)
     for column in sorted(columns, key=lambda each: -len(each.name)):
         for name in _names(column):
-            for match in _phrase(name).finditer(flat(text)):
+            for match in _phrase(name).finditer(flattened):
                 span = NamedColumn(match.start(), match.end(), column)
                 if not any(_overlap(span, other) and other.column.name != column.name for other in found):
                     found.append(span)
