@@ -42,6 +42,12 @@ class Settings:
     workers: int = _key(1, "Worker processes; more than one needs `redis_url`.", least=1)
     prewarm: bool = _key(False, "Start the services with the process instead of with the first connection.")
     database_url: str = _key("sqlite:///chatcore.db", "Where threads, runs and events are kept.", secret=True)
+    signing_key: str | None = _key(
+        None,
+        "What signs the log: 32 characters or more, the newest first where there are several. A file beside the "
+        "database where absent, made at the first start.",
+        secret=True,
+    )
     redis_url: str | None = _key(
         None, "The event log that several instances share; in-process where absent.", secret=True
     )
