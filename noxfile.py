@@ -97,6 +97,14 @@ def attacks(session: nox.Session) -> None:
 
 
 @nox.session
+def llm(session: nox.Session) -> None:
+    """The language-model engine against llama-cpp-python's server; it is compiled, with cmake and g++, for minutes."""
+    session.env["CMAKE_ARGS"] = "-DLLAVA_BUILD=OFF"
+    install(session, "dev", "llama")
+    session.run("python", "-m", "pytest", "-n", "0", "tests/llm/test_llama_server.py", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Each promise is broken on purpose, and its test has to notice."""
     install(session, "dev")
