@@ -62,7 +62,7 @@ class Settings:
     admission: Literal["wait", "refuse"] = _key(
         "wait", "What a connection gets before the services are ready: a place to wait, or 503."
     )
-    llm_base_url: str | None = _key(None, "An OpenAI-compatible endpoint.")
+    llm_base_url: str | None = _key(None, "An OpenAI-compatible endpoint.", secret=True)
     llm_api_key: str | None = _key(None, "The key for it.", secret=True)
     llm_model: str | None = _key(None, "The model to ask there.")
     llm_timeout_seconds: float = _key(30.0, "Silence of the model that ends a turn.", least=0.001)

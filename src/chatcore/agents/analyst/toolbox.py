@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 
 import msgspec
 
@@ -65,8 +66,10 @@ def _describe_table(ledger: Ledger) -> Callable[[DescribeTable], Awaitable[ToolR
 
 
 def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
+    ids = (f"e{number}" for number in count(1))  # a run may use the tool more than once
+
     async def run_intent(intent: Intent) -> ToolResult:
-        found = await run_queries(ledger, RUN_INTENT, KINDS[intent.kind].queries(intent, ledger.catalogue))
+        found = await run_queries(ledger, RUN_INTENT, KINDS[intent.kind].queries(intent, ledger.catalogue), ids)
         return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
 
     return run_intent
