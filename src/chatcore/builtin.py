@@ -12,6 +12,7 @@ from chatcore.agents.analyst.agent import Analyst, Data
 from chatcore.agents.analyst.ledger import open_ledger, open_sample
 from chatcore.agents.analyst.records import open_records
 from chatcore.agents.analyst.sources import find_sources, validate_sources
+from chatcore.agents.llm.client import LanguageModel, open_language_model
 from chatcore.application import Application
 from chatcore.errors import ChatcoreError, ConfigurationError
 from chatcore.observability import describe_error
@@ -25,6 +26,9 @@ SAMPLE = "sample"
 LOADING_WEIGHT = 9.0
 """Of ten: loading data is nearly all that the analyst's start is made of."""
 
+MODEL_WEIGHT = 2.0
+"""The SDK is imported: a second or two."""
+
 
 def application_of(settings: Settings) -> Application:
     """The application to serve. Data files are looked over, so that a bad one is named before anything starts.
@@ -37,7 +41,22 @@ def application_of(settings: Settings) -> Application:
         if settings.data:
             raise ConfigurationError("data", "is for the built-in analyst", "leave it out where an app is named")
         return import_application(settings.app)
-    return analyst_application(settings.data)
+    return analyst_application(settings.data, with_model=_names_a_model(settings))
+
+
+def _names_a_model(settings: Settings) -> bool:
+    """Whether the analyst is to ask a language model.
+
+    Raises:
+        ConfigurationError: an endpoint without a model, or the SDK is not installed.
+    """
+    if settings.llm_model is None:
+        if settings.llm_base_url is not None:
+            raise ConfigurationError("llm_base_url", "is set, and no model", "set llm_model to the model to ask there")
+        return False
+    if importlib.util.find_spec("openai") is None:
+        raise ConfigurationError("llm_model", "the SDK is not installed", "pip install 'chatcore[llm]'")
+    return True
 
 
 def import_application(reference: str) -> Application:
@@ -66,19 +85,23 @@ def import_application(reference: str) -> Application:
     return found
 
 
-def analyst_application(data: Sequence[str]) -> Application:
+def analyst_application(data: Sequence[str], *, with_model: bool = False) -> Application:
     """The built-in analyst: over files, over the generated sample, or over the server's own record.
+
+    Args:
+        data: the files or folders, or the sample; the server's own record where there are none.
+        with_model: whether it asks the language model that the settings name.
 
     Raises:
         ConfigurationError: names the file that is wrong.
     """
     if importlib.util.find_spec("duckdb") is None:
         raise ConfigurationError("analyst", "DuckDB is not installed", "pip install 'chatcore[analyst]'")
-    return Application(_graph(data), agents={"analyst": Analyst})
+    return Application(_graph(data, with_model), agents={"analyst": Analyst})
 
 
-def _graph(paths: Sequence[str]) -> ServiceGraph:
-    """Two services: what is known, and the analyst that is asked about it."""
+def _graph(paths: Sequence[str], with_model: bool) -> ServiceGraph:
+    """What is known, the analyst that is asked about it, and the model that it asks."""
     services = ServiceGraph()
     if not paths:
         _provide_record(services)
@@ -87,11 +110,25 @@ def _graph(paths: Sequence[str]) -> ServiceGraph:
     else:
         _provide_files(services, [Path(path) for path in paths])
 
+    (_provide_modelled_analyst if with_model else _provide_analyst)(services)
+    return services
+
+
+def _provide_analyst(services: ServiceGraph) -> None:
     @services.provide(phase=Phase.SERVICES, label="analyst")
     async def analyst(data: Data) -> AsyncIterator[Analyst]:
         yield Analyst(data)
 
-    return services
+
+def _provide_modelled_analyst(services: ServiceGraph) -> None:
+    @services.provide(phase=Phase.DEPENDENCIES, label="language model", weight=MODEL_WEIGHT)
+    async def language_model(settings: Settings) -> AsyncIterator[LanguageModel]:
+        async with open_language_model(settings) as model:
+            yield model
+
+    @services.provide(phase=Phase.SERVICES, label="analyst")
+    async def analyst(data: Data, model: LanguageModel) -> AsyncIterator[Analyst]:
+        yield Analyst(data, model)
 
 
 def _provide_record(services: ServiceGraph) -> None:

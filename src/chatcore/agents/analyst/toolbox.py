@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 
 import msgspec
 
@@ -61,16 +62,18 @@ def _describe_table(ledger: Ledger) -> Callable[[DescribeTable], Awaitable[ToolR
 
 
 def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
+    numbers = count(1)  # a run may use the tool more than once
+
     async def run_intent(intent: Intent) -> ToolResult:
         import duckdb
 
         found = {}
-        for number, query in enumerate(KINDS[intent.kind].queries(intent, ledger.catalogue), 1):
+        for query in KINDS[intent.kind].queries(intent, ledger.catalogue):
             try:
                 rows = await ledger.query(query)
             except duckdb.Error as error:
                 raise ToolError(RUN_INTENT, f"the query {query.name!r} failed") from error
-            found[query.name] = evidence_of(f"e{number}", RUN_INTENT, query, rows, ledger.catalogue.data_version)
+            found[query.name] = evidence_of(f"e{next(numbers)}", RUN_INTENT, query, rows, ledger.catalogue.data_version)
         return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
 
     return run_intent
