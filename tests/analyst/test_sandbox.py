@@ -49,7 +49,7 @@ OUTSIDE = (
     "SELECT * FROM glob('/etc/*')",
     "SELECT * FROM '/etc/passwd'",
     "SELECT * FROM read_csv('https://example.com/x.csv')",
-    "SELECT getenv('HOME')",
+    "SELECT getenv('HOME') FROM t",
     "SELECT * FROM query('COPY t TO ''{path}''')",
     "SELECT * FROM enable_logging(storage := 'file', storage_path := '{path}')",
     "SELECT * FROM local_frame",
@@ -62,7 +62,9 @@ NO_SELECT = (
     "LOAD httpfs",
     "SET lock_configuration = false",
     "SELECT 1; -- and more\nDROP TABLE t",
-    "EXPLAIN ANALYZE SELECT count(*) FROM range(1000)",
+    "EXPLAIN ANALYZE SELECT count(*) FROM t",
+    "SELECT 12345 AS spend",
+    "WITH t AS (SELECT 12345 AS spend) SELECT spend FROM t",
     "WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone",
     "",
     "\0",
@@ -74,8 +76,10 @@ async def test_nothing_but_one_select_over_the_rows_is_run(small: Path) -> None:
     target = small.parent / "out"
 
     async def try_it(attack: str) -> None:
-        error = await stopped(ledger, attack.format(path=target))
-        expected = (Outcome.FAILED,) if attack in OUTSIDE else (Outcome.REFUSED, Outcome.FAILED)
+        sql = attack.format(path=target)
+        reads_rows_too = attack in OUTSIDE and "FROM t" not in sql
+        error = await stopped(ledger, sql.replace("FROM ", "FROM t, ", 1) if reads_rows_too else sql)
+        expected = (Outcome.FAILED,) if attack in OUTSIDE else (Outcome.REFUSED, Outcome.NO_TABLE, Outcome.FAILED)
         assert error.outcome in expected, (attack, error)
         assert not [word for word in ("root:", "Traceback", str(Path(__file__).parents[2])) if word in error.problem]
 
@@ -100,7 +104,7 @@ async def test_the_rows_are_the_same_as_in_the_server(small: Path) -> None:
 
 async def test_a_value_that_python_cannot_show_is_told_in_our_words(small: Path) -> None:
     async with loaded(small) as ledger:
-        zoned = await stopped(ledger, "SELECT now() AS at")
+        zoned = await stopped(ledger, "SELECT now() AS at FROM t")
         assert (zoned.outcome, str(zoned)) == (Outcome.FAILED, "'at' has a time zone; CAST it AS TIMESTAMP")
         wrong = await stopped(ledger, "SELECT costs FROM t")
         assert "cost" in str(wrong)
@@ -108,19 +112,19 @@ async def test_a_value_that_python_cannot_show_is_told_in_our_words(small: Path)
 
 
 ENDLESS = (
-    "WITH RECURSIVE x AS (SELECT 1 a UNION ALL SELECT a + 1 FROM x) SELECT max(a) FROM x",
-    "SELECT count(*) FROM range(1000000000000) a, range(1000000000000) b WHERE a.range = -b.range",
-    "SELECT regexp_matches(repeat('a', 100000000), '(a+)+$b') FROM range(1000)",
+    "WITH RECURSIVE x AS (SELECT 1 a UNION ALL SELECT a + 1 FROM x) SELECT max(a) FROM x, t",
+    "SELECT count(*) FROM range(1000000000000) a, range(1000000000000) b, t WHERE a.range = -b.range",
+    "SELECT regexp_matches(repeat('a', 100000000), '(a+)+$b') FROM range(1000), t",
 )
 
 HUGE = {
-    "SELECT length(repeat('x', 4000000000))": Outcome.MEMORY,
-    "SELECT string_agg(repeat('x', 100000)) FROM range(100000)": Outcome.MEMORY,
-    "SELECT list(range) FROM range(1000000000)": Outcome.MEMORY,
-    "SELECT md5(range::VARCHAR) h FROM range(5000000) ORDER BY h": Outcome.MEMORY,
-    "SELECT * FROM range(10000000)": Outcome.ROWS,
-    "SELECT repeat('x', 100000000)": Outcome.BYTES,
-    "SELECT repeat('x', 1000) FROM range(5000)": Outcome.BYTES,
+    "SELECT length(repeat('x', 4000000000)) FROM t": Outcome.MEMORY,
+    "SELECT string_agg(repeat('x', 100000)) FROM range(100000), t": Outcome.MEMORY,
+    "SELECT list(range) FROM range(1000000000), t": Outcome.MEMORY,
+    "SELECT md5(range::VARCHAR) h FROM range(5000000), t ORDER BY h": Outcome.MEMORY,
+    "SELECT * FROM range(10000000), t": Outcome.ROWS,
+    "SELECT repeat('x', 100000000) FROM t": Outcome.BYTES,
+    "SELECT repeat('x', 1000) FROM range(5000), t": Outcome.BYTES,
     "SELECT " + "(" * 20_000 + "1" + ")" * 20_000: Outcome.FAILED,
     "SELECT " + "NOT " * 50_000 + "true": Outcome.FAILED,
 }
@@ -338,9 +342,9 @@ async def test_in_the_servers_own_record_a_select_reaches_one_users_rows_alone()
 
     reach = (
         "SELECT * FROM runs ORDER BY ALL",
-        "SELECT * FROM duckdb_tables()",
-        "SELECT database_name, path FROM duckdb_databases()",
-        "SELECT * FROM duckdb_settings()",
+        "SELECT table_name FROM duckdb_tables(), runs",
+        "SELECT database_name, path FROM duckdb_databases(), runs",
+        "SELECT name, value FROM duckdb_settings(), runs",
     )
     async with open_records(fetch) as records:
         async with records.opened_for("alice") as alice, records.opened_for("bob") as bob:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import Annotated
 
 import msgspec
 
@@ -27,7 +28,7 @@ class ListTables(msgspec.Struct, frozen=True):
 class DescribeTable(msgspec.Struct, frozen=True):
     """What ``describe_table`` takes."""
 
-    table: str
+    table: Annotated[str, msgspec.Meta(description="The table's name, as ``list_tables`` gives it.")]
 
 
 def tools_for(ledger: Ledger) -> ToolRegistry:

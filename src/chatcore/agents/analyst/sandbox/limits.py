@@ -40,6 +40,7 @@ class Outcome(StrEnum):
     """How a query failed."""
 
     REFUSED = "refused"
+    NO_TABLE = "no table"
     FAILED = "failed"
     MEMORY = "memory"
     ROWS = "rows"

@@ -102,6 +102,7 @@ class Sandbox:
         limits = self.limits
         return {
             Outcome.REFUSED: "only a single SELECT is run",
+            Outcome.NO_TABLE: "the query reads no table; its rows would be no evidence of anything",
             Outcome.FAILED: "the query failed",
             Outcome.MEMORY: f"the query needs more memory than it may use ({limits.memory_bytes // MEBIBYTE} MiB)",
             Outcome.ROWS: f"the result has more than {limits.rows:,} rows; aggregate, or say LIMIT",

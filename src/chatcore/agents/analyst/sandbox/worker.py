@@ -131,6 +131,8 @@ def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
     statement = single_select(connection, sql)
     if statement is None:
         return {"outcome": Outcome.REFUSED}
+    if not connection.get_table_names(sql):
+        return {"outcome": Outcome.NO_TABLE}
     connection.execute(statement)
     described = connection.description or ()
     zoned = [name for name, kind, *_ in described if str(kind) == _ZONED]
