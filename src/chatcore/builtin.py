@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chatcore.agents.analyst.agent import Analyst, Data
 from chatcore.agents.analyst.ledger import open_ledger, open_sample
+from chatcore.agents.analyst.naming import mapping_for
 from chatcore.agents.analyst.records import open_records
 from chatcore.agents.analyst.sources import find_sources, validate_sources
 from chatcore.agents.llm.client import LanguageModel, open_language_model
@@ -38,10 +39,11 @@ def application_of(settings: Settings) -> Application:
         ServiceGraphInvalid: the author's graph has faults.
     """
     if settings.app is not None:
-        if settings.data:
-            raise ConfigurationError("data", "is for the built-in analyst", "leave it out where an app is named")
+        for name in ("data", "mapping"):
+            if getattr(settings, name):
+                raise ConfigurationError(name, "is for the built-in analyst", "leave it out where an app is named")
         return import_application(settings.app)
-    return analyst_application(settings.data, with_model=_names_a_model(settings))
+    return analyst_application(settings.data, with_model=_names_a_model(settings), mapping=settings.mapping)
 
 
 def _names_a_model(settings: Settings) -> bool:
@@ -85,30 +87,33 @@ def import_application(reference: str) -> Application:
     return found
 
 
-def analyst_application(data: Sequence[str], *, with_model: bool = False) -> Application:
+def analyst_application(data: Sequence[str], *, with_model: bool = False, mapping: str | None = None) -> Application:
     """The built-in analyst: over files, over the generated sample, or over the server's own record.
 
     Args:
         data: the files or folders, or the sample; the server's own record where there are none.
         with_model: whether it asks the language model that the settings name.
+        mapping: the file that says what columns mean, where guessing fails.
 
     Raises:
         ConfigurationError: names the file that is wrong.
     """
     if importlib.util.find_spec("duckdb") is None:
         raise ConfigurationError("analyst", "DuckDB is not installed", "pip install 'chatcore[analyst]'")
-    return Application(_graph(data, with_model), agents={"analyst": Analyst})
+    return Application(_graph(data, with_model, mapping), agents={"analyst": Analyst})
 
 
-def _graph(paths: Sequence[str], with_model: bool) -> ServiceGraph:
+def _graph(paths: Sequence[str], with_model: bool, mapping: str | None) -> ServiceGraph:
     """What is known, the analyst that is asked about it, and the model that it asks."""
     services = ServiceGraph()
+    if mapping is not None and (not paths or list(paths) == [SAMPLE]):
+        raise ConfigurationError("mapping", "says what columns of data files mean, and there are none", "set data, too")
     if not paths:
         _provide_record(services)
     elif list(paths) == [SAMPLE]:
         _provide_sample(services)
     else:
-        _provide_files(services, [Path(path) for path in paths])
+        _provide_files(services, [Path(path) for path in paths], mapping)
 
     (_provide_modelled_analyst if with_model else _provide_analyst)(services)
     return services
@@ -145,11 +150,12 @@ def _provide_sample(services: ServiceGraph) -> None:
             yield ledger
 
 
-def _provide_files(services: ServiceGraph, paths: Sequence[Path]) -> None:
+def _provide_files(services: ServiceGraph, paths: Sequence[Path], mapping_file: str | None) -> None:
     sources = find_sources(paths)
     validate_sources(sources)
+    mapping = mapping_for(sources, mapping_file) if mapping_file is not None else None
 
     @services.provide(phase=Phase.DATABASE, label="usage ledger", weight=LOADING_WEIGHT)
     async def usage_ledger(start: StartReporter) -> AsyncIterator[Data]:
-        async with open_ledger(sources, start.advance) as ledger:
+        async with open_ledger(sources, start.advance, mapping) as ledger:
             yield ledger

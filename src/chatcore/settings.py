@@ -38,6 +38,7 @@ class Settings:
 
     app: str | None = _key(None, "The application, as `module:attribute`; the built-in analyst where absent.")
     data: tuple[str, ...] = _key((), "Files or folders for the built-in analyst, or `sample`.")
+    mapping: str | None = _key(None, "A TOML file that says what columns mean, where guessing by their names fails.")
     bind: str = _key("127.0.0.1:8000", "Address and port to listen on; port 0 takes any free one.")
     workers: int = _key(1, "Worker processes; more than one needs `redis_url`.", least=1)
     prewarm: bool = _key(False, "Start the services with the process instead of with the first connection.")

@@ -186,9 +186,8 @@ async def test_processor_time_is_limited_apart_from_the_time_on_the_wall(small: 
 
 async def spare_of(sandbox: Sandbox) -> int:
     """The process that waits for the next query."""
-    sandbox.prepare()
-    while sandbox._spare is None or not sandbox._spare.alive:  # noqa: ASYNC110  there is nothing else to wait for
-        await trio.sleep(0.01)
+    await sandbox.prepare()
+    assert sandbox._spare is not None
     return sandbox._spare.process.pid
 
 
@@ -289,9 +288,7 @@ from chatcore.agents.analyst.sources import find_sources
 async def main():
     async with open_ledger(find_sources([Path(sys.argv[1])]), lambda part, words: None) as ledger:
         sandbox = ledger.apart.sandbox
-        sandbox.prepare()
-        while sandbox._spare is None:
-            await trio.sleep(0.01)
+        await sandbox.prepare()
         print(sandbox._spare.process.pid, flush=True)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ledger.query_apart, sys.argv[2])

@@ -23,6 +23,7 @@ from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
+from chatcore.agents.analyst.mapping import Meanings
 from chatcore.agents.analyst.profile import profile
 from chatcore.agents.analyst.sample import write_sample
 from chatcore.agents.analyst.sandbox.pool import Sandbox, open_sandbox
@@ -133,17 +134,23 @@ async def select(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Ma
 
 
 @asynccontextmanager
-async def open_ledger(sources: Sequence[Source], progress: Callable[[float, str], None]) -> AsyncIterator[Ledger]:
+async def open_ledger(
+    sources: Sequence[Source], progress: Callable[[float, str], None], mapping: Mapping[str, Meanings] | None = None
+) -> AsyncIterator[Ledger]:
     """Load files and lock them.
 
     Args:
         sources: found and validated.
         progress: is told how much is done, from 0 to 1 and never less than before, and what is being done.
+        mapping: what columns mean, by the table's name and theirs, where somebody has said so.
 
     Raises:
         ConfigurationError: a file has a fault that was not in the part that was validated.
     """
-    async with private_directory() as directory, _loaded(directory, sources, progress, Origin.ATTACHED) as ledger:
+    async with (
+        private_directory() as directory,
+        _loaded(directory, sources, progress, Origin.ATTACHED, mapping or {}) as ledger,
+    ):
         yield ledger
 
 
@@ -154,7 +161,7 @@ async def open_sample(progress: Callable[[float, str], None]) -> AsyncIterator[L
         path = directory / "sample.csv"
         progress(0.0, "generating the sample ledger")
         await trio.to_thread.run_sync(write_sample, path)
-        async with _loaded(directory, find_sources([path]), progress, Origin.GENERATED) as ledger:
+        async with _loaded(directory, find_sources([path]), progress, Origin.GENERATED, {}) as ledger:
             yield ledger
 
 
@@ -171,7 +178,11 @@ async def private_directory() -> AsyncIterator[Path]:
 
 @asynccontextmanager
 async def _loaded(
-    directory: Path, sources: Sequence[Source], progress: Callable[[float, str], None], origin: Origin
+    directory: Path,
+    sources: Sequence[Source],
+    progress: Callable[[float, str], None],
+    origin: Origin,
+    mapping: Mapping[str, Meanings],
 ) -> AsyncIterator[Ledger]:
     file = directory / "ledger.duckdb"
     async with _connected(file, directory, read_only=False) as connection:
@@ -182,7 +193,7 @@ async def _loaded(
         with open_file(file) as database:
             await trio.to_thread.run_sync(_forget_files, directory)
             await trio.to_thread.run_sync(lock, connection)
-            catalogue = await describe(connection, filled.tables, filled.data_version, origin)
+            catalogue = await describe(connection, filled.tables, filled.data_version, origin, mapping)
             progress(1.0, "the data is loaded")
             yield Ledger(catalogue, Apart(sandbox, _always(database)), connection)
 
@@ -213,16 +224,20 @@ def _forget_files(directory: Path) -> None:
 
 
 async def describe(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], data_version: str, origin: Origin
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, str],
+    data_version: str,
+    origin: Origin,
+    mapping: Mapping[str, Meanings],
 ) -> Catalogue:
-    """What a locked database holds, given the file of each table."""
+    """What a locked database holds, given the file of each table and what is said of its columns."""
     cursor = connection.cursor()
 
     def fetch(sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         return cursor.execute(sql, dict(parameters)).fetchall()
 
     def look() -> Catalogue:
-        found = tuple(profile(fetch, name, file) for name, file in tables.items())
+        found = tuple(profile(fetch, name, file, mapping.get(name)) for name, file in tables.items())
         catalogue = Catalogue(tables=found, origin=origin, data_version=data_version)
         catalogue.vocabulary  # noqa: B018  made here, in the thread, and kept for every question
         return catalogue

@@ -187,7 +187,7 @@ def _table_facts(table: Table) -> dict[str, Any]:
 def _column_facts(column: Column) -> dict[str, Any]:
     facts: dict[str, Any] = {"type": column.type}
     if column.meaning is not Meaning.UNKNOWN:
-        facts["meaning"] = column.meaning
+        facts |= {"meaning": column.meaning, "meaning_is": "told" if column.told else "guessed"}
     if column.values:
         facts |= {"values": list(column.values[:VALUES_SHOWN]), "distinct": column.distinct}
     return facts

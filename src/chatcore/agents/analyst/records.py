@@ -62,7 +62,7 @@ class Records:
         try:
             version = digest_of(Rows.of([], [[t.name, list(t.columns), [list(row) for row in t.rows]] for t in tables]))
             files = {table.name: "the server's record" for table in tables}
-            catalogue = await describe(connection, files, version, Origin.RECORDS)
+            catalogue = await describe(connection, files, version, Origin.RECORDS, {})
             yield Ledger(catalogue, Apart(self.sandbox, copy.opened), connection)
         finally:
             copy.close()

@@ -45,8 +45,7 @@ class RunSql(msgspec.Struct, frozen=True):
 
 
 def run_sql_tool(ledger: Ledger) -> Tool[RunSql]:
-    """The tool over one ledger. A process is made ready for its first query."""
-    ledger.apart.sandbox.prepare()
+    """The tool over one ledger."""
     return Tool(RUN_SQL, _DESCRIPTION, RunSql, _run_sql(ledger), SQL_TIMEOUT_SECONDS)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import attrs
@@ -42,28 +42,21 @@ class Sandbox:
         limits: of each query.
     """
 
-    limits: Limits
-    _nursery: trio.Nursery
+    limits: Limits = attrs.field(factory=Limits)
     _slots: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CHILDREN))
     _spare: Child | None = None
-    _preparing: bool = False
+    _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock)
 
-    def prepare(self) -> None:
-        """Have a child ready for the next query, so that it need not wait for one to start."""
-        if not self._preparing and (self._spare is None or not self._spare.alive):
-            self._preparing = True
-            self._nursery.start_soon(self._prepare)
-
-    async def _prepare(self) -> None:
-        try:
-            child = await start_child(self.limits)
-        except OSError:  # no process can be had; whoever has a query will try again, and be told
-            return
-        finally:
-            self._preparing = False
-        self._spare, replaced = child, self._spare
-        if replaced is not None:
-            await replaced.close()
+    async def prepare(self) -> None:
+        """Have a child for the next query: it makes itself ready meanwhile, which takes most of a second."""
+        async with self._one_at_a_time:
+            if self._spare is not None and self._spare.alive:
+                return
+            spare, self._spare = self._spare, None
+            if spare is not None:
+                await spare.close()
+            with suppress(OSError):  # no process can be had; whoever has a query will try again, and be told
+                self._spare = await start_child(self.limits)
 
     async def select(self, database: int, sql: str) -> Rows:
         """Run one SELECT.
@@ -95,7 +88,7 @@ class Sandbox:
         except OSError:
             raise QueryStopped(Outcome.UNAVAILABLE, self._words(Outcome.UNAVAILABLE)) from None
         async with closing(child):
-            self.prepare()
+            await self.prepare()
             yield child
 
     def _words(self, outcome: Outcome) -> str:
@@ -115,14 +108,11 @@ class Sandbox:
 
 
 @asynccontextmanager
-async def open_sandbox(limits: Limits | None = None) -> AsyncIterator[Sandbox]:
-    """A sandbox; its children are gone at the end of the block."""
-    sandbox = None
+async def open_sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox; its children are gone at the end of the block. It has none before the first query."""
+    sandbox = Sandbox()
     try:
-        async with trio.open_nursery() as nursery:
-            sandbox = Sandbox(limits or Limits(), nursery)
-            yield sandbox
-            nursery.cancel_scope.cancel()
+        yield sandbox
     finally:
-        if sandbox is not None and sandbox._spare is not None:
+        if sandbox._spare is not None:
             await sandbox._spare.close()
