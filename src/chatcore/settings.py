@@ -61,6 +61,12 @@ class Settings:
     llm_api_key: str | None = _key(None, "The key for it.", secret=True)
     llm_model: str | None = _key(None, "The model to ask there.")
     llm_timeout_seconds: float = _key(30.0, "Silence of the model that ends a turn.", least=0.001)
+    mcp: tuple[str, ...] = _key(
+        (),
+        "MCP servers whose tools the language model may use, each as `NAME=stdio:COMMAND ARGUMENTS` or "
+        "`NAME=https://HOST/PATH`. A command with a comma in it needs the TOML file.",
+        secret=True,
+    )
     ping_seconds: float = _key(20.0, "How often a quiet peer is asked whether it is there.", least=0.001)
     pong_timeout_seconds: float = _key(20.0, "How long it may take to answer.", least=0.001)
     max_connections: int = _key(20_000, "Connections in all; past it, 503.", least=1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import attrs
 
 from chatcore.agents.analyst.ledger import Ledger
@@ -13,6 +16,7 @@ from chatcore.agents.llm.account import account_for, cost_line
 from chatcore.agents.llm.dialogue import Declined, Dialogue, Model
 from chatcore.agents.llm.functions import Decline
 from chatcore.agents.llm.verdict import paragraphs
+from chatcore.agents.tools import Tool
 from chatcore.protocol.messages import Answer, Covered, Evidence, Recommendation
 
 INSTRUCTIONS = """\
@@ -42,12 +46,14 @@ class ModelInquiry:
         run: who is told.
         model: who puts the words.
         note: what every answer over this data says, if there is such a thing.
+        more_tools: of others.
     """
 
     ledger: Ledger
     run: Run
     model: Model
     note: str | None = None
+    more_tools: Sequence[Tool[Any]] = ()
 
     async def answer(self, question: str) -> Answer:
         """The whole way from a question to its answer.
@@ -55,7 +61,7 @@ class ModelInquiry:
         Raises:
             ModelUnavailable: the model did not answer.
         """
-        tools = ModelTools(self.ledger)
+        tools = ModelTools(self.ledger, self.more_tools)
         dialogue = Dialogue(self.model, tools.registry(), self.run, INSTRUCTIONS)
         outcome = await dialogue.ask(question)
         took = await account_for(self.run, self.model.name, dialogue.budget, self.ledger.catalogue.data_version)
