@@ -55,15 +55,11 @@ def _names_a_model(settings: Settings) -> bool:
     """Whether the analyst is to ask a language model.
 
     Raises:
-        ConfigurationError: an endpoint without a model, or the SDK is not installed.
+        ConfigurationError: it is, and the SDK is not installed.
     """
-    if settings.llm_model is None:
-        if settings.llm_base_url is not None:
-            raise ConfigurationError("llm_base_url", "is set, and no model", "set llm_model to the model to ask there")
-        return False
-    if importlib.util.find_spec("openai") is None:
+    if settings.llm_model is not None and importlib.util.find_spec("openai") is None:
         raise ConfigurationError("llm_model", "the SDK is not installed", "pip install 'chatcore[llm]'")
-    return True
+    return settings.llm_model is not None
 
 
 def import_application(reference: str) -> Application:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 from chatcore.agents.base import Run
 from chatcore.agents.llm.budget import Budget
@@ -28,23 +27,24 @@ async def account_for(run: Run, model: str, budget: Budget, data_version: str) -
         budget: of the dialogue, after it.
         data_version: of the data that the answer is about.
     """
-    if budget.usage is None:
-        return None
-    usage = budget.usage
-    parameters = {
-        "model": model,
-        "turns": budget.turns,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-    }
-    evidence = _evidence(parameters, data_version)
-    async with run.tool(MODEL_USAGE, model=model) as call:
-        call.summary = cost_line(evidence)
-        call.evidence.append(evidence)
+    evidence = usage_evidence(model, budget, data_version)
+    if evidence is not None:
+        async with run.tool(MODEL_USAGE, model=model) as call:
+            call.summary = cost_line(evidence)
+            call.evidence.append(evidence)
     return evidence
 
 
-def _evidence(parameters: dict[str, Any], data_version: str) -> Evidence:
+def usage_evidence(model: str, budget: Budget, data_version: str) -> Evidence | None:
+    """What the server counted, as a row; None where it did not."""
+    if budget.usage is None:
+        return None
+    parameters = {
+        "model": model,
+        "turns": budget.turns,
+        "prompt_tokens": budget.usage.prompt_tokens,
+        "completion_tokens": budget.usage.completion_tokens,
+    }
     rows = [list(parameters.values())]
     text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
     return Evidence(

@@ -52,13 +52,12 @@ def remembered(history: Sequence[ThreadMessage]) -> list[Message]:
     """The end of a thread, bounded: what was asked and what was answered, oldest first. What failed is left out."""
     kept: list[Message] = []
     room = HISTORY_CHARACTERS
-    told = [each for each in history if each.role == "user" or each.status == "completed"]
+    told = [each for each in history if each.content and (each.role == "user" or each.status == "completed")]
     for message in reversed(told[-HISTORY_MESSAGES:]):
         text = shortened(message.content, min(HISTORY_EACH, room))
-        if not text:
-            break
         room -= len(text)
-        kept.append(asked(text) if message.role == "user" else {"role": "assistant", "content": text})
+        if text:
+            kept.append(asked(text) if message.role == "user" else {"role": "assistant", "content": text})
     return kept[::-1]
 
 
