@@ -1,13 +1,15 @@
-"""An MCP server for the tests, written with the SDK: ``stdio`` or a port, and how it misbehaves is up to its caller."""
+"""An MCP server for the tests, written with the SDK: ``stdio``, or a port on which it speaks streamable HTTP."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from typing import Any
 
 import anyio
 from mcp.server import MCPServer
+
+logging.disable(logging.CRITICAL)
 
 server = MCPServer("example")
 
@@ -38,22 +40,13 @@ async def hang() -> str:
 
 
 @server.tool()
-def die() -> str:
-    """Ends the server."""
-    os._exit(3)
-
-
-@server.tool()
 def environment() -> list[str]:
     """The names of the variables that the server has been given."""
     return sorted(os.environ)
 
 
-def main(arguments: list[str]) -> Any:
-    if arguments == ["stdio"]:
-        return server.run("stdio")
-    return server.run("streamable-http", port=int(arguments[0]))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1] == "stdio":
+        server.run("stdio")
+    else:
+        server.run("streamable-http", port=int(sys.argv[1]))

@@ -106,8 +106,7 @@ async def open_server(endpoint: Endpoint, start: StartReporter) -> AsyncIterator
         start: is told how far it is.
 
     Raises:
-        McpServerLost: it ended.
-        OSError: it cannot be run.
+        McpServerLost: it cannot be run or reached, does not speak the protocol, or ended.
     """
     start.advance(0.0, "loading the MCP SDK")
     await trio.to_thread.run_sync(_import_sdk)
@@ -146,8 +145,15 @@ async def _client_of(endpoint: Endpoint, lost: trio.Event) -> AsyncIterator[Clie
     from mcp import Client
 
     transport = talking_to(endpoint.command, lost) if endpoint.command else connected_to(endpoint.url)
-    async with Client(transport, cache=None) as client:
-        yield client
+    up = False
+    try:
+        async with Client(transport, cache=None) as client:
+            up = True
+            yield client
+    except Exception:  # the SDK lets through whatever went wrong, in groups of groups
+        if up:
+            raise
+        raise McpServerLost(endpoint.name) from None
 
 
 async def _listed(client: Client) -> list[Listed]:
