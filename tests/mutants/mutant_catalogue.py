@@ -400,7 +400,7 @@ MUTANTS = [
     mutant(
         "the last event of a replay comes once more, live",
         HISTORIES,
-        (BRIDGE, "if self.missed or event.seq <= self.last_seq:", "if self.missed or event.seq < self.last_seq:"),
+        (BRIDGE, "if events[0].seq <= self.last_seq:", "if events[0].seq < self.last_seq:"),
     ),
     mutant(
         "a replay begins with the last event that is held",
@@ -447,8 +447,8 @@ MUTANTS = [
         HISTORIES,
         (
             LIVE_RUN,
-            "            self._add(kind, **fields)\n        await self._until_stored()\n",
-            "            self._publish(self._add(kind, **fields))\n        await self._until_stored()\n",
+            "            self.add(kind, **fields)\n        await self._until_stored()\n",
+            "            self._publish([self.add(kind, **fields)])\n        await self._until_stored()\n",
         ),
     ),
     mutant(

@@ -45,6 +45,10 @@ def _begun(words: str) -> str:
 
 _PLACEHOLDER = re.compile(rf"(?<!\w)(?:{'|'.join(map(_whole, PLACEHOLDERS))})", re.IGNORECASE)
 _BEGUN = re.compile(rf"(?<!\w)(?:{'|'.join(map(_begun, PLACEHOLDERS))})", re.IGNORECASE)
+_LAST = 3
+_BEGINNINGS = [words.casefold()[:end] for words in PLACEHOLDERS for end in range(1, len(words) + 1)]
+_LAST_OF_BEGUN = frozenset(beginning[-_LAST:] for beginning in _BEGINNINGS)
+_SHORT_BEGINNINGS = tuple(beginning for beginning in _BEGINNINGS if len(beginning) < _LAST)
 _PIECES = frozenset(max(re.split(r"[iks\s]", words.casefold()), key=len) for words in PLACEHOLDERS)
 """A piece of each. Where none of them is there is no placeholder, and that is told at a tenth of the pattern's cost.
 They are without the letters to which other letters are equal when case is ignored: ``ı``, ``İ``, ``ſ``, ``K``."""
@@ -61,7 +65,21 @@ _SPAN = re.compile(_SPANS, re.DOTALL | re.MULTILINE)
 """Code and quotations."""
 _SPAN_OR_OPEN = re.compile(rf"{_SPANS}|(?P<open>[`\"“«][^\n]*\Z)", re.DOTALL | re.MULTILINE)
 """… and what may become one of them by what is said next."""
+_MARK = re.compile(r"[`\"“«>]")
+"""What code or a quotation begins with. Most words have none, and that is told at a hundredth of the patterns' cost."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”»)*_]*\s|\n")
+
+
+def _may_be_begun(last: str) -> bool:
+    """Whether a text with these last characters can end in the beginning of a placeholder: few can.
+
+    Told by the characters alone where they are plain; where case is ignored some others are equal to letters, and
+    spaces of any kind and number to one.
+    """
+    if not last.isascii() or not last.isprintable() or "  " in last:
+        return True
+    last = last.lower()
+    return last in _LAST_OF_BEGUN or last.endswith(_SHORT_BEGINNINGS)
 
 
 @attrs.frozen
@@ -105,6 +123,11 @@ class AnswerGuard:
     text: str = ""
     _passed: int = 0
     _scanned: int = 0
+
+    @property
+    def held(self) -> int:
+        """How many characters are held back."""
+        return len(self.text) - self._passed
 
     def feed(self, part: str) -> str | Alarm:
         """Add what the agent says; what may be sent of it, possibly nothing yet, or why nothing may."""
@@ -176,16 +199,22 @@ class AnswerGuard:
         if self.evidence is not None:  # what a number says depends on the words around it: "15" on "March", "million"
             ends = (match.end() for match in _SENTENCE_END.finditer(self.text, self._passed, end))
             end = max((at for at in ends if not any(span.start() < at < span.end() for span in spans)), default=0)
-        begun = _BEGUN.search(self.text, self._passed)
+        begun = self._begun()
         if begun is not None:  # it may become a placeholder
             end = min(end, begun.start())
         end = max(self._passed, end)
         self._scanned = next((span.start() for span in spans if end < span.end() or span["unclosed"] is not None), end)
         return end
 
+    def _begun(self) -> re.Match[str] | None:
+        """What of the end may become a placeholder."""
+        return _BEGUN.search(self.text, self._passed) if _may_be_begun(self.text[-_LAST:]) else None
+
     def _scan(self) -> tuple[list[re.Match[str]], int]:
         """The code and quotations since the last scan, and up to where what is said next cannot change them."""
         spans: list[re.Match[str]] = []
+        if _MARK.search(self.text, self._scanned) is None:
+            return spans, len(self.text)
         for span in _SPAN_OR_OPEN.finditer(self.text, self._scanned):
             at_the_end = span.end() == len(self.text) and (span["line"] is not None or span["ticks"] is not None)
             if span["open"] is not None or at_the_end:

@@ -11,6 +11,7 @@ import codecs
 from base64 import b64decode, b64encode
 from collections.abc import Generator, Iterator
 from hashlib import sha1
+from struct import Struct
 from typing import Final, TypeAlias
 
 import attrs
@@ -24,6 +25,9 @@ from chatcore.transports.http_head import BadRequest, Head
 FINAL_TEXT, MASKED, SMALL_HEAD, LONGEST_SMALL = 0x81, 0x80, 6, 125
 """RFC 6455, section 5.2: the first byte of a text in one frame, the bit of the second that says it is masked, what
 comes before a short payload, and how long that may be."""
+
+_SHORT, _LONG = Struct("!BBH").pack, Struct("!BBQ").pack
+"""The head of a frame of 126 bytes and more, and of 65,536 and more."""
 
 GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455, section 1.3."""
@@ -68,8 +72,8 @@ def message_frame(payload: bytes, *, text: bool) -> bytes:
     if size < 126:
         return bytes((first, size)) + payload
     if size < 65_536:
-        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+        return _SHORT(first, 126, size) + payload
+    return _LONG(first, 127, size) + payload
 
 
 def close_frame(code: int, reason: str) -> bytes:
