@@ -17,7 +17,7 @@ nox.options.sessions = ["lint", "types", "layers", "docs", "tests"]
 def install(session: nox.Session, *groups: str) -> None:
     """Install chatcore and these dependency groups, unless the session has no environment of its own."""
     if session.venv_backend != "none":
-        session.install("-e", ".[analyst,jwt,llm]", *nox.project.dependency_groups(PROJECT, *groups))
+        session.install("-e", ".[analyst,jwt,llm,mcp]", *nox.project.dependency_groups(PROJECT, *groups))
 
 
 @nox.session

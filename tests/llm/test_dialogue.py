@@ -11,8 +11,10 @@ from llm_scenes import RememberedModel, Shelf, Talker, calling, saying
 
 from chatcore.agents.llm.budget import Limits
 from chatcore.agents.llm.dialogue import MAX_ARGUMENT_BYTES
+from chatcore.agents.llm.functions import functions_of
 from chatcore.agents.llm.messages import HISTORY_EACH, HISTORY_MESSAGES
 from chatcore.agents.llm.reply import Call, Reply
+from chatcore.agents.tools import Tool, ToolRegistry, ToolResult
 from chatcore.protocol import messages as m
 from chatcore.testing import in_virtual_time
 from chatcore.testing.agents import rehearsing, run_agent
@@ -281,3 +283,23 @@ async def test_it_may_decline() -> None:
     answer = await Asked(LOOK, calling("decline", decline)).answer("spend by team")
     assert (answer.answered, answer.reason, answer.missing) == (False, "no_such_column", ["team"])
     assert answer.text == "There is no column of teams."
+
+
+# --- tools of others --------------------------------------------------------------------------------------------------
+
+
+async def echo(arguments: dict[str, Any]) -> ToolResult:
+    await trio.lowlevel.checkpoint()
+    return ToolResult({"text": arguments["text"]}, "said")
+
+
+@in_virtual_time
+async def test_a_tool_of_a_server_is_called_by_a_name_that_apis_take() -> None:
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}}
+    tool = Tool("shop.echo", "Says a text.", dict[str, Any], echo, arguments_schema=schema)
+    function = {"name": "shop__echo", "description": "Says a text.", "parameters": schema}
+    assert functions_of([tool])[0]["function"] == function
+    model = RememberedModel([calling("shop__echo", {"text": "hello"}), saying("It said hello.")])
+    events = await run_agent(Talker(model, ToolRegistry([tool])), "What does it say?")
+    assert [event.tool for event in events if isinstance(event, m.ToolExecuting)] == ["shop.echo"]
+    assert "hello" in model.last_told

@@ -25,6 +25,7 @@ from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
 from chatcore.agents.numbers import untraceable_numbers
+from chatcore.agents.tools import Tool
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
 _NOTES = {
@@ -48,10 +49,12 @@ class Analyst:
     Args:
         data: what it answers from.
         language_model: who puts the words; None for the planner, which needs nobody.
+        more_tools: of others, for the language model.
     """
 
     data: Data
     language_model: Model | None = None
+    more_tools: Sequence[Tool[Any]] = ()
 
     proves_numbers: ClassVar[bool] = True
     restartable: ClassVar[bool] = True
@@ -72,7 +75,8 @@ class Analyst:
         async with self.data.opened_for(run.context.user_id) as ledger:
             if self.language_model is not None:
                 note = _NOTES.get(ledger.catalogue.origin)
-                return await ModelInquiry(ledger, run, self.language_model, note).answer(message.content)
+                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools)
+                return await inquiry.answer(message.content)
             return await Inquiry(ledger, run).answer(message.content)
 
 

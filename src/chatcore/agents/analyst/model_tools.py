@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 import attrs
 import msgspec
@@ -17,20 +17,26 @@ from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.planner import plan
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.sql_tool import RUN_SQL, run_sql_tool
 from chatcore.agents.analyst.toolbox import INTENT_TIMEOUT_SECONDS, RUN_INTENT, DescribeTable, ListTables, tools_for
 from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult
 from chatcore.protocol.messages import Recommendation
 
 ANSWER_QUESTION = "answer_question"
 
+MAX_QUESTION_CHARACTERS = 2_000
+"""A question that is to be understood by its words has far fewer."""
+
 VALUES_SHOWN = 20
 """Values of a column that a model is told, commonest first."""
 
 
 class AnswerQuestion(msgspec.Struct, frozen=True):
-    """What ``answer_question`` takes: a question in plain English."""
+    """What ``answer_question`` takes."""
 
-    question: str
+    question: Annotated[
+        str, msgspec.Meta(max_length=MAX_QUESTION_CHARACTERS, description="A short question in plain English.")
+    ]
 
 
 @attrs.frozen
@@ -39,10 +45,12 @@ class ModelTools:
 
     Args:
         ledger: what is asked.
+        more: tools of others; what they say is proven by nothing.
         recommendations: those that came out, for the answer.
     """
 
     ledger: Ledger
+    more: Sequence[Tool[Any]] = ()
     recommendations: list[Recommendation] = attrs.field(factory=list)
 
     def registry(self) -> ToolRegistry:
@@ -67,7 +75,8 @@ class ModelTools:
             ),
             Tool(RUN_INTENT, _kinds_described(), Intent, self._running(run_intent), INTENT_TIMEOUT_SECONDS),
         )
-        return ToolRegistry({**shared, **{tool.name: tool for tool in own}}.values())
+        all_of_them = {**shared, **{tool.name: tool for tool in own}, RUN_SQL: run_sql_tool(self.ledger)}
+        return ToolRegistry([*all_of_them.values(), *self.more])
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -178,7 +187,7 @@ def _table_facts(table: Table) -> dict[str, Any]:
 def _column_facts(column: Column) -> dict[str, Any]:
     facts: dict[str, Any] = {"type": column.type}
     if column.meaning is not Meaning.UNKNOWN:
-        facts["meaning"] = column.meaning
+        facts |= {"meaning": column.meaning, "meaning_is": "told" if column.told else "guessed"}
     if column.values:
         facts |= {"values": list(column.values[:VALUES_SHOWN]), "distinct": column.distinct}
     return facts

@@ -13,7 +13,7 @@ import trio
 
 from chatcore.agents.base import Run
 from chatcore.agents.llm.budget import Budget, Limits
-from chatcore.agents.llm.functions import DECLINE, Decline, functions_of
+from chatcore.agents.llm.functions import DECLINE, Decline, function_name, functions_of
 from chatcore.agents.llm.messages import Message, asked, found, instructed, remembered, replied, shortened
 from chatcore.agents.llm.reply import Call, Reply
 from chatcore.agents.llm.results import result_text
@@ -166,7 +166,7 @@ class Dialogue:
             return _SECOND_TIME
         self._called.add(key)
         try:
-            result = await self.tools.call(self.run, call.name, **arguments)
+            result = await self.tools.call(self.run, self._tool_called(call), **arguments)
         except AgentFailure:
             raise
         except ToolError as error:
@@ -175,6 +175,9 @@ class Dialogue:
             return _FAILED
         self.evidence.extend(result.evidence)
         return result_text(call.name, result, self._mark)
+
+    def _tool_called(self, call: Call) -> str:
+        return next((name for name in self.tools.tools if function_name(name) == call.name), call.name)
 
     def _decline(self, call: Call, question: str) -> Declined | str:
         """The model's word that there is no answer; or what is wrong with it, for the model."""

@@ -25,9 +25,14 @@ class Decline(msgspec.Struct, frozen=True, kw_only=True):
     missing: list[str] = []
 
 
+def function_name(tool: str) -> str:
+    """What a model calls a tool by: APIs take no full stop, which stands after the name of an MCP server."""
+    return tool.replace(".", "__")
+
+
 def functions_of(tools: Iterable[Tool[Any]]) -> list[dict[str, Any]]:
     """What a model is told it may call: these tools, and that it may decline."""
-    described = [_function(tool.name, tool.description, tool.schema()) for tool in tools]
+    described = [_function(function_name(tool.name), tool.description, tool.schema()) for tool in tools]
     words = "Call this instead of answering where the data does not hold the answer. Say what is missing."
     return [*described, _function(DECLINE, words, msgspec.json.schema(Decline))]
 
