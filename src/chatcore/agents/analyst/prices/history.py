@@ -28,11 +28,13 @@ _CHANGED = (
     r"|\bcut(?:s)?\b|\brose\b|\brisen\b|\bf[ae]ll(?:en)?\b|\b(?:in|de)creased?\b|\blowered\b|\braised\b|\bover time\b"
     r"|\bused to\b|\bevol\w+\b|\btimeline\b"
 )
+_EFFECTS = r"\b(?:volume|mix|spend|spending|bill)\b"
+"""Words of what we paid, which prices are only a part of."""
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for the course of a list price."""
-    if not (reading.says(PRICE) and reading.says(_CHANGED)) or reading.says(OURS):
+    if not (reading.says(PRICE) and reading.says(_CHANGED)) or reading.says(OURS) or reading.says(_EFFECTS):
         return None
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
     if book is None:
