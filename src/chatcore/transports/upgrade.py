@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -83,14 +84,13 @@ class AcceptedWebSocket:
     _vigil: Vigil
     _accepted: Accepted
 
-    async def serve(self) -> None:
-        """Serve it until it ends."""
+    def begin(self) -> tuple[WebSocketTransport, Awaitable[None]]:
+        """Its transport, and the conversation over it, to be awaited; neither holds anything of the handshake."""
         limit = self._settings.max_frames_per_second
         reader, small = MessageReader(self._accepted.max_message_bytes), TokenBucket(limit, 4 * limit)
         transport = WebSocketTransport(self._stream, reader, small, self._vigil.spawn)
         transport.begin(self._accepted.answer, self._rest)
-        with self._vigil.watch(transport):
-            await self._accepted.converse(transport)
+        return transport, self._accepted.converse(transport)
 
 
 @attrs.define(eq=False)
