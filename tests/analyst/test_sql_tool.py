@@ -10,7 +10,7 @@ import pytest
 from chatcore.agents.analyst.evidence import Query, digest_of
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.model_tools import ModelTools
-from chatcore.agents.tools import ToolError, ToolResult
+from chatcore.agents.tools import Tool, ToolError, ToolResult
 from chatcore.context import UserExecutionContext
 
 from .conftest import RecordedRun, loaded, write_csv
@@ -76,3 +76,13 @@ async def test_every_field_of_every_tool_is_described(usage: Path) -> None:
         for name, shape in tool.schema()["$defs"].items():
             for field, described in shape.get("properties", {}).items():
                 assert described.get("description"), (tool.name, name, field)
+
+
+async def test_tools_of_others_stand_beside_the_analysts_own(usage: Path) -> None:
+    async def echo(given: dict[str, Any]) -> ToolResult:
+        return ToolResult(given, "the same")
+
+    tool = Tool("shop.echo", "Says a text.", dict[str, Any], echo)
+    async with loaded(usage) as ledger:
+        names = list(ModelTools(ledger, [tool]).registry().tools)
+    assert names == ["list_tables", "describe_table", "run_intent", "answer_question", "run_sql", "shop.echo"]
