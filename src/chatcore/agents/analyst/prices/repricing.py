@@ -40,12 +40,14 @@ _USAGE = (
     r"\b(?:usage|calls?|requests?|traffic|everything|ledger|spend|spending|workload|tokens|models? (?:have|has|had)"
     r"|unmatched|unpriced)\b"
 )
+_OF_ANOTHER_DAY = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
+"""Each call is priced at the price of its own day."""
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for the list price of what was used."""
     asked = reading.says(_AGAIN) or (reading.says(LIST) and (reading.says(OURS) or reading.says(_USAGE)))
-    if not asked or reading.has(lexicon.AVERAGE):
+    if not asked or reading.has(lexicon.AVERAGE) or reading.says(_OF_ANOTHER_DAY):
         return None
     return repriced("list_cost", reading)
 
