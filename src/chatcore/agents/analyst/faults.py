@@ -20,7 +20,7 @@ _OURS = frozenset({"team", "company", "organization", "organisation", "org"})
 _ASKED_OF_ROWS = frozenset(["many", "number", "count"]).union(
     lexicon.FIGURES, lexicon.CHEAP, lexicon.QUALITY, lexicon.STATISTIC, lexicon.AVERAGE, lexicon.TREND,
     lexicon.COMPARE, lexicon.SLOW, lexicon.FAST, lexicon.STATUS, lexicon.SPLIT,
-)  # fmt: skip
+) - lexicon.SINGLE  # fmt: skip
 _NAMES_TIME = (
     r"\b(january|february|april|june|july|august|september|october|november|december)\b|\b(19|20)\d\d(-\d\d)?\b"
     r"|\b(last|this|past|previous) (day|week|month|quarter|year)s?\b"
@@ -216,4 +216,6 @@ _FAULTS = (
 """In the order of what a person would say first."""
 
 _SCOPE_FAULTS = (_timeless, _bad_date, _unknown_word, _bad_period)
-_FOLLOW_UP_FAULTS = (_split_by_sum, _timeless, _bad_date, _absent_concept, _unknown_word, _beyond_the_rows)
+_FOLLOW_UP_FAULTS = (
+    _split_by_sum, _timeless, _bad_date, _absent_concept, _unknown_word, _about_something_else, _beyond_the_rows,
+)  # fmt: skip

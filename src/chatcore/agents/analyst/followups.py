@@ -95,7 +95,7 @@ def is_plain(intent: Intent) -> bool:
 
 
 def reworded(asked: Reading, reading: Reading) -> str | None:
-    """The last question with the names and times of a follow-up in place of its own, or after them.
+    """The last question with the names, times and splits of a follow-up in place of its own, or after them.
 
     Args:
         asked: the last question, read against its table.

@@ -55,7 +55,7 @@ COMPARE = _words("""
 QUALITY = _words("""
     quality missing null nulls duplicate duplicates duplicated gap gaps outlier outliers implausible anomaly anomalies
     anomalous suspicious reliable trust trustworthy completeness incomplete invalid inconsistent wrong dirty weird
-    strange odd plausible problems issues free unpriced zero
+    strange odd plausible problems issues free unpriced zero fishy funny amiss abnormal unusual
 """)
 SOUND = _words("complete valid clean empty blank")
 """Words of quality that also mean something else; they count where no figure is asked for."""
@@ -113,6 +113,13 @@ OTHER_NOUNS = _words("""
 """)
 """What else usage is asked about: names for a column that this data may not have."""
 
+TELLING = _words("""
+    hour hours hourly weekday weekdays weekend weekends morning evening afternoon session sessions concentrated
+    concentration histogram unusual abnormal spike spikes drivers drove driven economics ratio ratios percentile errors
+    error exceptions failures outlier outliers anomalies coverage
+""")
+"""Words that one kind of question is told by; beside other words they mean nothing that is known here."""
+
 UNSUPPORTED = _pointing(
     {
         "a forecast": """
@@ -129,6 +136,8 @@ UNSUPPORTED = _pointing(
             hour hours hourly weekday weekdays weekend weekends morning afternoon evening night monday tuesday
             wednesday thursday friday saturday sunday
         """,
+        "profit and loss": "profit profits revenue revenues income roi margin margins earn earned earnings lose lost",
+        "what is new and what is gone": "newly discontinued abandoned retired",
         "a correlation": "correlation correlate correlated correlates regression",
         "a change to the data": "delete remove insert update truncate alter",
     }
@@ -193,7 +202,7 @@ _TIMES = _words("""
 
 MEANT: frozenset[str] = frozenset().union(
     COST, CHEAP, CALLS, TOKENS, INPUT, OUTPUT, AVERAGE, STATISTIC, LOW, EACH, SPLIT, WHICH, TREND, COMPARE, QUALITY,
-    SOUND, SLOW, FAST, OTHER_KNOWN, GRAINS, CONCEPTS, NUMBERS, _TIMES,
+    SOUND, SLOW, FAST, TELLING, OTHER_KNOWN, GRAINS, CONCEPTS, NUMBERS, _TIMES,
 )  # fmt: skip
 """Words that a misspelt one may be meant as."""
 

@@ -15,6 +15,7 @@ _ASKING = r"(?:what|how|which|who|when|is|are|was|were|did|do|does|show|list|giv
 _BETWEEN = re.compile(
     rf"[?!;]+\s+|\.\s+(?={_ASKING}\b)|\s*,?\s*\b(?:and|but|plus|then)\s+(?:also\s+|then\s+)*(?={_ASKING}\b)"
 )
+_SHORT_QUESTION = 2
 _FIGURES = lexicon.FIGURES | lexicon.CHEAP | lexicon.STATISTIC | lexicon.TREND | lexicon.TELLING_OF_ROWS
 
 
@@ -27,8 +28,9 @@ def clauses(reading: Reading) -> list[str]:
 
 def _asks(part: str) -> bool:
     words = set(re.findall(r"[a-z$]+", part))
-    question = re.match(r"\W*(?:what|how|which|who|when|where|why)\b(?! are you| do you do| is it going)", part)
-    return len(words) > 1 and bool(words & _FIGURES or question)
+    if re.match(r"\W*(?:what|how|which|who|when|where|why)\b", part):
+        return len(words) > _SHORT_QUESTION and not re.match(r"\W*how (?:are you|do you do|is it going)", part)
+    return len(words) > 1 and bool(words & _FIGURES)
 
 
 def covering(intents: Sequence[Intent]) -> Intent | None:

@@ -110,4 +110,5 @@ def _during(period: Period) -> str:
     """A period after a noun, in words that are read as the same period."""
     if period.start is None or period.end is None:
         return f" {period.words}"
-    return f" {'from' if ' to ' in period.words else 'in'} {period.words}"
+    lead = "from" if " to " in period.words else "on" if period.days == 1 else "in"
+    return f" {lead} {period.words}"

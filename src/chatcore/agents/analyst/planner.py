@@ -18,7 +18,7 @@ from chatcore.agents.analyst.catalogue import Catalogue, Column
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
-from chatcore.agents.analyst.followups import Asked, is_plain, leans, points_back, reworded
+from chatcore.agents.analyst.followups import Asked, is_fragment, is_plain, leans, points_back, reworded
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.merging import merge
 from chatcore.agents.analyst.parting import clauses, covering
@@ -53,6 +53,11 @@ _OFF = (
 _SQL = (
     r"\bselect\b.+\bfrom\b|\b(?:drop|alter|create|truncate) (?:table|view|schema|database)\b|\bdelete from\b"
     r"|\binsert into\b|\bupdate \w+ set\b"
+)
+_PER_MONEY = r"\bper (?:dollar|usd|buck|euro|cent|\$|€)(?!\w)"
+_NEW = (
+    r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
+    r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
 )
 _CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
 _DESCRIPTION = (
@@ -176,14 +181,17 @@ def _scoped_alike(intents: Sequence[Intent]) -> list[Intent]:
 
 def _next_part(part: str, before: str, first: Intent | Refusal, catalogue: Catalogue) -> Intent | Refusal:
     """A further clause: it is about the period and the names of the first where it has none of its own."""
-    reading = read(f"and {part}", catalogue)
-    return _follow(Asked(before, first), reading).found if isinstance(first, Intent) else _plan_alone(reading)
+    reading = read(part, catalogue)
+    alone = None if is_fragment(reading) else _plan_alone(reading)
+    if not isinstance(first, Intent) or isinstance(alone, Refusal):
+        return alone or _plan_alone(reading)
+    return _follow(Asked(before, first), reading).found
 
 
 def _in_part(parts: Sequence[str], found: Sequence[Intent | Refusal], catalogue: Catalogue) -> Refusal:
     asked = [phrase(each, catalogue) if isinstance(each, Intent) else None for each in found]
     whole = [words or sentence(f"{part.strip(' ,.?!')}?") for words, part in zip(asked, parts, strict=True)]
-    answered = [words for words in whole if isinstance(_plan_alone(read(words, catalogue)), Intent)]
+    answered = [words for words in whole if isinstance(plan(words, catalogue), Intent)]
     open_parts = [part.strip(" ,.?!") for part, each in zip(parts, found, strict=True) if isinstance(each, Refusal)]
     return refusals.several_things(open_parts, answered, catalogue)
 
@@ -214,6 +222,10 @@ def _beyond_any_table(reading: Reading) -> Refusal | None:
         return refusals.not_understood(reading.catalogue)
     if reading.says(_SQL):
         return refusals.not_supported("SQL", reading.catalogue)
+    if reading.says(_PER_MONEY):
+        return refusals.not_supported("something per amount of money", reading.catalogue)
+    if reading.says(_NEW):
+        return refusals.not_supported("what is new and what is gone", reading.catalogue)
     if reading.says(_CHANGE):
         return refusals.not_supported("a change to the data", reading.catalogue)
     asked = [lexicon.UNSUPPORTED[word.text] for word in reading.words if word.text in lexicon.UNSUPPORTED]

@@ -143,7 +143,9 @@ class Reading:
         return found
 
 
-_QUESTIONED = lexicon.OTHER_NOUNS | lexicon.STATUS
+_QUESTIONED = (
+    lexicon.OTHER_NOUNS | lexicon.STATUS | (lexicon.TELLING - lexicon.QUALITY - lexicon.STATISTIC - lexicon.OTHER_KNOWN)
+)
 """Words that are spelt right and mean something only if the data has it."""
 
 _ARTICLES = frozenset(["a", "an", "the", "our", "my", "all", "this", "that", "any", "different"])
@@ -158,8 +160,8 @@ def _join(known: Filter | None, named: NamedValues, exclude: bool, *, narrow: bo
     return Filter(column=named.column.name, values=values, words=words, exclude=exclude)
 
 
-MOST_CHARACTERS = 1_000
-MOST_WORDS = 100
+MOST_CHARACTERS = 400
+MOST_WORDS = 60
 """A question of that length is read within 50 ms; what a person asks in one breath is far shorter."""
 
 

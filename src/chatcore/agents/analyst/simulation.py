@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -89,11 +90,12 @@ def _table(asked: SimulateSavings, catalogue: Catalogue) -> Table:
 
 def simulate_savings(ledger: Ledger) -> Callable[[SimulateSavings], Awaitable[ToolResult]]:
     """The tool over one ledger."""
+    ids = (f"s{number}" for number in count(1))
 
     async def simulate(asked: SimulateSavings) -> ToolResult:
         intent = intent_of(asked, ledger.catalogue)
         kind = KINDS[intent.kind]
-        found = await run_queries(ledger, SIMULATE_SAVINGS, kind.queries(intent, ledger.catalogue))
+        found = await run_queries(ledger, SIMULATE_SAVINGS, kind.queries(intent, ledger.catalogue), ids)
         told = kind.word(intent, ledger.catalogue, {name: Sheet(each) for name, each in found.items()})
         value: dict[str, Any] = {"answered": not isinstance(told, Refusal)}
         if isinstance(told, Refusal):

@@ -149,9 +149,16 @@ class Account(Subject):
             return cell.percent
         return self.money(cell) if column.startswith(_AMOUNTS) else cell.figure
 
-    def markdown(self, sheet: str, titles: dict[str, str], limit: int | None = None) -> str:
-        """The columns of a sheet as a Markdown table: titles by the columns' names, absent ones left out."""
-        rows = list(self.sheets[sheet])[:limit]
+    def markdown(self, sheet: str, titles: dict[str, str], limit: int | None = None, *, first: int = 0) -> str:
+        """The columns of a sheet as a Markdown table: titles by the columns' names, absent ones left out.
+
+        Args:
+            sheet: the name of its query.
+            titles: by column.
+            limit: how many rows; None for all.
+            first: the row to begin with, counted from 0.
+        """
+        rows = list(self.sheets[sheet])[first:][:limit]
         present = {name: title for name, title in titles.items() if self.sheets[sheet].has(name)}
         shown = [[self.shown(name, row[name]) for name in present] for row in rows]
         return markdown_table(list(present.values()), shown)

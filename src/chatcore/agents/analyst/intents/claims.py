@@ -28,6 +28,14 @@ _JOINING = frozenset(_JOINERS.split())
 """Words that join or colour what is asked, and change nothing of it beside words that mean one kind of question."""
 
 
+def _whole_words(patterns: Sequence[str]) -> re.Pattern[str]:
+    """What matches any of these where no word goes on before or after, nothing for none.
+
+    It is compiled once and for all: that takes milliseconds, which no question should wait for.
+    """
+    return re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)" if patterns else r"(?!)")
+
+
 @attrs.frozen(kw_only=True)
 class Claim:
     """What a kind of question is recognised by.
@@ -46,26 +54,31 @@ class Claim:
 
     name: str
     what: str
-    words: tuple[str, ...]
-    unless: tuple[str, ...] = ()
+    words: re.Pattern[str] = attrs.field(converter=_whole_words)
+    unless: re.Pattern[str] = attrs.field(converter=_whole_words, default=())
     needs: tuple[Meaning, ...] = ()
     able: Callable[[Table], bool] = lambda _: True
     lacks: str = ""
     splits: bool | None = False
     steps: bool | None = False
 
-    def of(self, reading: Reading) -> Asking | Refusal | None:
-        """The question with its table, or why it has no answer; None where it asks for something else."""
-        spans = [Span(*match.span()) for match in re.finditer(whole_words(self.words), reading.text)]
-        other = bool(self.unless) and reading.says(whole_words(self.unless))
-        if not spans or other or _asks_more(reading, spans):
+    def of(self, reading: Reading, *, apart: bool = False) -> Asking | Refusal | None:
+        """The question with its table, or why it has no answer; None where it asks for something else.
+
+        Args:
+            reading: the question.
+            apart: whether two dates are two periods to compare; otherwise one period is all that is taken.
+        """
+        spans = [Span(*match.span()) for match in self.words.finditer(reading.text)]
+        if not spans or self.unless.search(reading.text) or _asks_more(reading, spans):
             return None
+        reading = _unnamed(reading, spans, self.allows)
         table = self._table(reading)
         if isinstance(table, Refusal):
             return table
         reading = attrs.evolve(reading, understood=reading.understood | _JOINING)
-        asking = Asking(_accounted(in_table(reading, table, apart=lambda _: False), spans), table)
-        return find_scope_fault(asking) or self._fault(asking) or asking
+        asking = Asking(_accounted(in_table(reading, table, apart=lambda _: apart), spans), table)
+        return find_scope_fault(asking) or self._fault(asking, apart=apart) or asking
 
     def _table(self, reading: Reading) -> Table | Refusal:
         """The table that is named or the likeliest one, of those that have what is needed."""
@@ -75,8 +88,7 @@ class Claim:
         if not able:
             return self.lacking(ranked(candidates)[0], reading.catalogue)
         if named:
-            mentions = tuple(mention for mention in reading.tables if mention.table in able)
-            return choose_table(attrs.evolve(reading, tables=mentions))
+            return choose_table(attrs.evolve(reading, tables=tuple(m for m in reading.tables if m.table in able)))
         return choose_table(attrs.evolve(reading, catalogue=attrs.evolve(reading.catalogue, tables=tuple(able))))
 
     def allows(self, table: Table) -> bool:
@@ -88,10 +100,10 @@ class Claim:
         missing = next((str(meaning) for meaning in self.needs if not table.has(meaning)), self.lacks)
         return refusals.no_such_column(missing, table, catalogue)
 
-    def _fault(self, asking: Asking) -> Refusal | None:
+    def _fault(self, asking: Asking, *, apart: bool) -> Refusal | None:
         """More than this kind takes: several periods, a split, steps of time."""
         catalogue, columns = asking.reading.catalogue, asking.group_columns
-        if len(asking.reading.periods) > _MOST_PERIODS:
+        if len(asking.reading.periods) > _MOST_PERIODS and not apart:
             return refusals.not_supported(f"{self.what} over several periods at once", catalogue)
         if self.splits is False and columns:
             return refusals.not_supported(f"{self.what} by a column", catalogue)
@@ -128,15 +140,16 @@ class Claim:
         return self.intent(asking) if isinstance(asking, Asking) else asking
 
 
-def whole_words(patterns: Sequence[str]) -> str:
-    """A regular expression that matches any of these where no word goes on before or after."""
-    return rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)"
-
-
 def _asks_more(reading: Reading, spans: Sequence[Span]) -> bool:
     """Whether other words ask for what is not worked out: a forecast, a reason, rows beyond an amount."""
     free = [word.text for word in reading.words if not any(span.covers(word) for span in spans)]
     return reading.threshold or any(word in lexicon.UNSUPPORTED for word in free)
+
+
+def _unnamed(reading: Reading, spans: Sequence[Span], allows: Callable[[Table], bool]) -> Reading:
+    """The reading without the tables that only the recognised words name, as ``price effects`` does."""
+    inside = [m for m in reading.tables if any(s.start <= m.start and m.end <= s.end for s in spans)]
+    return attrs.evolve(reading, tables=tuple(m for m in reading.tables if m not in inside or allows(m.table)))
 
 
 def _accounted(reading: Reading, spans: Sequence[Span]) -> Reading:

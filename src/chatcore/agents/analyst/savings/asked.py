@@ -28,8 +28,9 @@ _PARTS = (
     "|preview|maverick|scout|thinking|fast|beta|exp"
 )
 _NO_START = r"(?!(?:with|on|by|to|the|an?|for|all|we|i|had|have|been|us(?:e|ed|ing)|[a-z]+ing)\b)"
-_NAME = rf"{_NO_START}(?P<to>[a-z0-9][\w./:@+-]*(?: (?:[\w.+-]*\d[\w.+-]*|(?:{_PARTS})\b))*)"
-"""A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``."""
+_NAME = rf"{_NO_START}(?P<to>[a-z0-9][\w./:@+-]*+(?: (?:(?=[a-z.+_-]*+\d)[\w.+-]++|(?:{_PARTS})\b)){{0,4}})"
+"""A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``. Each word is taken whole, so that a
+question made to mislead is given up in time."""
 
 _INSTEAD = r"(?:instead of|in place of|rather than|in lieu of)"
 _MOVE = r"(?:swap|replac|substitut|exchang|mov|migrat|switch|port|shift|transfer|downgrad|upgrad|convert)\w*"
@@ -159,7 +160,7 @@ def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
 
 def _only(match: re.Match[str]) -> str:
     """A pattern that takes out the name that was found, and nothing else."""
-    return rf"(?<![\w.-])({re.escape(match['to'].rstrip('.'))})(?![\w-]|\.\w)"
+    return rf"(?<![\w.-])({re.escape(match['to'].rstrip('.:/-'))})(?![\w-]|\.\w)"
 
 
 def recognise_swap(reading: Reading) -> Intent | Refusal | None:
@@ -169,7 +170,7 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return None
     named = _named(text, _SWAPS)
     if named is not None and (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
-        return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip("."))
+        return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip(".:/-"))
     if re.search(_CHEAPER_ONES, text):
         return asked_of(reading, "swap", (_CHEAPER_ONES,), {})
     return None
@@ -186,7 +187,7 @@ def recognise_route(reading: Reading) -> Intent | Refusal | None:
     named = _named(text, (_ROUTE_TO,))
     taken = [_SMALL, _CHEAPER, *([_only(named)] if named else [])]
     options = {"below": int(below) if below else USUAL_SMALL}
-    return asked_of(reading, "route", taken, options, named["to"].rstrip(".") if named else None)
+    return asked_of(reading, "route", taken, options, named["to"].rstrip(".:/-") if named else None)
 
 
 def recognise_cap(reading: Reading) -> Intent | Refusal | None:

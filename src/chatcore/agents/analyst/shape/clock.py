@@ -55,12 +55,13 @@ CLAIM = Claim(
         r"hours? of (?:the )?day|time of (?:the )?day|times of (?:the )?day|hourly|what hours?|peak hours?",
         r"(?:at )?what time(?:s)?(?: of (?:the )?day)?(?= (?:do|did|are|is|was|were|we|of))",
         r"(?:by |per |each |every |which |what )?(?:week[ -]?days?|days? of (?:the )?week)",
-        r"(?:at |on |over |during |the )*week-?ends?(?: and week-?days?)?",
+        r"(?:at |on |over |during |the ){0,3}week-?ends?(?: and week-?days?)?",
         rf"(?:on |every |by |each )?{_DAY}(?:(?:,| and| or| vs| versus) {_DAY})*",
         rf"(?:in |at |during |by )?(?:the )?{_SPAN}",
     ),
     unless=(
-        r"off[- ]peak|peak load|per (?:minute|second)|concurren\w+|throughput|load|batch\w*|discount\w*|price|prices",
+        r"off[- ]peak|peak load|per (?:minute|second)|concurren\w+|throughput|load|batch\w*|discount\w*",
+        r"price|prices|cheaper|latenc\w+|durations?|slow\w*|fast\w*",
         r"(?:mon|tues|wednes|thurs|fri|satur|sun)day (?:the )?\d+\w*|next \w+|last (?:mon|tues|wednes|thurs|fri)day",
     ),
     needs=(Meaning.TIME,),
@@ -178,7 +179,8 @@ def _headline(account: Account, sheet: str) -> str:
     most, least = ranked[0], ranked[-1]
     money = account.intent.measure is Measure.COST
     text = f"By {_BY[sheet]} (UTC){account.scope}, most {what} fall{'s' if money else ''} {_where(most)}"
-    text += f" ({_figure(account, most)}){f'; least {_where(least)} ({_figure(account, least)})' if len(ranked) > 1 else ''}"
+    text += f" ({_figure(account, most)})"
+    text += f"; least {_where(least)} ({_figure(account, least)})" if len(ranked) > 1 else ""
     asked = [row for row in account.sheet(sheet) if str(row["part"]).split(" (")[0] in _asked(account)]
     others = "".join(f" {what.capitalize()} {_where(row)}: {_figure(account, row)}." for row in asked if row["calls"])
     return f"{text}{account.left_out if money else ''} (`{account.table.name}`).{others}"

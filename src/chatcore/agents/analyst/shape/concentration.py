@@ -33,7 +33,10 @@ _ALL = rf"(?:the |our )?(?:total )?{_SPEND}"
 _SHARE = r"(?:share|percentage|percent|proportion|fraction|part|much|%)"
 _PERCENT = r"(?:%|percent|per cent)"
 _OF = r"(?: of)?(?: the| our)? ?"
-_MAKE = r"(?:make|makes|made|account|accounts|accounted|cover|covers|covered|cause|caused|responsible|add|adds)"
+_MAKE = (
+    r"(?:(?:make|makes|made|add|adds) up|(?:account|accounts|accounted|responsible) for|cover|covers|covered"
+    r"|(?:cause|caused) (?:half|most|\d))"
+)
 _MUCH = rf"(?: (?:over |at least )?(?:\d+ ?{_PERCENT}|half|most|the bulk))?"
 _FEW = r"(?:from|by|in|on) (?:how (?:many|few)|few|a few|one|a single)"
 _TOP = r"(?:top|first|biggest|largest|dearest|most expensive|costliest|highest)"
@@ -45,10 +48,10 @@ CLAIM = Claim(
         r"concentrat(?:ed|ion|ions)|pareto|80[ /-]20|long tail|gini|lopsided|top[- ]heavy",
         rf"{_SHARE} of {_ALL}(?: \w+){{0,6}} {_TOP}(?: \w+)? ?{_PERCENT}?{_OF}(?:{_ROW}|{_NAMES})",
         rf"{_TOP} (?:\d+|one|five|ten) ?{_PERCENT}{_OF}(?:{_ROW})?",
-        rf"how (?:many|few) (?:of the |of our )?(?:{_ROW}|{_NAMES})(?! did| do| have)(?: \w+){{0,4}} {_MAKE}(?: up)?(?: for| to)?{_MUCH}",
+        rf"how (?:many|few) (?:of the |of our )?(?:{_ROW}|{_NAMES})(?: \w+){{0,4}} {_MAKE}(?: to)?{_MUCH}",
         rf"(?:\d+ ?{_PERCENT}|half|most|the bulk) of {_ALL}(?: \w+){{0,4}} {_FEW}(?: {_ROW}| {_NAMES})?",
         rf"(?:share|contribution) of (?:the )?{_TOP} (?:\d+ )?(?:\w+ )?(?:{_ROW}|{_NAMES})",
-        r"(?:dependent|reliant|depend|rely|relying) on (?:a )?(?:single|one|few|a few)(?: \w+)?",
+        r"(?:dependent|reliant|depend|rely|relying)(?: \w+){0,2} on (?:a )?(?:single|one|few|a few)(?: \w+)?",
     ),
     needs=(Meaning.COST,),
     splits=True,

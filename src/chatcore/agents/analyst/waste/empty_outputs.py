@@ -33,8 +33,8 @@ CLAIM = Claim(
     what="empty outputs",
     words=(
         rf"(?:empty|blank) {_CALLS}",
-        rf"{_CALLS}(?: \w+){{0,5}} {_GAVE}(?: us| back| with)* {_NOTHING}",
-        rf"(?:pay|paid|paying|spend|spent|spending|cost|costs|waste|wasted)(?: \w+){{0,4}} {_NOTHING}",
+        rf"{_CALLS}(?: \w+){{0,5}} {_GAVE}(?: us| back| with){{0,3}} {_NOTHING}",
+        rf"(?:pay|paid|paying|spend|spent|spending|waste|wasted)(?: \w+){{0,4}} (?:for|on) {_NOTHING}",
         r"(?:zero|0|no) (?:completion|output|response) tokens?",
         r"without (?:any )?(?:output|completion|an answer|a response|response)",
         r"got nothing back|nothing in return",

@@ -32,8 +32,8 @@ CLAIM = Claim(
     words=(
         rf"{_ERRORS}[ -]rates?|rate of {_ERRORS}",
         rf"(?:kinds?|types?|sorts?|class|classes|categories|causes?)(?: of)?(?: \w+)? {_ERRORS}",
-        rf"{_ERRORS} (?:by|per) (?:kind|type|class|category|message|cause)",
-        rf"{_ERRORS} over time|(?:daily|weekly|monthly) {_ERRORS}|{_ERRORS} (?=(?:by|per|each|every) )",
+        rf"{_ERRORS} (?:kinds|types)|{_ERRORS} (?:by|per) (?:kind|type|class|category|message|cause)",
+        rf"{_ERRORS} over time|(?:daily|weekly|monthly) {_ERRORS}|{_ERRORS}(?= (?:by|per|each|every) )",
         rf"(?:most )?(?:common|frequent|usual|typical|main|top(?: \w+)?) {_ERRORS}",
         rf"(?:breakdown|summary|overview) of (?:the |our )?{_ERRORS}",
         rf"what (?:kind of )?{_ERRORS} (?:did|do|have|were|are|occur\w*|happen\w*)",

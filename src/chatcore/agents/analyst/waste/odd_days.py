@@ -44,8 +44,10 @@ CLAIM = Claim(
     what="odd days",
     words=(
         rf"(?:(?:which|what) )?{_ODD}(?:ly)?(?: \w+)?[ -](?:days?|dates?)",
-        r"(?:which|what|any|are there) days?(?: \w+)* (?:stand|stands|stood|sticks?|stuck) out",
+        rf"(?:days?|dates?) (?:with|of|that had) (?:an? )?{_ODD}(?:ly)?",
+        r"(?:which|what|any|are there) days?(?: \w+){0,6} (?:stand|stands|stood|sticks?|stuck) out",
         rf"(?:which|what|any) (?:days?|dates?)(?: \w+){{0,3}} (?:{_ODD}|{_JUMPS}|spiked|off|out of line)",
+        rf"days? (?:with|of|that had) (?:\w+ )?{_ODD} (?:{_SPEND}|amounts?|numbers?|calls|tokens)",
         rf"{_SPEND}[ -]{_JUMPS}|{_JUMPS} (?:in|of) (?:the |our )?(?:daily |day-to-day )?{_SPEND}",
         rf"(?:daily|days?|by day|per day)(?: \w+){{0,3}} {_JUMPS}",
         rf"{_JUMPS}(?: \w+){{0,3}} (?:daily|days?|by day|per day)",
