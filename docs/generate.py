@@ -185,7 +185,7 @@ def default(key: attrs.Attribute[Any]) -> str:
 def metric_names() -> str:
     """Every metric."""
     rows = [
-        [code(name), instrument.__name__.lower(), ", ".join(map(code, labels)), doc]
+        [code(name), instrument.__name__.removeprefix("Batch").lower(), ", ".join(map(code, labels)), doc]
         for instrument, name, doc, labels, _ in metrics.METRICS.values()
     ]
     return table(["name", "kind", "labels", ""], rows)

@@ -70,6 +70,7 @@ def build_cli() -> App:
     cli.command(chat)
     cli.command(status)
     cli.command(check)
+    cli.command(verify)
     cli.command(schema)
     database = App(name="db", help="The storage.")
     database.command(db_upgrade, name="upgrade")
@@ -170,6 +171,21 @@ def check(app: str | None = None, /, *, data: Data = None, mapping: MappingFile 
             sys.stdout.write(f"{phase.label:<13} {service.name} ({service.label}), needs {needs}\n")
     sys.stdout.write(f"agents: {', '.join(application.agents)}; nothing is wrong\n")
     return 0
+
+
+def verify(thread: str, /, *, data: Data = None, json: bool = False, config: Config = None) -> int:
+    """Check a stored thread offline: its signed log, the evidence of its answers, and their numbers.
+
+    Args:
+        thread: The id of the thread.
+        json: Print the report as JSON.
+
+    The evidence is asked again of the data, each query as one SELECT in the locked database. The exit code is 0 only
+    if all of it holds.
+    """
+    from chatcore.cli_verify import verify as show
+
+    return trio.run(show, _settings(data=data, config=config), thread, json)
 
 
 def schema() -> int:

@@ -11,6 +11,7 @@ from chatcore.addresses import database_path, is_loopback
 from chatcore.auth.documents import is_url
 from chatcore.errors import ConfigurationError
 from chatcore.settings import Settings
+from chatcore.threads.signing import signer_of
 
 LEAST_SECRET_BYTES = 32
 """As long as HS256's hash (RFC 7518, section 3.2); a shorter one can be found from a single token."""
@@ -27,6 +28,8 @@ def check_servable(settings: Settings) -> None:
         raise ConfigurationError("redis_url", "several instances are not available in this version", "leave it out")
     if settings.workers > 1:
         raise ConfigurationError("workers", "more than one needs a shared event log", "use 1 in this version")
+    if settings.signing_key is not None:
+        signer_of(settings.signing_key)
     _check_model(settings)
     _check_database(settings.database_url)
 

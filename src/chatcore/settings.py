@@ -43,6 +43,12 @@ class Settings:
     workers: int = _key(1, "Worker processes; more than one needs `redis_url`.", least=1)
     prewarm: bool = _key(False, "Start the services with the process instead of with the first connection.")
     database_url: str = _key("sqlite:///chatcore.db", "Where threads, runs and events are kept.", secret=True)
+    signing_key: str | None = _key(
+        None,
+        "What signs the log: 32 characters or more, the newest first where there are several. A file beside the "
+        "database where absent, made at the first start.",
+        secret=True,
+    )
     redis_url: str | None = _key(
         None, "The event log that several instances share; in-process where absent.", secret=True
     )
@@ -57,7 +63,7 @@ class Settings:
     admission: Literal["wait", "refuse"] = _key(
         "wait", "What a connection gets before the services are ready: a place to wait, or 503."
     )
-    llm_base_url: str | None = _key(None, "An OpenAI-compatible endpoint.")
+    llm_base_url: str | None = _key(None, "An OpenAI-compatible endpoint.", secret=True)
     llm_api_key: str | None = _key(None, "The key for it.", secret=True)
     llm_model: str | None = _key(None, "The model to ask there.")
     llm_timeout_seconds: float = _key(30.0, "Silence of the model that ends a turn.", least=0.001)

@@ -20,7 +20,7 @@ from chatcore.agents.llm.messages import HISTORY_CHARACTERS, HISTORY_EACH, HISTO
 from chatcore.agents.llm.reply import Reply, Usage
 from chatcore.agents.llm.results import MAX_RESULT_BYTES, result_text
 from chatcore.agents.llm.retrying import BACKOFF, LONGEST_RETRY_AFTER_SECONDS, TRIES, refused, retry_wait
-from chatcore.agents.llm.verdict import defect_of, paragraphs
+from chatcore.agents.llm.verdict import defect_of
 from chatcore.agents.tools import Tool, ToolResult
 from chatcore.protocol.messages import ThreadMessage
 
@@ -171,11 +171,6 @@ def test_a_budget_ends() -> None:
 
 
 # --- what may be shown ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("text", ["", "one", "one\n\ntwo\n\n\nthree", "\n\n", "a\nb\n\n"])
-def test_what_is_said_in_parts_is_what_was_said(text: str) -> None:
-    assert "".join(paragraphs(text)) == text
 
 
 @pytest.mark.parametrize(

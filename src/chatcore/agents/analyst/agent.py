@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 import msgspec
+import trio
 
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
@@ -16,12 +17,14 @@ from chatcore.agents.analyst.intents.base import Draft, Sheets
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.model_engine import ModelInquiry
-from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.suggesting import next_questions
 from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
+from chatcore.agents.numbers import untraceable_numbers
 from chatcore.agents.tools import Tool
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
@@ -98,16 +101,34 @@ class Inquiry:
         await self.run.thinking("Reading the question against the tables")
         tools = tools_for(self.ledger)
         await tools.call(self.run, "list_tables")
-        planned = plan(question, self._catalogue)
+        earlier = await self._earlier(question)
+        planned = plan(question, self._catalogue, earlier)
         if isinstance(planned, Refusal):
             return await self._refuse(planned, ())
-        await self.run.thinking(self._understood(planned))
+        lead = "Going on from the question before: " if earlier else ""
+        await self.run.thinking(lead + self._understood(planned))
         await tools.call(self.run, "describe_table", table=planned.table)
         found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
         worded = KINDS[planned.kind].word(planned, self._catalogue, _sheets(found.value))
         if isinstance(worded, Refusal):
             return await self._refuse(worded, found.evidence)
-        return await self._tell(worded, found.evidence)
+        following = await self._following(planned, question, found.evidence)
+        return await self._tell(attrs.evolve(worded, action_items=(*worded.action_items, *following)), found.evidence)
+
+    async def _following(self, intent: Intent, question: str, evidence: Sequence[Evidence]) -> list[str]:
+        """What to ask next; a question with a number that nothing here proves is not put into anybody's mouth."""
+        asked = []
+        for each in next_questions(intent, self._catalogue):
+            await trio.lowlevel.checkpoint()
+            if not untraceable_numbers(each, question=question, evidence=evidence):
+                asked.append(f"Ask: “{each}”")
+        return asked
+
+    async def _earlier(self, question: str) -> list[str]:
+        """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""
+        if not leans_on_earlier(question, self._catalogue):
+            return []
+        return [message.content for message in await self.run.history() if message.role == "user"]
 
     def _understood(self, intent: Intent) -> str:
         """What the question is taken for, and which column for the cost."""

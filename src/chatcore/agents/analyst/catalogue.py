@@ -10,6 +10,7 @@ from functools import cached_property
 import attrs
 
 from chatcore.agents.analyst.columns import Family, Meaning, currency_of, family_of, flat, name_words
+from chatcore.agents.analyst.pricebook import PriceBook
 from chatcore.protocol.messages import Covered
 
 IMPLAUSIBLE_TIMES = 10_000
@@ -150,11 +151,13 @@ class Catalogue:
         tables: in the order of the files.
         origin: where they come from.
         data_version: names this state of the data.
+        price_books: the tables of list prices among them.
     """
 
     tables: tuple[Table, ...]
     origin: Origin
     data_version: str
+    price_books: tuple[PriceBook, ...] = ()
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
@@ -167,3 +170,18 @@ class Catalogue:
     def table(self, name: str) -> Table:
         """The table of this name."""
         return next(table for table in self.tables if table.name == name)
+
+    @property
+    def price_tables(self) -> frozenset[str]:
+        """The names of the tables that hold prices: no usage is looked for in them."""
+        books = self.price_books
+        return frozenset(name for book in books for name in (book.columns.table, book.tiers) if name)
+
+    def find_prices(self) -> None:
+        """Look up the price of every model that the tables have: done while they are looked at, and kept."""
+        for book in self.price_books:
+            book.words  # noqa: B018  the index of its names is made here, too
+            for table in self.tables:
+                column = table.column(Meaning.MODEL)
+                if column is not None and table.name != book.columns.table:
+                    book.matches(column.values)

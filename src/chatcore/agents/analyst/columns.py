@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 import attrs
@@ -142,6 +143,7 @@ _BY_TYPE_ALONE = 10.0
 """Further from a meaning than any name that tells it."""
 
 
+@lru_cache(maxsize=4096)
 def name_words(name: str) -> tuple[str, ...]:
     """The words of a column's or table's name, in lower case: ``inputTokens``, ``input_tokens`` -> input, tokens."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)

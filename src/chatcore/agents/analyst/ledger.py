@@ -20,10 +20,12 @@ import trio
 
 from chatcore.agents.analyst.blocking import interruptible
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
+from chatcore.agents.analyst.columns import Candidate
 from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
 from chatcore.agents.analyst.mapping import Meanings
+from chatcore.agents.analyst.pricebook.opening import open_books
 from chatcore.agents.analyst.profile import profile
 from chatcore.agents.analyst.sample import write_sample
 from chatcore.agents.analyst.sandbox.pool import Sandbox, open_sandbox
@@ -238,8 +240,10 @@ async def describe(
 
     def look() -> Catalogue:
         found = tuple(profile(fetch, name, file, mapping.get(name)) for name, file in tables.items())
-        catalogue = Catalogue(tables=found, origin=origin, data_version=data_version)
+        books = open_books(fetch, {t.name: [Candidate(c.name, c.type) for c in t.columns] for t in found})
+        catalogue = Catalogue(tables=found, origin=origin, data_version=data_version, price_books=books)
         catalogue.vocabulary  # noqa: B018  made here, in the thread, and kept for every question
+        catalogue.find_prices()
         return catalogue
 
     return await interruptible(cursor, look)

@@ -15,7 +15,6 @@ from chatcore.agents.base import Run
 from chatcore.agents.llm.account import account_for, cost_line
 from chatcore.agents.llm.dialogue import Declined, Dialogue, Model
 from chatcore.agents.llm.functions import Decline
-from chatcore.agents.llm.verdict import paragraphs
 from chatcore.agents.tools import Tool
 from chatcore.protocol.messages import Answer, Covered, Evidence, Recommendation
 
@@ -97,7 +96,6 @@ class ModelInquiry:
         )
 
     async def _say(self, text: str) -> None:
-        for part in paragraphs(text):
-            await self.run.say(part)
+        await self.run.say(text)
         if self.note is not None:
             await self.run.say(f"\n\n{self.note}\n")

@@ -7,6 +7,7 @@ named in the refusal, with questions that are answered.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import attrs
 import msgspec
@@ -17,11 +18,16 @@ from chatcore.agents.analyst.catalogue import Catalogue, Column
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
+from chatcore.agents.analyst.followups import Asked, is_fragment, is_plain, leans, points_back, reworded
 from chatcore.agents.analyst.kinds import KINDS
+from chatcore.agents.analyst.merging import merge
+from chatcore.agents.analyst.parting import clauses, covering
 from chatcore.agents.analyst.periods import before
-from chatcore.agents.analyst.reading import Reading, in_table, read
+from chatcore.agents.analyst.phrasing import phrase, sentence
+from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
+_JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
 _MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
@@ -39,6 +45,21 @@ _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
 _EXTREME = r"\b(highest|lowest|largest|smallest|biggest) (?:single )?(costs?|charge|price|expense|tokens?)\b"
 _THINGS = r"\b(data|tables?|columns?|fields?|files?|dataset|period|dates?|months?|years?|range)\b"
+_AMISS = r"(?:off|fishy|funny|amiss|wrong|weird|strange|odd|right|okay|ok|fine)"
+_OFF = (
+    rf"\b(?:anything|something|everything|all)(?: \w+)? {_AMISS}\b|\blooks? {_AMISS}\b"
+    r"|\b(?:off|wrong|fishy) (?:with|about|in) (?:our|the|my)\b"
+)
+_SQL = (
+    r"\bselect\b.+\bfrom\b|\b(?:drop|alter|create|truncate) (?:table|view|schema|database)\b|\bdelete from\b"
+    r"|\binsert into\b|\bupdate \w+ set\b"
+)
+_PER_MONEY = r"\bper (?:dollar|usd|buck|euro|cent|\$|€)(?!\w)"
+_NEW = (
+    r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
+    r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
+)
+_CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
 _DESCRIPTION = (
     rf"\b(what|which|how much)\b.*{_THINGS}.*"
     r"\b(have|there|is|are|covers?|covered|contain|attached|available|loaded|know|got|in|does)\b"
@@ -50,17 +71,133 @@ _DESCRIPTION = (
 )
 
 
-def plan(question: str, catalogue: Catalogue) -> Intent | Refusal:
+def plan(question: str, catalogue: Catalogue, earlier: Sequence[str] = ()) -> Intent | Refusal:
     """What a question asks for.
 
     Args:
         question: as written.
         catalogue: what there is to ask about.
+        earlier: the questions before it, oldest first; only one that :func:`leans_on_earlier` is read with them.
 
     Returns:
         An intent that the data allows, or why there is none, with alternatives that are answered.
     """
+    if is_too_long(question):
+        return refusals.too_long(catalogue)
     reading = read(question, catalogue)
+    if not leans(reading):
+        return _plan_whole(reading)
+    asked = _last_asked(earlier, catalogue)
+    return _without_earlier(reading) if asked is None else _follow(asked, reading).found
+
+
+def leans_on_earlier(question: str, catalogue: Catalogue) -> bool:
+    """Whether a question means something else with the questions before it: only then are they needed."""
+    return not is_too_long(question) and leans(read(question, catalogue))
+
+
+def _without_earlier(reading: Reading) -> Intent | Refusal:
+    """A follow-up to nothing: what it is by itself, or else that something is lacking before it."""
+    alone = _plan_whole(reading)
+    understood = isinstance(alone, Intent) or alone.missing or not points_back(reading)
+    return alone if understood else refusals.nothing_before(reading.catalogue)
+
+
+@attrs.frozen
+class _Followed:
+    """What a question came to, and the words it then has."""
+
+    text: str
+    found: Intent | Refusal
+
+
+def _last_asked(earlier: Sequence[str], catalogue: Catalogue) -> Asked | None:
+    """The last of the earlier questions that was understood, follow-ups among them taken with what they lean on."""
+    asked: Asked | None = None
+    for question in _from_last_whole(earlier[-_LOOKED_BACK:], catalogue):
+        reading = read(question, catalogue)
+        went_on = asked is not None and leans(reading)
+        found = _follow(asked, reading) if asked and went_on else _Followed(question, _plan_alone(reading))
+        if isinstance(found.found, Intent):
+            asked = Asked(found.text, found.found)
+    return asked
+
+
+def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[str]:
+    """The questions from the last one on that is understood by itself."""
+    earlier = [question for question in earlier if not is_too_long(question)]
+    for number in range(len(earlier) - 1, -1, -1):
+        reading = read(earlier[number], catalogue)
+        if not leans(reading) and isinstance(_plan_alone(reading), Intent):
+            return earlier[number:]
+    return earlier
+
+
+def _follow(asked: Asked, reading: Reading) -> _Followed:
+    """What a follow-up asks for."""
+    last, table = asked.intent, reading.catalogue.table(asked.intent.table)
+    if any(named.table.name != table.name for named in reading.tables):
+        return _Followed(reading.text, _plan_alone(reading))
+    asking = Asking(in_table(reading, table, apart=_apart), table)
+    alone = _recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan()
+    if not is_plain(last):
+        return _reworded(asked, asking, alone)
+    merged = merge(last, asking, alone)
+    words = phrase(merged, reading.catalogue) if isinstance(merged, Intent) else None
+    return _Followed(words or reading.text, merged)
+
+
+def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:
+    """The last question put again in words, with what a follow-up names."""
+    catalogue = asking.reading.catalogue
+    before = in_table(read(asked.text, catalogue), asking.table, apart=_apart)
+    text = reworded(before, asking.reading)
+    again = _plan_alone(read(text, catalogue)) if text is not None else None
+    if isinstance(again, Intent) and again.kind == asked.intent.kind:
+        return _Followed(str(text), again)
+    return _Followed(asking.reading.text, alone if isinstance(alone, Intent) else again or alone)
+
+
+def _plan_whole(reading: Reading) -> Intent | Refusal:
+    """What a question asks for by itself; where it asks several things, all of them or none."""
+    parts = clauses(reading)
+    if len(parts) == 1:
+        return _plan_alone(reading)
+    first = _plan_alone(read(parts[0], reading.catalogue))
+    found = [first, *(_next_part(part, parts[0], first, reading.catalogue) for part in parts[1:])]
+    intents = [each for each in found if isinstance(each, Intent)]
+    if len(intents) < len(parts):
+        return _plan_alone(reading) if not intents else _in_part(parts, found, reading.catalogue)
+    return covering(intents) or covering(_scoped_alike(intents)) or _in_part(parts, found, reading.catalogue)
+
+
+def _scoped_alike(intents: Sequence[Intent]) -> list[Intent]:
+    """``how many calls and how many tokens in 2025``: what closes the last clause is meant for all of them."""
+    last = intents[-1]
+    open_ones = all(not (each.periods or each.filters) for each in intents[:-1])
+    scope = {"periods": last.periods, "filters": last.filters}
+    return [msgspec.structs.replace(each, **scope) if open_ones else each for each in intents]
+
+
+def _next_part(part: str, before: str, first: Intent | Refusal, catalogue: Catalogue) -> Intent | Refusal:
+    """A further clause: it is about the period and the names of the first where it has none of its own."""
+    reading = read(part, catalogue)
+    alone = None if is_fragment(reading) else _plan_alone(reading)
+    if not isinstance(first, Intent) or isinstance(alone, Refusal):
+        return alone or _plan_alone(reading)
+    return _follow(Asked(before, first), reading).found
+
+
+def _in_part(parts: Sequence[str], found: Sequence[Intent | Refusal], catalogue: Catalogue) -> Refusal:
+    asked = [phrase(each, catalogue) if isinstance(each, Intent) else None for each in found]
+    whole = [words or sentence(f"{part.strip(' ,.?!')}?") for words, part in zip(asked, parts, strict=True)]
+    answered = [words for words in whole if isinstance(plan(words, catalogue), Intent)]
+    open_parts = [part.strip(" ,.?!") for part, each in zip(parts, found, strict=True) if isinstance(each, Refusal)]
+    return refusals.several_things(open_parts, answered, catalogue)
+
+
+def _plan_alone(reading: Reading) -> Intent | Refusal:
+    """What a question asks for by itself."""
     found = _recognised(reading)
     if found is not None:
         return found
@@ -83,6 +220,14 @@ def _beyond_any_table(reading: Reading) -> Refusal | None:
     """What is not answered whatever the table is."""
     if not reading.words:
         return refusals.not_understood(reading.catalogue)
+    if reading.says(_SQL):
+        return refusals.not_supported("SQL", reading.catalogue)
+    if reading.says(_PER_MONEY):
+        return refusals.not_supported("something per amount of money", reading.catalogue)
+    if reading.says(_NEW):
+        return refusals.not_supported("what is new and what is gone", reading.catalogue)
+    if reading.says(_CHANGE):
+        return refusals.not_supported("a change to the data", reading.catalogue)
     asked = [lexicon.UNSUPPORTED[word.text] for word in reading.words if word.text in lexicon.UNSUPPORTED]
     if asked and not reading.tables:
         return refusals.not_supported(asked[0], reading.catalogue)
@@ -133,6 +278,8 @@ class Planner:
         """Whether the rows can be trusted; not what they cost by something."""
         figures = self.reading.has(lexicon.COST | lexicon.TOKENS)
         asked = self.reading.has(lexicon.QUALITY) or (self.reading.has(lexicon.SOUND) and not figures)
+        if self.reading.says(_OFF) and not self.asking.group_columns:
+            return self._intent("quality")
         if not asked or self.reading.without_outliers or self.asking.grain is not None:
             return None
         if self.asking.group_columns:
@@ -174,7 +321,7 @@ class Planner:
 
     def _distinct(self) -> Intent | None:
         """How many different models, users, features there are."""
-        counted = re.search(COUNT_OF, self.reading.text)
+        counted = re.search(COUNT_OF + rf"(?!\w+ (?:{ROW_NOUNS})\b)", self.reading.text)
         at = [named for named in self.reading.columns if counted and named.start == counted.end()]
         if not at or at[0].column.family is Family.NUMBER:
             return None
@@ -203,7 +350,9 @@ class Planner:
             return refusals.one_split_at_a_time(columns, None, self.asking.table, self.reading.catalogue)
         return self._by(columns[0])
 
-    def _by(self, column: Column) -> Intent | None:
+    def _by(self, column: Column) -> Intent | Refusal | None:
+        if self.reading.has(_JUDGED) and not self.reading.has(lexicon.FIGURES | lexicon.CHEAP):
+            return refusals.best_by_what(column, self.asking.table)
         number = self.asking.named_number or self._timed()
         if number is not None and number.name != column.name:
             return self._intent("column_by", by=column.name, column=number.name)
@@ -275,3 +424,6 @@ class Planner:
 
 
 _TWO = 2
+
+_LOOKED_BACK = 8
+"""Earlier questions that a follow-up may lean on: who goes on from further back says so."""

@@ -9,10 +9,12 @@ from typing import Annotated
 import msgspec
 
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.evidence import evidence_of
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.prices.tool import price_tool
 from chatcore.agents.analyst.request import Intent
+from chatcore.agents.analyst.running import run_queries
+from chatcore.agents.analyst.simulation import DESCRIPTION, SIMULATE_SAVINGS, SimulateSavings, simulate_savings
 from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult
 
 RUN_INTENT = "run_intent"
@@ -38,6 +40,8 @@ def tools_for(ledger: Ledger) -> ToolRegistry:
             Tool("list_tables", "Lists the tables and what they cover", ListTables, _list_tables(ledger)),
             Tool("describe_table", "Says what each column is taken for", DescribeTable, _describe_table(ledger)),
             Tool(RUN_INTENT, "Runs the queries of an intent", Intent, _run_intent(ledger), INTENT_TIMEOUT_SECONDS),
+            Tool(SIMULATE_SAVINGS, DESCRIPTION, SimulateSavings, simulate_savings(ledger), INTENT_TIMEOUT_SECONDS),
+            price_tool(ledger),
         )
     )
 
@@ -64,18 +68,10 @@ def _describe_table(ledger: Ledger) -> Callable[[DescribeTable], Awaitable[ToolR
 
 
 def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
-    numbers = count(1)  # a run may use the tool more than once
+    ids = (f"e{number}" for number in count(1))  # a run may use the tool more than once
 
     async def run_intent(intent: Intent) -> ToolResult:
-        import duckdb
-
-        found = {}
-        for query in KINDS[intent.kind].queries(intent, ledger.catalogue):
-            try:
-                rows = await ledger.query(query)
-            except duckdb.Error as error:
-                raise ToolError(RUN_INTENT, f"the query {query.name!r} failed") from error
-            found[query.name] = evidence_of(f"e{next(numbers)}", RUN_INTENT, query, rows, ledger.catalogue.data_version)
+        found = await run_queries(ledger, RUN_INTENT, KINDS[intent.kind].queries(intent, ledger.catalogue), ids)
         return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
 
     return run_intent

@@ -7,7 +7,7 @@ never a run that failed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import attrs
 
@@ -17,8 +17,6 @@ from chatcore.protocol.messages import Evidence
 
 _THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
 """What some models say to themselves first; it is no part of an answer, and proves nothing."""
-
-_PARAGRAPH_END = re.compile(r"\n\n+")
 
 
 @attrs.frozen
@@ -37,15 +35,6 @@ class Defect:
 def answer_text(reply: Reply) -> str:
     """What a reply says to the user."""
     return _THOUGHTS.sub("", reply.text).strip()
-
-
-def paragraphs(text: str) -> Iterator[str]:
-    """The parts in which a text is said; joined, they are the text."""
-    begin = 0
-    for end in _PARAGRAPH_END.finditer(text):
-        yield text[begin : end.end()]
-        begin = end.end()
-    yield text[begin:]
 
 
 def defect_of(reply: Reply, question: str, evidence: Sequence[Evidence] | None) -> Defect | None:
@@ -67,12 +56,10 @@ def defect_of(reply: Reply, question: str, evidence: Sequence[Evidence] | None) 
 def unproven(text: str, question: str, evidence: Sequence[Evidence] | None) -> Defect | None:
     """What the supervisor would refuse in a text."""
     guard = AnswerGuard(question, None if evidence is None else lambda: evidence)
-    for part in paragraphs(text):
-        heard = guard.feed(part)
+    for heard in (guard.feed(text), guard.finish()):
         if isinstance(heard, Alarm):
             return _alarmed(heard)
-    last = guard.finish()
-    return _alarmed(last) if isinstance(last, Alarm) else None
+    return None
 
 
 def _alarmed(alarm: Alarm) -> Defect:
