@@ -26,7 +26,7 @@ class PriceLookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What ``price_lookup`` takes."""
 
     model: Annotated[str, Meta(max_length=200, description="The model's name, as it is called in usage or price data.")]
-    seller: Annotated[str | None, Meta(max_length=200, description="Who sells it, where that matters.")] = None
+    seller: Annotated[str | None, Meta(description="Who sells it, where that matters.")] = None
     on: Annotated[dt.date | None, Meta(description="The day, YYYY-MM-DD; all prices that are known where absent.")] = (
         None
     )
