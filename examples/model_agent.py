@@ -293,8 +293,9 @@ class ModelAgent:
 
 
 def _function(tool: Tool[Any]) -> dict[str, Any]:
-    """A tool, as the API describes one."""
-    schema = {"name": tool.name, "description": tool.description, "parameters": tool.schema()}
+    """A tool, as the API describes one: the schema with its object at the top, where servers look for it."""
+    _, schemas = msgspec.json.schema_components([tool.parameters])
+    schema = {"name": tool.name, "description": tool.description, "parameters": schemas[tool.parameters.__name__]}
     return {"type": "function", "function": schema}
 
 

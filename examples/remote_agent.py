@@ -28,10 +28,10 @@ from chatcore import (
     ServiceGraph,
     ToolCall,
     ToolError,
+    UserExecutionContext,
     UserMessage,
 )
 from chatcore.client import Chat, ConnectionRefused, HistoryLost, connect
-from chatcore.client import Run as RemoteRun
 from chatcore.errors import ErrorCode, RequestRefused, TransportError
 from chatcore.protocol.messages import (
     AgentCompleted,
@@ -111,14 +111,30 @@ class RemoteAgent:
 
     async def respond(self, message: UserMessage, run: Run) -> Answer:
         """Ask there, and tell here what happens."""
+        try:
+            return await self._pass_on(message, run)
+        except trio.Cancelled:
+            await self._give_up(message, run.context)
+            raise
+
+    async def _pass_on(self, message: UserMessage, run: Run) -> Answer:
         async with self.remote.chat(run.context.user_id) as chat:
             thread_id = await self._thread(chat, run)
             asked = await chat.send(message.content, thread_id, self.remote.agent, message_id=run.context.run_id)
-            async with ended_with(chat, asked), AsyncExitStack() as tools:
+            async with AsyncExitStack() as tools:
                 relay = Relay(run, tools)
                 async for event in asked:
                     await relay.take(event)
             return relay.answer()
+
+    async def _give_up(self, message: UserMessage, context: UserExecutionContext) -> None:
+        """End the run there. The connection was cancelled with the run here, so this takes another."""
+        with trio.move_on_after(LET_GO_SECONDS, shield=True), suppress(AgentFailure):
+            async with self.remote.chat(context.user_id) as chat:
+                asked = await chat.send(message.content, agent=self.remote.agent, message_id=context.run_id)
+                await chat.cancel(asked.run_id)
+                async for _ in asked:
+                    pass
 
     async def _thread(self, chat: Chat, run: Run) -> str | None:
         """The thread there, which a thread here goes on in: the server there knows it by the last answered message."""
@@ -129,19 +145,6 @@ class RemoteAgent:
                 known = await chat.send(message.content, agent=self.remote.agent, message_id=message.run_id)
                 return known.thread_id
         return None
-
-
-@asynccontextmanager
-async def ended_with(chat: Chat, asked: RemoteRun) -> AsyncIterator[None]:
-    """Who leaves the block early, cancelled or failed, ends the run there too."""
-    try:
-        yield
-    except BaseException:
-        with trio.move_on_after(LET_GO_SECONDS, shield=True), suppress(TransportError, HistoryLost):
-            await chat.cancel(asked.run_id)
-            async for _ in asked:
-                pass
-        raise
 
 
 @attrs.define

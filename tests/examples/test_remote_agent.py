@@ -192,11 +192,13 @@ async def test_a_tool_that_fails_there_is_seen_to_fail_here() -> None:
                 raise KeyError
 
     with trio.fail_after(SECONDS):
-        async with served(elsewhere(Do(try_it), Say("I could not count."))) as remote:
-            async with rehearsing(RemoteAgent(Remote(remote))) as rehearsal:
-                run = await rehearsal.ask(QUESTION)
-                assert (await run.answer()).text == "I could not count."
-                assert (await run.seen(m.ToolCompleted)).status == "error"
+        async with (
+            served(elsewhere(Do(try_it), Say("I could not count."))) as remote,
+            rehearsing(RemoteAgent(Remote(remote))) as rehearsal,
+        ):
+            run = await rehearsal.ask(QUESTION)
+            assert (await run.answer()).text == "I could not count."
+            assert (await run.seen(m.ToolCompleted)).status == "error"
 
 
 async def test_who_cancels_here_ends_the_run_there() -> None:
@@ -209,13 +211,15 @@ async def test_who_cancels_here_ends_the_run_there() -> None:
             cancelled.set()
 
     with trio.fail_after(SECONDS):
-        async with served(elsewhere(Think("Busy"), Do(hold))) as remote:
-            async with rehearsing(RemoteAgent(Remote(remote))) as rehearsal:
-                run = await rehearsal.ask(QUESTION)
-                await run.seen(m.AgentThinking)
-                await rehearsal.cancel(run)
-                assert isinstance(await run.end(), m.AgentCancelled)
-                await cancelled.wait()
+        async with (
+            served(elsewhere(Think("Busy"), Do(hold))) as remote,
+            rehearsing(RemoteAgent(Remote(remote))) as rehearsal,
+        ):
+            run = await rehearsal.ask(QUESTION)
+            await run.seen(m.AgentThinking)
+            await rehearsal.cancel(run)
+            assert isinstance(await run.end(), m.AgentCancelled)
+            await cancelled.wait()
 
 
 async def test_a_conversation_here_is_one_there() -> None:
@@ -224,12 +228,11 @@ async def test_a_conversation_here_is_one_there() -> None:
         return Answer(text=f"Before: {questions}")
 
     with trio.fail_after(SECONDS):
-        async with served(elsewhere(Do(look_back))) as remote:
-            async with rehearsing(RemoteAgent(Remote(remote))) as rehearsal:
-                first = await rehearsal.ask("One?")
-                assert (await first.answer()).text == "Before: []"
-                second = await rehearsal.ask("Two?", thread_id=first.accepted.thread_id)
-                assert (await second.answer()).text == "Before: ['One?']"
+        async with served(elsewhere(Do(look_back))) as remote, rehearsing(RemoteAgent(Remote(remote))) as rehearsal:
+            first = await rehearsal.ask("One?")
+            assert (await first.answer()).text == "Before: []"
+            second = await rehearsal.ask("Two?", thread_id=first.accepted.thread_id)
+            assert (await second.answer()).text == "Before: ['One?']"
 
 
 async def test_a_run_that_is_begun_again_asks_for_the_same_run() -> None:
@@ -253,9 +256,11 @@ async def test_a_run_that_is_begun_again_asks_for_the_same_run() -> None:
             return first
 
     with trio.fail_after(SECONDS):
-        async with served(elsewhere(Do(count))) as remote:
-            async with rehearsing(SameRun(RemoteAgent(Remote(remote)))) as rehearsal:
-                assert (await (await rehearsal.ask(QUESTION)).answer()).text == "Two."
+        async with (
+            served(elsewhere(Do(count))) as remote,
+            rehearsing(SameRun(RemoteAgent(Remote(remote)))) as rehearsal,
+        ):
+            assert (await (await rehearsal.ask(QUESTION)).answer()).text == "Two."
     assert asked_there == 1
 
 

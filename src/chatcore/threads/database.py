@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -211,12 +212,17 @@ def current_revision(database_url: str) -> str | None:
         engine.dispose()
 
 
+_ONE_MIGRATION = threading.Lock()
+"""Alembic keeps the migration that it is at in globals: two at once, of two servers in one process, write into each
+other's database."""
+
+
 def _migrate(writer: Engine, path: Path) -> None:
     """Run what migrations are missing, in one transaction under the write lock: one process does, others wait."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
-        with opening(path), writer.begin() as connection:
+        with _ONE_MIGRATION, opening(path), writer.begin() as connection:
             config.attributes["connection"] = connection
             upgrade(config, "head")
     except CommandError:
