@@ -113,8 +113,9 @@ class RemoteAgent:
         """Ask there, and tell here what happens."""
         try:
             return await self._pass_on(message, run)
-        except trio.Cancelled:
-            await self._give_up(message, run.context)
+        except BaseException as end:
+            if not isinstance(end, Exception):  # cancelled; out of a nursery that comes as a group
+                await self._give_up(message, run.context)
             raise
 
     async def _pass_on(self, message: UserMessage, run: Run) -> Answer:

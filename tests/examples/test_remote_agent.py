@@ -19,6 +19,7 @@ from chatcore.testing.agent_conformance import AgentConformance
 from chatcore.testing.agents import (
     Do,
     Fail,
+    Rehearsal,
     Reply,
     Say,
     ScriptedAgent,
@@ -85,10 +86,17 @@ async def asked(url: str, question: str = QUESTION) -> list[m.AnyRunEvent]:
         return [event async for event in await chat.send(question)]
 
 
+@asynccontextmanager
+async def asking(*steps: Step) -> AsyncIterator[Rehearsal]:
+    """The example in a rehearsal, and the agent that it calls, which does this, on a server."""
+    async with served(elsewhere(*steps)) as remote, rehearsing(RemoteAgent(Remote(remote))) as rehearsal:
+        yield rehearsal
+
+
 async def failure_of(*steps: Step) -> m.AgentFailed:
     """How the run here fails, where the agent there does this."""
     with trio.fail_after(SECONDS):
-        async with served(elsewhere(*steps)) as remote, rehearsing(RemoteAgent(Remote(remote))) as rehearsal:
+        async with asking(*steps) as rehearsal:
             end = await (await rehearsal.ask(QUESTION)).end()
     assert isinstance(end, m.AgentFailed)
     return end
@@ -228,7 +236,7 @@ async def test_a_conversation_here_is_one_there() -> None:
         return Answer(text=f"Before: {questions}")
 
     with trio.fail_after(SECONDS):
-        async with served(elsewhere(Do(look_back))) as remote, rehearsing(RemoteAgent(Remote(remote))) as rehearsal:
+        async with asking(Do(look_back)) as rehearsal:
             first = await rehearsal.ask("One?")
             assert (await first.answer()).text == "Before: []"
             second = await rehearsal.ask("Two?", thread_id=first.accepted.thread_id)
