@@ -28,9 +28,7 @@ _PARTS = (
     "|preview|maverick|scout|thinking|fast|beta|exp"
 )
 _NO_START = r"(?!(?:with|on|by|to|the|an?|for|all|we|i|had|have|been|us(?:e|ed|ing)|[a-z]+ing)\b)"
-_NAME = (
-    rf"{_NO_START}(?P<to>[a-z0-9][\w./:@+-]*+(?: (?:(?=[a-z.+_-]*+\d)[\w.+-]++|(?:{_PARTS})\b)){{0,4}})"
-)
+_NAME = rf"{_NO_START}(?P<to>[a-z0-9][\w./:@+-]*+(?: (?:(?=[a-z.+_-]*+\d)[\w.+-]++|(?:{_PARTS})\b)){{0,4}})"
 """A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``. Each word is taken whole, so that a
 question made to mislead is given up in time."""
 
