@@ -6,6 +6,7 @@ It is drawn for a width in CSS pixels, so that its words are as large on a phone
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
@@ -23,6 +24,9 @@ USUAL_WIDTH: Final = 640
 
 _CHARACTER: Final = 6.6
 """The width of an average character of 12 pixels, a little more than less."""
+
+_TITLE_CHARACTER: Final = 8.4
+_TITLE_LINE: Final = 18
 
 _UNSPEAKABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML may hold (XML 1.0, section 2.2)."""
@@ -54,13 +58,23 @@ def draw(chart: Chart, width: int = USUAL_WIDTH) -> str:
     wide = max(LEAST_WIDTH, min(MOST_WIDTH, width))
     parts, height = {"steps": _steps, "bars": _bars, "frontier": _frontier}[chart.kind](chart, wide)
     title, description = clean(chart.title), clean(describe(chart))
+    lines = _wrapped(chart.title, int((wide - 16) / _TITLE_CHARACTER))
+    lower = (len(lines) - 1) * _TITLE_LINE
+    headed = "".join(_text(8, 20 + row * _TITLE_LINE, line, "title") for row, line in enumerate(lines))
+    height += lower
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title desc" '
         f'viewBox="0 0 {wide} {height}" width="{wide}" height="{height}">'
         f'<title id="title">{title}</title><desc id="desc">{description}</desc><style>{_STYLE}</style>'
         f'<rect class="paper" width="{wide}" height="{height}"/>'
-        f"{_text(8, 20, cut(chart.title, wide - 16, 7.6), 'title')}{''.join(parts)}</svg>"
+        f'{headed}<g transform="translate(0 {lower})">{"".join(parts)}</g></svg>'
     )
+
+
+def _wrapped(words: str, most: int) -> list[str]:
+    """Words on at most two lines of ``most`` characters."""
+    first, *rest = textwrap.wrap(words, most, break_long_words=True) or [words]
+    return [first, cut(" ".join(rest), most * _CHARACTER)] if rest else [first]
 
 
 def describe(chart: Chart) -> str:
@@ -162,8 +176,8 @@ def _bars(chart: Chart, width: int) -> tuple[list[str], int]:
 def _bar_row(chart: Chart, place: int, label: str, axis: Axis, top: float) -> list[str]:
     value, raw = chart.series[0].values[place], chart.recorded[place]
     said = "no number" if value is None else figures(value)
-    if len(chart.series) == 2 and (left := chart.series[1].values[place]) is not None:
-        said = f"{said}, {figures(left)} together"
+    if len(chart.series) == 2 and (adds := chart.series[1].values[place]) not in (None, value):
+        said = f"{said}, adds {figures(adds)}"
     said += "" if raw is None else f" (recorded {figures(raw)})"
     room = axis.last - axis.first - (len(said) + 2) * _CHARACTER
     parts = [
@@ -277,10 +291,10 @@ def clean(words: str) -> str:
     return escape(_UNSPEAKABLE.sub("\ufffd", words))
 
 
-def cut(words: str, room: float, character: float = _CHARACTER) -> str:
+def cut(words: str, room: float) -> str:
     """Words that fit; of long ones the beginning and the end, which tell models apart."""
-    most = max(4, int(room / character))
+    most = max(4, int(room / _CHARACTER))
     if len(words) <= most:
         return words
-    head = (most - 1 + 1) // 2
+    head = most // 2
     return f"{words[:head]}\u2026{words[len(words) - (most - 1 - head) :]}"

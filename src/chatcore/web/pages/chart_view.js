@@ -2,7 +2,8 @@
 
 import { evidenceCharts, evidenceSvg } from "./api.js";
 import { el, setText, show } from "./dom.js";
-import { downloadLink, table } from "./evidence_view.js";
+import { downloadLink, exactly, table } from "./evidence_view.js";
+import { quantity } from "./format.js";
 
 /** A change of width, in pixels, that is worth drawing again for. */
 const REDRAW = 24;
@@ -22,11 +23,16 @@ async function fill(node, answer, runId) {
   const picture = el("img", { class: "chart-picture", alt: `${chart.title}. ${chart.description}` });
   const place = el("div", { class: "chart-place" }, picture);
   const caption = el("figcaption", { class: "meta" }, chart.description);
-  const rows = table(item, `${chart.title}, as a table`, chart.columns);
+  const rows = table(item, `${chart.title}, as a table`, chart.columns, rounded);
   const beside = el("div", { class: "chart-table" }, rows, downloadLink(item, runId));
   node.append(el("figure", { class: "chart" }, place, beside, caption));
   show(node, true);
   drawToFit(place, picture, (width) => evidenceSvg(runId, item.id, width));
+}
+
+/** A cell beside the chart: short, with all of the number at hand. */
+function rounded(value) {
+  return typeof value === "number" ? el("span", { title: String(value) }, quantity(value)) : exactly(value);
 }
 
 /** Draw it as wide as its place, so that its words are as large as the page's. */

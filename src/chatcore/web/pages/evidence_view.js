@@ -2,7 +2,7 @@
 
 import { canSignInAgain, csvAddress, evidenceCsv } from "./api.js";
 import { el, factList } from "./dom.js";
-import { count, duration } from "./format.js";
+import { count, duration, spaced } from "./format.js";
 
 /**
  * @param {object} item of `answer.evidence`
@@ -52,13 +52,14 @@ async function saveWithToken(event, item, runId) {
  * @param {object} item
  * @param {string} label
  * @param {string[]} columns those that are shown
+ * @param {(value: any) => Node | string} cellText
  * @returns {HTMLElement}
  */
-export function table(item, label, columns = item.columns) {
+export function table(item, label, columns = item.columns, cellText = exactly) {
   const places = columns.map((name) => item.columns.indexOf(name));
   const numeric = places.map((place) => item.rows.some((row) => typeof row[place] === "number"));
   const cell = (value, column) => el("td", { class: numeric[column] ? "number" : null }, cellText(value));
-  const title = (name, column) => el("th", { scope: "col", class: numeric[column] ? "number" : null }, name);
+  const title = (name, column) => el("th", { scope: "col", class: numeric[column] ? "number" : null }, cellText === exactly ? name : spaced(name));
   const rows = item.rows.map((row) => el("tr", {}, ...places.map((place, column) => cell(row[place], column))));
   return el(
     "div",
@@ -74,7 +75,7 @@ export function table(item, label, columns = item.columns) {
 }
 
 /** A value as it came: nothing is rounded here, and null is not an empty string. */
-function cellText(value) {
+export function exactly(value) {
   if (value === null || value === undefined) return el("span", { class: "null" }, "null");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
