@@ -90,7 +90,7 @@ def describe(chart: Chart) -> str:
         said.append(f"Highest: {most[1]} with {figures(most[0])}.")
         said += [_gap_words(chart.gaps, "rows" if chart.kind == "steps" else "number"), _recorded_words(chart)]
     if len(chart.series) == 2 and chart.kind != "frontier":
-        said.append("Pale: each by itself. Dark: what it adds to the others, so that nothing is counted twice.")
+        said.append("Pale: each by itself. Dark: its part of the whole, in which nothing is counted twice.")
     return " ".join(filter(None, said))
 
 
