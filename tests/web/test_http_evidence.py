@@ -104,3 +104,9 @@ async def test_a_run_without_an_answer_has_no_evidence(tmp_path: Path) -> None:
         path = f"/api/runs/{posted['run_id']}/evidence"
         assert (await client.get(path)).json == {"evidence": [], "foremost": None}
         assert (await client.get(f"{path}/q1.csv")).status == 404
+
+
+async def test_a_long_run_is_read_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatcore.web.evidence.MAX_PAGE_ITEMS", 1)
+    async with shop(tmp_path, *STEPS) as client:
+        assert (await client.get(await answered(client))).json["foremost"] == "q1"
