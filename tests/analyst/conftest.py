@@ -12,7 +12,6 @@ import attrs
 import msgspec
 import pytest
 import trio
-from hypothesis import settings
 
 from chatcore.agents.analyst.agent import Analyst
 from chatcore.agents.analyst.ledger import Ledger, open_ledger
@@ -21,9 +20,6 @@ from chatcore.agents.base import ToolCall
 from chatcore.agents.numbers import untraceable_numbers
 from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import Answer, Evidence, ThreadMessage, UserMessage
-
-settings.register_profile("analyst", deadline=None)  # a busy machine is no defect of what is tested
-settings.load_profile("analyst")
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 

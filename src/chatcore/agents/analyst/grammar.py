@@ -7,6 +7,7 @@ named in the refusal, with questions that are answered.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import attrs
 import msgspec
@@ -140,7 +141,9 @@ class Planner:
 
     def plan(self) -> Intent | Refusal:
         """The intent, or why there is none."""
-        kinds = (
+        by_length = self.asking.length is not None and not self.asking.group_columns and self.asking.grain is None
+        kinds: list[Callable[[], Intent | Refusal | None]] = [self._statistics] if by_length else []
+        kinds += [
             self._comparison,
             self._versus,
             self._top_calls,
@@ -149,9 +152,7 @@ class Planner:
             self._grouping,
             self._statistics,
             self._totals,
-        )
-        if self.asking.length is not None and not self.asking.group_columns and self.asking.grain is None:
-            kinds = (self._statistics, *kinds)
+        ]
         found = self._description() or find_fault(self.asking) or self._quality()
         decided = (intent for kind in kinds if (intent := kind()) is not None)
         return found or next(decided, None) or refusals.not_understood(self.reading.catalogue)

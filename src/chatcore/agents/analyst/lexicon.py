@@ -164,7 +164,8 @@ STOP = _words("""
     details really exactly actually roughly approximately around quite very most least highest lowest go goes going
     went gone make makes made take takes took happen happened look looks looked run ran running period time times
     date dates range between during within out into back over rank ranked sorted order ordered descending ascending
-    second third fourth across different distinct unique various separate other answer question calculate compute say display print
+    second third fourth across different distinct unique various separate other answer question calculate compute say
+    display print
     single individual recorded raw i'd we've i'm break down start starts started begin begins began end ends ended
     first last latest newest oldest recent recently since until till before after again same share percentage percent
     proportion part fraction including included include along well both either cents t re ve ll hello hi hey there's
