@@ -178,7 +178,9 @@ def kind(annotation: Any) -> str:
 
 
 def default(key: attrs.Attribute[Any]) -> str:
-    """A setting's default, as TOML has it."""
+    """A setting's default, as TOML has it; a list as the environment has it."""
+    if isinstance(key.default, tuple):
+        return code(", ".join(key.default))
     return code(str(key.default).lower() if isinstance(key.default, bool) else key.default)
 
 
