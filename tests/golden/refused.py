@@ -107,6 +107,18 @@ REFUSED = (
     ),
     Golden(
         kind="refused",
+        asked="Spend between march and april",
+        also=("cost from march to april",),
+        refused="ambiguous",
+    ),
+    Golden(
+        kind="refused",
+        asked="Are we spending too much?",
+        also=("is o3 worth it?", "is our bill reasonable?", "median daily spend"),
+        refused="not_supported",
+    ),
+    Golden(
+        kind="refused",
         asked="How many tokens do we get per dollar?",
         also=("did we make a profit with it?", "what is our return on investment", "which models are new this year?"),
         refused="not_supported",

@@ -132,6 +132,13 @@ SPLITS = (
     ),
     Golden(
         kind="trend",
+        asked="Which month had the fewest calls?",
+        also=("month with the least calls", "quietest month?"),
+        numbers=lambda f: [min(Counter(c.month for c in f.calls).values())],
+        names=lambda f: ["2025-11"],
+    ),
+    Golden(
+        kind="trend",
         asked="What was our busiest day?",
         also=("day with the most calls", "on which day did we make the most requests?"),
         numbers=lambda f: [Counter(c.day for c in f.calls).most_common(1)[0][1]],

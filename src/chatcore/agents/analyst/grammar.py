@@ -7,21 +7,24 @@ named in the refusal, with questions that are answered.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import attrs
 import msgspec
 
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import COUNT_OF, PER_CALL, ROW_NOUNS, SUMMED, Asking
-from chatcore.agents.analyst.catalogue import Column
+from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.periods import before
+from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
+_SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
 _JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
 _MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or"})
@@ -33,12 +36,16 @@ _SINGLE_ROWS = (
     rf"|\b(?:{ROW_NOUNS}) (?:that |which )?cost(?:s|ing)? (?:us )?(?:the )?most\b"
 )
 _OVER_TIME = (
-    r"\bover time\b|\b(?:by|per) (?:date|time)\b|\bgoing (?:up|down)\b|\bup or down\b"
+    r"\bover time\b|\bpeak(?:ed|s)?\b|\b(?:by|per) (?:date|time)\b|\bgoing (?:up|down)\b|\bup or down\b"
     r"|\b(\w+)[- ](?:over|by|to|on)[- ]\1\b"
 )
 _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
-_EXTREME = r"\b(highest|lowest|largest|smallest|biggest) (?:single )?(costs?|charge|price|expense|tokens?)\b"
+_EXTREME = (
+    r"\b(?:highest|lowest|largest|smallest|biggest) (?:single )?(?:costs?|charge|price|expense|tokens?)\b"
+    r"|\b(?:highest|largest|biggest|most|lowest|fewest) (?:(?:number|amount|count) of )?tokens? "
+    r"(?:in|of|for|on|with) (?:a|an|one|any|each) "
+)
 _THINGS = r"\b(data|tables?|columns?|fields?|files?|dataset|period|dates?|months?|years?|range)\b"
 _AMISS = r"(?:off|fishy|funny|amiss|wrong|weird|strange|odd|right|okay|ok|fine)"
 _OFF = (
@@ -50,12 +57,25 @@ _SQL = (
     r"|\binsert into\b|\bupdate \w+ set\b"
 )
 _PER_MONEY = r"\bper (?:dollar|usd|buck|euro|cent|\$|€)(?!\w)"
+_JUDGEMENT = (
+    r"\b(?:too|so) (?:much|high|expensive|many|costly)\b|\bworth (?:it|the money|having)\b"
+    r"|\b(?:is|are|was|were) .*\b(?:reasonable|justified|acceptable|normal|fair|sensible)\b"
+)
 _OTHER_PRICES = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
 _NEW = (
     r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
     r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
 )
 _CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
+_NOT_ANSWERED = (
+    (_SQL, "SQL"),
+    (_PER_MONEY, "something per amount of money"),
+    (_JUDGEMENT, "a judgement"),
+    (_OTHER_PRICES, "past usage at the prices of another day"),
+    (_NEW, "what is new and what is gone"),
+    (_CHANGE, "a change to the data"),
+)
+"""Words that ask for what is not answered, with how it is called."""
 _DESCRIPTION = (
     rf"\b(what|which|how much)\b.*{_THINGS}.*"
     r"\b(have|there|is|are|covers?|covered|contain|attached|available|loaded|know|got|in|does)\b"
@@ -63,6 +83,8 @@ _DESCRIPTION = (
     r"|\bwhat'?s? (is )?in (the|this|that|my|our|your)?\b|\bschema\b|\bhow far back\b|\bdate range\b"
     r"|\bwhat can (you|i)\b|\b(first|last|latest|earliest|newest|oldest) (row|record|entry|call|date|day)\b"
     r"|^\s*(help|hello|hi|hey|data|tables|columns|schema)\b|\bwhat do you (know|have|see)\b"
+    r"|\bwhere (?:do|does|did|are|is) (?:the|these|this|those|that|your|our) \w+(?: \w+)? (?:come|came) from\b"
+    r"|\b(?:is|are) (?:this|the|these|that) (?:data|numbers?|figures?|rows?) (?:real|made up|generated|fake|genuine)\b"
     r"|\bhow many (tables|columns|files)\b|\bhow (much|many \w+ of) data\b"
 )
 
@@ -93,20 +115,12 @@ def _beyond_any_table(reading: Reading) -> Refusal | None:
     """What is not answered whatever the table is."""
     if not reading.words:
         return refusals.not_understood(reading.catalogue)
-    if reading.says(_SQL):
-        return refusals.not_supported("SQL", reading.catalogue)
-    if reading.says(_PER_MONEY):
-        return refusals.not_supported("something per amount of money", reading.catalogue)
-    if reading.says(_OTHER_PRICES):
-        return refusals.not_supported("past usage at the prices of another day", reading.catalogue)
-    if reading.says(_NEW):
-        return refusals.not_supported("what is new and what is gone", reading.catalogue)
-    if reading.says(_CHANGE):
-        return refusals.not_supported("a change to the data", reading.catalogue)
-    asked = [lexicon.UNSUPPORTED[word.text] for word in reading.words if word.text in lexicon.UNSUPPORTED]
-    if asked and not reading.tables:
-        return refusals.not_supported(asked[0], reading.catalogue)
-    return refusals.not_supported("a threshold", reading.catalogue) if reading.threshold else None
+    asked = [what for pattern, what in _NOT_ANSWERED if reading.says(pattern)]
+    if not reading.tables:
+        asked += [lexicon.UNSUPPORTED[word.text] for word in reading.words if word.text in lexicon.UNSUPPORTED]
+    if not asked and reading.threshold:
+        asked = ["a threshold"]
+    return refusals.not_supported(asked[0], reading.catalogue) if asked else None
 
 
 def apart(reading: Reading) -> bool:
@@ -127,7 +141,9 @@ class Planner:
 
     def plan(self) -> Intent | Refusal:
         """The intent, or why there is none."""
-        kinds = (
+        by_length = self.asking.length is not None and not self.asking.group_columns and self.asking.grain is None
+        kinds: list[Callable[[], Intent | Refusal | None]] = [self._statistics] if by_length else []
+        kinds += [
             self._comparison,
             self._versus,
             self._top_calls,
@@ -136,7 +152,7 @@ class Planner:
             self._grouping,
             self._statistics,
             self._totals,
-        )
+        ]
         found = self._description() or find_fault(self.asking) or self._quality()
         decided = (intent for kind in kinds if (intent := kind()) is not None)
         return found or next(decided, None) or refusals.not_understood(self.reading.catalogue)
@@ -194,12 +210,26 @@ class Planner:
             return None
         return self._intent("top_calls", measure=self.asking.row_measure)
 
-    def _distinct(self) -> Intent | None:
+    def _ours_elsewhere(self, ledger: Table) -> bool:
+        """Whether what we use is asked for, and the table only lists what there is: prices, say."""
+        table = self.asking.table
+        used = table.has(Meaning.COST) or table.has(Meaning.INPUT_TOKENS) or table.first_day is not None
+        mine = self.reading.says(r"\b(?:we|our|us|i|my)\b") and not self.reading.tables
+        return bool(mine) and ledger.name != table.name and (not used or table.name in self._price_tables)
+
+    @property
+    def _price_tables(self) -> set[str]:
+        return {book.columns.table for book in self.reading.catalogue.price_books}
+
+    def _distinct(self) -> Intent | Refusal | None:
         """How many different models, users, features there are."""
         counted = re.search(COUNT_OF + rf"(?!\w+ (?:{ROW_NOUNS})\b)", self.reading.text)
         at = [named for named in self.reading.columns if counted and named.start == counted.end()]
         if not at or at[0].column.family is Family.NUMBER:
             return None
+        ledger = ranked(self.reading.catalogue.tables)[0]
+        if self._ours_elsewhere(ledger):
+            return refusals.no_such_column(at[0].column.name, ledger, self.reading.catalogue)
         measure = Measure.COST if self.reading.has(lexicon.COST) else Measure.CALLS
         return self._intent("distinct", by=at[0].column.name, measure=measure)
 
@@ -209,6 +239,8 @@ class Planner:
         asked = self.reading.has(lexicon.TREND) or self.reading.says(_OVER_TIME) or moved
         if self.asking.grain is None and not asked:
             return None
+        if self.reading.has(_SPREAD) and self.asking.grain is not None:
+            return refusals.not_supported(f"a spread over {self.asking.grain}s", self.reading.catalogue)
         if self.asking.table.first_day is None:
             return refusals.no_time(self.asking.table, self.reading)
         if self.asking.grain is not None and self.asking.group_columns:
@@ -252,7 +284,7 @@ class Planner:
         """A column of numbers by itself."""
         table = self.asking.table
         numbers = [named.column for named in self.reading.columns if named.column.family is Family.NUMBER]
-        timed = self._timed()
+        timed = self.asking.length or self._timed()
         if timed is not None:
             return self._intent("statistics", column=timed.name)
         spread = self.reading.has(lexicon.STATISTIC) or self.reading.says(_EXTREME)
@@ -270,7 +302,8 @@ class Planner:
         if status is not None and (self.reading.has(lexicon.STATUS) or self.reading.says(_HOW_ENDED)):
             return self._intent("by", by=status.name, measure=Measure.CALLS)
         figures = lexicon.COST | lexicon.CHEAP | lexicon.TOKENS | lexicon.CALLS
-        asked = self.reading.tables or self.reading.values or self.reading.has(figures)
+        named = self.reading.tables or self.reading.values or self.reading.without_outliers
+        asked = named or self.reading.has(figures)
         return self._intent("total") if asked else None
 
     def _intent(
