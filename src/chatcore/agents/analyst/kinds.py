@@ -13,7 +13,16 @@ from chatcore.agents.analyst.savings import KINDS as SAVINGS
 from chatcore.agents.analyst.shape import KINDS as SHAPE
 from chatcore.agents.analyst.waste import KINDS as WASTE
 
-_FAMILIES: tuple[tuple[IntentKind, ...], ...] = (DECISIONS, SAVINGS, PRICES, WASTE, SHAPE, SPENDING)
-"""The more telling a family's words are, the earlier it is asked."""
+FAMILIES: Mapping[str, tuple[IntentKind, ...]] = MappingProxyType(
+    {
+        "decisions": DECISIONS,
+        "what if": SAVINGS,
+        "prices": PRICES,
+        "anomalies and waste": WASTE,
+        "the shape of spend": SHAPE,
+        "spend": SPENDING,
+    }
+)
+"""By what they are about. The more telling a family's words are, the earlier it is asked."""
 
-KINDS: Mapping[str, IntentKind] = MappingProxyType({kind.name: kind for family in _FAMILIES for kind in family})
+KINDS: Mapping[str, IntentKind] = MappingProxyType({kind.name: kind for family in FAMILIES.values() for kind in family})
