@@ -105,6 +105,11 @@ async def test_usage_at_list_price(flat: Ledger, calls: list[Call]) -> None:
     assert any("short prompts only" in insight for insight in told.answer.insights)
 
 
+async def test_the_models_without_a_price_come_first_where_they_are_asked_for(flat: Ledger) -> None:
+    told = await ask(flat, "which of our models have no list price?")
+    assert told.text.startswith("Not covered by any price, and not counted: 729 calls")
+
+
 async def test_each_model_at_list_price(flat: Ledger, calls: list[Call]) -> None:
     told = await ask(flat, "reprice our usage at list price")
     rows = {row["used_model"]: row for row in told.sheet("used_model", "list_cost")[1:]}
@@ -131,6 +136,7 @@ PARTS: dict[str, Any] = {
     "what would our usage cost at list price in May 2025": lambda c: c.time.strftime("%Y-%m") == "2025-05",
     "reprice our o3 calls at list price": lambda c: c.model == "o3",
     "what would claude-3-5-sonnet-20241022 usage cost at list": lambda c: c.model == "claude-3-5-sonnet-20241022",
+    "what would last month cost at list price": lambda c: c.time.strftime("%Y-%m") == "2026-03",
     "list price of our usage in 2025-07": lambda c: c.time.strftime("%Y-%m") == "2025-07",
 }
 
@@ -271,6 +277,12 @@ LOOKED_UP = {
     "list price of gpt-4o vs gpt-4.1": ["$2.50", "$2.00"],
     "input rate of openai/gpt-4o-mini": ["**$0.15**"],
     "when did the price of o3 change": ["on 2025-06-10: input from $10.00 to $2.00 and output from $40.00 to $8.00"],
+    "how much per million tokens is deepseek reasoner": ["`deepseek-reasoner` of `deepseek`"],
+    "pricing for claude-3-5-haiku on vertex": ["of `google`"],
+    "list price of deepseek-chat at 17:00": ["00:30 to 16:30 UTC"],
+    "which is cheaper by list, o3 or gpt-4o": ["$2.00", "$2.50"],
+    "list the prices of all anthropic models": ["`claude-opus-4-0`", "`claude-3-haiku`"],
+    "which prices changed in 2025": ["in 2025", "`o3`"],
     "which list prices changed?": ["`o3` of `openai`", "no longer costs more", "from $2.20 to $3.30"],
 }
 
@@ -304,6 +316,7 @@ NOT_ANSWERED = {
     "what is the price of foo-9": "no_rows",
     "list price of gpt-4o cache write": "no_rows",
     "price history of gpt-4o": "no_rows",
+    "which prices changed in 2024": "no_rows",
     "what would our openrouter/REDACTED calls cost at list price": "no_rows",
     "what would our usage cost at list price in 2025-09": "no_rows",
     "what would our usage cost at list price in 2031": "out_of_range",
@@ -337,6 +350,7 @@ async def test_without_prices_it_says_what_to_attach(shared: Path) -> None:
 
 
 SPEND = [
+    "what is the price per call of o3", "how many models are in the price list",
     "what did o3 cost us", "what did o3 cost", "What does o3 cost per month?", "how much is our spend?",
     "cost per million tokens by model", "average price per call", "what did we pay for o3 in May 2025",
     "most expensive calls", "which model is cheapest", "compare o3 and gpt-4o", "What did we spend in total?",
@@ -400,6 +414,18 @@ async def test_a_window_that_goes_over_midnight(tmp_path: Path) -> None:
     async with loaded(usage, write_csv(tmp_path / "prices.csv", header, listed)) as ledger:
         told = await ask(ledger, "what would our usage cost at list price?")
     assert first(told, "list_cost")["list_cost"] == near(Decimal(12))
+
+
+async def test_two_currencies_are_not_compared(tmp_path: Path) -> None:
+    header = ["ts", "model", "input_tokens", "output_tokens", "cached_tokens", "cost_eur"]
+    usage = write_csv(tmp_path / "usage.csv", header, [["2026-01-01 12:00:00", "m-1", 10, 10, 5, 1.0]])
+    listed = write_csv(tmp_path / "prices.csv", ["model", "input_usd_per_mtok", "output_usd_per_mtok"], [["m-1", 1, 1]])
+    async with loaded(usage, listed) as ledger:
+        refused = await ask(ledger, "compare logged cost against list price")
+        told = await ask(ledger, "what would our usage cost at list price?")
+    assert refused.answer.reason == "not_supported"
+    assert "€" in refused.text
+    assert any("`cached_tokens`" in insight for insight in told.answer.insights)
 
 
 # --- the tool -------------------------------------------------------------------------------------------------------

@@ -101,6 +101,18 @@ REFUSED = (
     ),
     Golden(
         kind="refused",
+        asked="What did we spend in May 2025 and who won the world cup?",
+        also=("spend by model in 2025, and what did the marketing team spend?",),
+        refused="not_supported",
+    ),
+    Golden(
+        kind="refused",
+        asked="How many tokens do we get per dollar?",
+        also=("did we make a profit with it?", "what is our return on investment", "which models are new this year?"),
+        refused="not_supported",
+    ),
+    Golden(
+        kind="refused",
         asked="What did we spend on February 30 2025?",
         also=("spend on 2025-02-30",),
         refused="out_of_range",

@@ -29,6 +29,9 @@ from chatcore.protocol.codec import decode_server_frame
 from chatcore.store import RETRY
 from chatcore.threads.model import StoredEvent
 
+JUDGED_AT_ONCE = 8_192
+"""Characters of one part that are judged before others have their turn: about a millisecond, whatever they are."""
+
 STEPS_AT_ONCE = 10
 """What an agent may do before others have their turn, where it waits for nothing itself: about a millisecond."""
 
@@ -81,12 +84,20 @@ class LiveRun(RunLog):
         await self._permit()
         if not text.isascii():
             text.encode()  # what cannot be sent is the agent's fault, and is raised to it
-        self._said.append(text)
-        self._said_characters += len(text)
-        if not self.has_room(len(self._said), self._said_characters):
-            await self._until_stored()
-        elif len(self._said) == 1:
+        for begin in range(0, len(text) or 1, JUDGED_AT_ONCE):
+            if begin:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            if self._take_in(text[begin : begin + JUDGED_AT_ONCE]):
+                await self._until_stored()
+
+    def _take_in(self, part: str) -> bool:
+        """Have a part passed on; whether what waits is to be stored first."""
+        self._said.append(part)
+        self._said_characters += len(part)
+        room = self.has_room(len(self._said), self._said_characters)
+        if room and len(self._said) == 1:
             self.scribe.note(self._take_turn)
+        return not room
 
     @asynccontextmanager
     async def tool(self, name: str, /, **arguments: Any) -> AsyncIterator[ToolCall]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import attrs
@@ -98,15 +98,49 @@ def untraceable_numbers(text: str, *, question: str, evidence: Sequence[Evidence
         question: what was asked; its numbers may be repeated.
         evidence: the queries whose rows may prove a number.
     """
+    return proof_of(question, evidence).untraceable_numbers(text)
+
+
+@attrs.frozen
+class Proof:
+    """What a question and some evidence prove; made by :func:`proof_of`.
+
+    Args:
+        values: the numbers of the cells, sorted.
+        strings: the cells that are words with digits in them.
+        asked: the numbers of the question.
+        years: that are named in the question or in cells.
+    """
+
+    values: Sequence[float]
+    strings: Set[str]
+    asked: Set[float]
+    years: Set[str]
+
+    def untraceable_numbers(self, text: str) -> tuple[str, ...]:
+        """The numbers of ``text`` that neither need proof nor have it, as they stand there, each once."""
+        if _DIGIT.search(text) is None:
+            return ()
+        numbers = _numbers(_without_strings(_without_marks(text), self.strings))
+        return tuple(dict.fromkeys(number.text for number in numbers if not self._proves(number)))
+
+    def _proves(self, number: Shown) -> bool:
+        known = number.needs_no_proof or number.value in self.asked or number.text in self.years
+        return known or _traces(number, self.values)
+
+
+def proof_of(question: str, evidence: Sequence[Evidence]) -> Proof:
+    """What may be said of numbers after a question, given the queries whose rows may prove them."""
     values, strings = _cells(evidence)
-    asked = {number.value for number in _numbers(question)}
-    years = set(re.findall(rf"(?<!\d){_YEAR}(?!\d)", " ".join((question, *strings))))
-    unproven = (
-        number.text
-        for number in _numbers(_without_strings(_without_marks(text), strings))
-        if not (number.needs_no_proof or number.value in asked or number.text in years or _traces(number, values))
-    )
-    return tuple(dict.fromkeys(unproven))
+    years = frozenset(re.findall(rf"(?<!\d){_YEAR}(?!\d)", " ".join((question, *strings))))
+    words = frozenset(string for string in strings if _number_in(string) is None)
+    return Proof(values, words, frozenset(number.value for number in _numbers(question)), years)
+
+
+def code_is_closed(text: str) -> bool:
+    """Whether no code of a text goes on in what follows it."""
+    rest = _CODE.sub(lambda code: "" if code.group().endswith(("`", "~~~")) else "`", text)
+    return "`" not in rest and "~~~" not in rest
 
 
 def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], set[str]]:
@@ -151,9 +185,9 @@ def _without_marks(text: str) -> str:
     return _LIST_MARK.sub(" ", _CODE.sub(" ", text))
 
 
-def _without_strings(text: str, strings: set[str]) -> str:
+def _without_strings(text: str, strings: Set[str]) -> str:
     """The text without the cells that are words with digits in them, longest first: they are quoted, not counted."""
-    present = [string for string in strings if string in text and _number_in(string) is None]
+    present = [string for string in strings if string in text]
     for string in sorted(present, key=len, reverse=True):
         text = re.sub(rf"(?<![\w.])(?<!\w-){re.escape(string)}(?!-?\w)", " ", text)
     return text

@@ -360,6 +360,8 @@ class AgentSupervisor:
 
     def _failed(self, pending: PendingRun, error: Exception) -> Ending:
         if isinstance(error, AgentFailure):
+            if hasattr(error, "__notes__"):  # written for the operator
+                self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
             return failure(error.error_code, error.retryable)
         self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
         return failure(ErrorCode.AGENT_FAILED)

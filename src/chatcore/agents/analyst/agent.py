@@ -16,13 +16,16 @@ from chatcore.agents.analyst.evidence import Sheet
 from chatcore.agents.analyst.intents.base import Draft, Sheets
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.model_engine import ModelInquiry
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.suggesting import next_questions
 from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
+from chatcore.agents.llm.dialogue import Model
 from chatcore.agents.numbers import untraceable_numbers
+from chatcore.agents.tools import Tool
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
 _NOTES = {
@@ -45,18 +48,35 @@ class Analyst:
 
     Args:
         data: what it answers from.
+        language_model: who puts the words; None for the planner, which needs nobody.
+        more_tools: of others, for the language model.
     """
 
     data: Data
+    language_model: Model | None = None
+    more_tools: Sequence[Tool[Any]] = ()
 
     proves_numbers: ClassVar[bool] = True
     restartable: ClassVar[bool] = True
-    engine: ClassVar[str] = "planner"
     description: ClassVar[str] = "Answers questions about usage data with numbers from the rows, and shows the evidence"
+
+    @property
+    def engine(self) -> str:
+        """What provenance names as the means of its answers."""
+        return "planner" if self.language_model is None else "llm"
+
+    @property
+    def model(self) -> str | None:
+        """The language model that provenance names."""
+        return None if self.language_model is None else self.language_model.name
 
     async def respond(self, message: UserMessage, run: Run) -> Answer:
         """Answer a question, or say why it has no answer and what would have one."""
         async with self.data.opened_for(run.context.user_id) as ledger:
+            if self.language_model is not None:
+                note = _NOTES.get(ledger.catalogue.origin)
+                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools)
+                return await inquiry.answer(message.content)
             return await Inquiry(ledger, run).answer(message.content)
 
 

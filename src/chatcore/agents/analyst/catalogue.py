@@ -34,6 +34,7 @@ class Column:
         name: as in the file.
         type: DuckDB's name of it.
         meaning: what it is taken for.
+        told: whether somebody has said so; else it is a guess.
         distinct: how many different values it has, about, where they are names; else 0.
         values: those values, commonest first, where they are names and not too many.
         ticks_per_second: for a time that is kept as a number since 1970: 1 for seconds, 1,000 for milliseconds.
@@ -42,6 +43,7 @@ class Column:
     name: str
     type: str
     meaning: Meaning = Meaning.UNKNOWN
+    told: bool = False
     distinct: int = 0
     values: tuple[str, ...] = ()
     ticks_per_second: int | None = None

@@ -163,22 +163,38 @@ class Candidate:
     type: str
 
 
-def recognise(columns: Iterable[Candidate]) -> dict[str, Meaning]:
+def recognise(columns: Iterable[Candidate], given: Mapping[str, Meaning] | None = None) -> dict[str, Meaning]:
     """The meaning of each column by its name; each meaning is given to one column, the plainest.
 
     Columns beyond it are UNKNOWN: a running total beside a cost, a second model.
+
+    Args:
+        columns: of one table.
+        given: what somebody has said that columns mean; the others are guessed.
     """
-    columns = list(columns)
-    meanings = dict.fromkeys((column.name for column in columns), Meaning.UNKNOWN)
+    columns, given = list(columns), given or {}
+    meanings = dict.fromkeys((column.name for column in columns), Meaning.UNKNOWN) | dict(given)
     for meaning in SIGNS:
+        if meaning in given.values():
+            continue
         ranked = sorted(
             (score, position, column.name)
             for position, column in enumerate(columns)
-            if meanings[column.name] is Meaning.UNKNOWN and (score := _distance(column, meaning)) is not None
+            if column.name not in given
+            and meanings[column.name] is Meaning.UNKNOWN
+            and (score := _distance(column, meaning)) is not None
         )
         if ranked:
             meanings[ranked[0][2]] = meaning
     return meanings
+
+
+def may_mean(column: Candidate, meaning: Meaning) -> bool:
+    """Whether the values of a column can be what a meaning says; times may be numbers since 1970."""
+    if meaning is Meaning.UNKNOWN:
+        return True
+    family, right = family_of(column.type), SIGNS[meaning].family
+    return family is right or (family is Family.NUMBER and meaning in (*_NUMBERS_AS_NAMES, Meaning.TIME))
 
 
 def _distance(column: Candidate, meaning: Meaning) -> float | None:

@@ -6,16 +6,15 @@ cell of the evidence, rounded and nothing else. So each number traces (protocol.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import attrs
 
+from chatcore.agents.analyst.plain import plain
 from chatcore.protocol.messages import Evidence
 
 MAX_EVIDENCE_ROWS = 200
@@ -51,17 +50,7 @@ class Rows:
     @staticmethod
     def of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Rows:
         """Rows as DuckDB gives them, with times as ISO 8601 and decimals as numbers."""
-        return Rows(tuple(columns), tuple(tuple(map(_plain, row)) for row in rows))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return float(value) if isinstance(value, Decimal) else value
+        return Rows(tuple(columns), tuple(tuple(map(plain, row)) for row in rows))
 
 
 def digest_of(rows: Rows) -> str:

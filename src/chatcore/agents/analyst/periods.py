@@ -55,7 +55,7 @@ _PATTERNS = {  # in the order they are looked for: the longer before what is a p
     "last_count": rf"\b(?:the\s+)?(?:last|past|previous|latest|final|most recent|recent)\s+{_COUNT}\s+{_UNIT}",
     "last_one": rf"\b(?:the\s+)?(?P<which>last|past|previous|this|current|latest)\s+{_UNIT}{_OF_DATA}",
     "to_date": r"\b(?:(?P<unit>year|quarter|month|week)[- ]to[- ]date|(?P<short>ytd|qtd|mtd))\b",
-    "named_day": r"\b(?P<named>today|yesterday)\b",
+    "named_day": r"\b(?P<named>today|yesterday)\b(?!(?:'s)? (?:list )?(?:prices?|rates?)\b)",
     "year": rf"(?:\b(?:the\s+)?(?:calendar\s+)?year\s+(?:of\s+)?)?(?<![\w.,$-]){_YEAR}(?![\w.,]*\d|-\d)",
 }
 _AMBIGUOUS_WORDS = frozenset({"may", "march"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from chatcore.agents.analyst.evidence import Query, evidence_of
 from chatcore.agents.analyst.ledger import Ledger
@@ -10,8 +10,14 @@ from chatcore.agents.tools import ToolError
 from chatcore.protocol.messages import Evidence
 
 
-async def run_queries(ledger: Ledger, tool: str, queries: Sequence[Query]) -> dict[str, Evidence]:
+async def run_queries(ledger: Ledger, tool: str, queries: Sequence[Query], ids: Iterator[str]) -> dict[str, Evidence]:
     """The evidence of each query by the query's name.
+
+    Args:
+        ledger: is asked.
+        tool: that asks.
+        queries: its questions.
+        ids: of the evidence, each used once in a run.
 
     Raises:
         ToolError: a query failed.
@@ -19,10 +25,10 @@ async def run_queries(ledger: Ledger, tool: str, queries: Sequence[Query]) -> di
     import duckdb
 
     found = {}
-    for number, query in enumerate(queries, 1):
+    for query in queries:
         try:
             rows = await ledger.query(query)
         except duckdb.Error as error:
             raise ToolError(tool, f"the query {query.name!r} failed") from error
-        found[query.name] = evidence_of(f"e{number}", tool, query, rows, ledger.catalogue.data_version)
+        found[query.name] = evidence_of(next(ids), tool, query, rows, ledger.catalogue.data_version)
     return found

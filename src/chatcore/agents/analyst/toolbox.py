@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Annotated
 
 import msgspec
 
@@ -28,7 +30,7 @@ class ListTables(msgspec.Struct, frozen=True):
 class DescribeTable(msgspec.Struct, frozen=True):
     """What ``describe_table`` takes."""
 
-    table: str
+    table: Annotated[str, msgspec.Meta(description="The table's name, as ``list_tables`` gives it.")]
 
 
 def tools_for(ledger: Ledger) -> ToolRegistry:
@@ -57,16 +59,19 @@ def _describe_table(ledger: Ledger) -> Callable[[DescribeTable], Awaitable[ToolR
         tables = {table.name: table for table in ledger.catalogue.tables}
         if asked.table not in tables:
             raise ToolError("describe_table", f"there is no table {asked.table!r}")
-        meanings = {column.name: column.meaning for column in tables[asked.table].columns}
-        known = [f"{name}: {meaning}" for name, meaning in meanings.items() if meaning is not Meaning.UNKNOWN]
-        return ToolResult(meanings, "; ".join(known) or "no column is recognised")
+        columns = tables[asked.table].columns
+        known = [column for column in columns if column.meaning is not Meaning.UNKNOWN]
+        shown = [f"{each.name}: {each.meaning}" + (" (as the mapping says)" if each.told else "") for each in known]
+        return ToolResult({each.name: each.meaning for each in columns}, "; ".join(shown) or "no column is recognised")
 
     return describe_table
 
 
 def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
+    ids = (f"e{number}" for number in count(1))  # a run may use the tool more than once
+
     async def run_intent(intent: Intent) -> ToolResult:
-        found = await run_queries(ledger, RUN_INTENT, KINDS[intent.kind].queries(intent, ledger.catalogue))
+        found = await run_queries(ledger, RUN_INTENT, KINDS[intent.kind].queries(intent, ledger.catalogue), ids)
         return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
 
     return run_intent

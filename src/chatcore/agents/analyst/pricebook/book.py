@@ -191,6 +191,9 @@ _CALLED: Mapping[str, str] = MappingProxyType(
     {
         "gemini": "google",
         "vertex_ai": "google",
+        "vertex": "google",
+        "amazon": "aws",
+        "microsoft": "azure",
         "bedrock": "aws",
         "bedrock_converse": "aws",
         "fireworks_ai": "fireworks",

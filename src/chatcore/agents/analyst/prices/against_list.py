@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 import msgspec
 
-from chatcore.agents.analyst.catalogue import Catalogue
+from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import (
@@ -56,7 +56,9 @@ _LEAST = 0.0000005
 
 SHOWN_CALLS = 8
 
-_LOGGED = r"\b(?:logged|recorded|actual|actually|paid|pay|paying|charged|billed|spend|spent|costs?|invoiced?)\b"
+_LOGGED = (
+    r"\b(?:logged|recorded|actual(?:ly)?|pa(?:y|id|ying)|(?:over|under)?charged|billed|spen[dt]|costs?|invoiced?)\b"
+)
 _BESIDE = (
     r"\b(?:vs\.?|versus|against|compare[ds]?|comparing|comparison|differ\w*|difference|match\w*|deviat\w*|discrepanc\w+"
     r"|(?:over|under)charged|(?:above|below|over|under|off|than) (?:the )?list"
@@ -84,11 +86,24 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     table = usage_of(reading, is_logged)
     if table is None or isinstance(table, Refusal):
         return table or wording.no_usage(reading.catalogue)
-    asking = asked_of(reading, table)
+    asking = other_currency(table, reading.catalogue) or asked_of(reading, table)
     if isinstance(asking, Refusal):
         return asking
     options = msgspec.to_builtins(AgainstListOptions(_tolerance(reading)))
     return msgspec.structs.replace(intent_of("logged_against_list", asking), options=options)
+
+
+def other_currency(table: Table, catalogue: Catalogue) -> Refusal | None:
+    """Why amounts of two currencies are not set against each other."""
+    ours, listed = table.currency, catalogue.price_books[0].columns.currency
+    if not ours or not listed or ours == listed:
+        return None
+    return Refusal(
+        reason="not_supported",
+        text=f"`{table.name}` was logged in {ours} and the list is in {listed}: there is no exchange rate in the data.",
+        missing=("an exchange rate",),
+        alternatives=wording.price_questions(catalogue),
+    )
 
 
 def _tolerance(reading: Reading) -> float:

@@ -21,18 +21,20 @@ from chatcore.agents.analyst.prices.lookup import (
 )
 from chatcore.agents.analyst.prices.questions import OURS, PRICE, PriceQuestion
 from chatcore.agents.analyst.reading import Reading
-from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.request import Intent, Period, Refusal
 
 _CHANGED = (
     r"\bhistory\b|\bchang(?:e|es|ed|ing)\b|\bwent (?:up|down)\b|\bgo(?:ne|es)? (?:up|down)\b|\bdrop(?:s|ped)?\b"
     r"|\bcut(?:s)?\b|\brose\b|\brisen\b|\bf[ae]ll(?:en)?\b|\b(?:in|de)creased?\b|\blowered\b|\braised\b|\bover time\b"
     r"|\bused to\b|\bevol\w+\b|\btimeline\b"
 )
+_EFFECTS = r"\b(?:volume|mix|spend|spending|bill)\b"
+"""Words of what we paid, which prices are only a part of."""
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for the course of a list price."""
-    if not (reading.says(PRICE) and reading.says(_CHANGED)) or reading.says(OURS):
+    if not (reading.says(PRICE) and reading.says(_CHANGED)) or reading.says(OURS) or reading.says(_EFFECTS):
         return None
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
     if book is None:
@@ -42,7 +44,10 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     if fault is not None:
         return fault
     keys = keys_of(question) or [row.key for row in book.rows if row.conditions > 1]
-    return intent_of("price_history", book, keys[:MOST_MODELS], []) if keys else nothing_dated(reading.catalogue, [])
+    periods = [found.choices[0] for found in question.periods]
+    return (
+        intent_of("price_history", book, keys[:MOST_MODELS], periods) if keys else nothing_dated(reading.catalogue, [])
+    )
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
@@ -54,15 +59,16 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
     """Each change in a sentence, all prices in a table."""
     book = next(book for book in catalogue.price_books if book.columns.table == intent.table)
-    changes = [change for change in pairwise(sheets["prices"]) if _is_change(*change)]
+    changes = [each for each in pairwise(sheets["prices"]) if _is_change(*each) and _is_in(each[0], intent.period)]
     if not changes:
         return nothing_dated(catalogue, options_of(intent, LookupOptions).models)
     told = "".join(_change(new, old, book.columns.currency) for new, old in changes)
     changed = {_key(new) for new, _ in changes}
     table = _table([row for row in sheets["prices"] if _key(row) in changed], book.columns.currency)
+    when = f" in {intent.period.words}" if intent.period else ""
     note = "The list knows only the changes that it has dates for: a model without one may have changed all the same."
     return Draft(
-        (f"Changes of list prices, per million tokens:\n\n{told}\n", table),
+        (f"Changes of list prices{when}, per million tokens:\n\n{told}\n", table),
         (note, wording.source_note(book, catalogue)),
     )
 
@@ -74,6 +80,13 @@ def _key(row: Mapping[str, Cell]) -> tuple[Any, Any]:
 def _is_change(new: Mapping[str, Cell], old: Mapping[str, Cell]) -> bool:
     """Whether one price came after another: of the same model, at the same time of the day, since a day."""
     return _key(new) == _key(old) and not new["since"].missing and new["from_time"].value == old["from_time"].value
+
+
+def _is_in(row: Mapping[str, Cell], period: Period | None) -> bool:
+    """Whether a price began to hold in a period."""
+    since = str(row["since"])[:10]
+    start, end = (period.start, period.end) if period else (None, None)
+    return (start is None or start <= since) and (end is None or since < end)
 
 
 def _change(new: Mapping[str, Cell], old: Mapping[str, Cell], currency: str) -> str:

@@ -8,6 +8,7 @@ import attrs
 import msgspec
 
 from chatcore.agents.analyst import lexicon
+from chatcore.agents.analyst.asking import PER_CALL
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, code, listed, markdown_table, options_of
@@ -20,7 +21,7 @@ from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Period, Refusal
 from chatcore.agents.analyst.sql import Condition, all_of
 
-MOST_MODELS = 20
+MOST_MODELS = 40
 """Models that are looked up at once."""
 
 
@@ -35,7 +36,7 @@ class LookupOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _COSTS = (
     r"\bhow (?:much|expensive|costly|cheap) (?:is|are)\b|\b(?:what|how much) (?:does|do|is|are) .*\bcosts?\b"
-    r"|\bcosts? (?:of|for) \S+ per (?:million|1m|mtok)\b"
+    r"|\bcosts? (?:of|for) \S+ per (?:million|1m|mtok)\b|\bhow much per (?:million|1m|mtok)\b"
 )
 _SPLIT = lexicon.EACH - {"per"}
 _OF_USAGE = frozenset(lexicon.GRAINS) | lexicon.CALLS | lexicon.AVERAGE | {"total", "altogether"}
@@ -43,7 +44,7 @@ _OF_USAGE = frozenset(lexicon.GRAINS) | lexicon.CALLS | lexicon.AVERAGE | {"tota
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for a model's price: said so, or in the present tense and of nobody's usage."""
-    said, costs = reading.says(PRICE), reading.says(_COSTS)
+    said, costs = reading.says(PRICE) or reading.says(LIST), reading.says(_COSTS)
     if not (said or (costs and not reading.says(PAST))) or reading.says(OURS) or _is_of_usage(reading, said):
         return None
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
@@ -55,8 +56,12 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 
 def _is_of_usage(reading: Reading, said: bool) -> bool:
     """Whether it asks what calls cost, by something or on average: not what is listed."""
+    if reading.says(r"\bhow many\b"):
+        return True
     if reading.says(LIST):
         return False
+    if reading.says(PER_CALL):
+        return True
     split = reading.has(_SPLIT) and reading.has(lexicon.CONCEPTS)
     return split or reading.has(lexicon.AVERAGE) or (not said and reading.has(_OF_USAGE))
 
@@ -70,6 +75,9 @@ def _asked(question: PriceQuestion, said: bool) -> Intent | Refusal | None:
     reading, book = question.reading, question.book
     if question.input_tokens is not None or question.output_tokens is not None:
         return None
+    whole = _whole_seller(question)
+    if whole:
+        return intent_of("price_lookup", book, whole, [], rate_of(reading))
     fault = model_fault(question)
     if not question.models:
         if fault is not None and said:
@@ -81,6 +89,16 @@ def _asked(question: PriceQuestion, said: bool) -> Intent | Refusal | None:
     if not said and periods:
         return None
     return intent_of("price_lookup", book, keys_of(question), periods, rate_of(reading))
+
+
+def _whole_seller(question: PriceQuestion) -> list[PriceKey]:
+    """All that a seller sells, where that is asked for and is not too much for an answer."""
+    named = question.models
+    seller = question.book.seller(named[0].words.lower()) if len(named) == 1 else None
+    if seller is None or question.leftover or not question.reading.says(r"\bmodels\b|\ball\b|\bevery\b"):
+        return []
+    keys = [row.key for row in question.book.rows if row.priced and row.key.provider == seller]
+    return keys if len(keys) <= MOST_MODELS else []
 
 
 def model_fault(question: PriceQuestion) -> Refusal | None:

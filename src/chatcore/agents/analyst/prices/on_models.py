@@ -37,7 +37,9 @@ _FOR_OURS = (
     r"\b(?:for|on|over|with|of|across) (?:all )?(?:our|my|the|this|these|that) (?:\w+ ){0,2}"
     r"(?:usage|workload|calls|traffic|requests|tokens|volume)\b"
 )
-_COST = r"\b(?:costs?|prices?|pric(?:ed|ing)|cheap\w*|expensive|pay|spend|run|compare)\b"
+_PUT_AGAIN = r"\bre-?pric(?:e|ed|ing)\b.*\b(?:on|with|as|to)\b"
+_OURS_OF_A_MODEL = r"\b(?:our|my) \S*\d\S* (?:\S+ )?(?:usage|calls|requests|traffic|workload)\b"
+_COST = r"\b(?:costs?|prices?|pric(?:ed|ing)|cheap\w*|expensive|pay|spend|run|compare|re-?pric\w+)\b"
 
 
 class OnModelsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +80,10 @@ def _is_of_usage(reading: Reading) -> bool:
     """Whether our own calls are to be put on models: said to be ours, and either set side by side or supposed."""
     if reading.says(_FOR_OURS) and (reading.says(_SET_BESIDE) or reading.says(_WOULD)):
         return True
+    if reading.says(_PUT_AGAIN):
+        return True
+    if reading.says(_OURS_OF_A_MODEL):
+        return False
     return reading.says(r"\bwould\b") and reading.says(OURS) and reading.says(r"\b(?:usage|workload|calls|traffic)\b")
 
 

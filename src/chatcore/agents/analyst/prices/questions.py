@@ -154,8 +154,8 @@ def _is_part(seller: NamedSeller, model: NamedModel) -> bool:
 
 
 def is_amount(word: Word) -> bool:
-    """Whether a word is a number: of tokens, of calls, of money, of percent."""
-    return re.fullmatch(r"[$€£]?[\d.,]+(?:k|m|mtok|%)?|x", word.text) is not None
+    """Whether a word is a number: of tokens, of calls, of money, of percent, of hours."""
+    return re.fullmatch(r"[$€£]?[\d.,]+(?:k|m|mtok|%)?|x|\d\d?:\d\d", word.text) is not None
 
 
 def usage_tables(catalogue: Catalogue) -> list[Table]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
+import msgspec
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue, Table
-from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.columns import Meaning, name_words
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import (
     Draft,
@@ -18,6 +19,7 @@ from chatcore.agents.analyst.intents.base import (
     code,
     listed,
     markdown_table,
+    options_of,
     plural,
     table_of,
 )
@@ -25,7 +27,7 @@ from chatcore.agents.analyst.intents.scope import filter_words, gap_query, gap_w
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
 from chatcore.agents.analyst.prices.pricing import MONEY, calls_of, has_tiers, priced_calls
-from chatcore.agents.analyst.prices.questions import LIST, OURS
+from chatcore.agents.analyst.prices.questions import LIST, OURS, PriceQuestion
 from chatcore.agents.analyst.prices.usage import asked_of, is_priceable, usage_of
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
@@ -40,25 +42,35 @@ _USAGE = (
     r"\b(?:usage|calls?|requests?|traffic|everything|ledger|spend|spending|workload|tokens|models? (?:have|has|had)"
     r"|unmatched|unpriced)\b"
 )
+_OF_ANOTHER_DAY = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
+"""Each call is priced at the price of its own day."""
+
+
+_UNPRICED = r"\b(?:no|without(?: an?)?|missing|lack\w*|not (?:have|covered|in)|unpriced)\b.*\b(?:list|price)\w*\b"
+
+
+class ListCostOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the models without a price are what is asked for."""
+
+    unpriced_first: bool = False
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for the list price of what was used."""
-    asked = reading.says(_AGAIN) or (reading.says(LIST) and (reading.says(OURS) or reading.says(_USAGE)))
-    if not asked or reading.has(lexicon.AVERAGE):
+    ours = reading.says(OURS) or reading.says(_USAGE) or _is_of_a_time(reading)
+    asked = reading.says(_AGAIN) or (reading.says(LIST) and ours)
+    if not asked or reading.has(lexicon.AVERAGE) or reading.says(_OF_ANOTHER_DAY):
         return None
-    return repriced("list_cost", reading)
-
-
-def repriced(kind: str, reading: Reading) -> Intent | Refusal | None:
-    """The intent that prices the usage that a question is about at list."""
     if wording.book_of(reading.catalogue) is None:
         return wording.no_prices(reading.catalogue)
     table = usage_of(reading, is_priceable)
     if table is None or isinstance(table, Refusal):
         return table or wording.no_usage(reading.catalogue)
     asking = asked_of(reading, table)
-    return asking if isinstance(asking, Refusal) else intent_of(kind, asking)
+    if isinstance(asking, Refusal):
+        return asking
+    options = msgspec.to_builtins(ListCostOptions(reading.says(_UNPRICED)))
+    return msgspec.structs.replace(intent_of("list_cost", asking), options=options)
 
 
 def intent_of(kind: str, asking: Asking) -> Intent:
@@ -68,6 +80,15 @@ def intent_of(kind: str, asking: Asking) -> Intent:
 
 
 # --- asked ----------------------------------------------------------------------------------------------------------
+
+
+def _is_of_a_time(reading: Reading) -> bool:
+    """Whether it is asked what a stretch of time would cost: ``what would last month cost at list price``."""
+    book = wording.book_of(reading.catalogue)
+    if book is None or not reading.says(r"\bwould\b.*\bcosts?\b"):
+        return False
+    question = PriceQuestion(reading, book)
+    return bool(question.periods) and not question.models
 
 
 @attrs.frozen
@@ -181,6 +202,12 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
 
 
 def _headline(repricing: Repricing, sheets: Sheets) -> str:
+    if options_of(repricing.intent, ListCostOptions).unpriced_first:
+        return f"{unpriced_words(sheets)} {_costs(repricing, sheets)}"
+    return f"{_costs(repricing, sheets)} {unpriced_words(sheets)}"
+
+
+def _costs(repricing: Repricing, sheets: Sheets) -> str:
     totals, currency = sheets["totals"], repricing.book.columns.currency
     scope = period_words(repricing.intent) + filter_words(repricing.intent.filters)
     amount = f"**{totals.cell('list_cost').money(currency)}**"
@@ -188,7 +215,7 @@ def _headline(repricing: Repricing, sheets: Sheets) -> str:
     if repricing.table.has(Meaning.COST) and not totals.cell("logged_cost").missing:
         odd = ", implausible rows left out" if totals.cell("implausible_rows") else ""
         text += f"; logged for the same calls: {totals.cell('logged_cost').money(repricing.table.currency)}{odd}"
-    return f"{text}. {unpriced_words(sheets)}"
+    return f"{text}."
 
 
 def unpriced_words(sheets: Sheets) -> str:
@@ -221,7 +248,7 @@ def _table(repricing: Repricing, sheets: Sheets) -> str:
 
 def untold(repricing: Repricing, sheets: Sheets) -> list[str]:
     """What was assumed, and what the amounts leave out."""
-    told = ["No call is known to have read from a cache: all input tokens are priced as new ones."]
+    told = [_cache_words(repricing.table)]
     if repricing.table.column(Meaning.TIME) is not None:
         told.append("Each call is priced at the price of its day and time of the day.")
     else:
@@ -233,6 +260,15 @@ def untold(repricing: Repricing, sheets: Sheets) -> list[str]:
             "short prompts only, and that is applied. Attach `genai_prices.json` for the tiers."
         )
     return told
+
+
+def _cache_words(table: Table) -> str:
+    """What is assumed of cached tokens: whether the input counts them, no table says."""
+    cached = [c.name for c in table.columns if {"cache", "cached"} & set(name_words(c.name))]
+    if not cached:
+        return "No call is known to have read from a cache: all input tokens are priced as new ones."
+    names = listed([f"`{name}`" for name in cached])
+    return f"What {names} says is not applied: all input tokens are priced as new ones."
 
 
 def nothing_priced(sheets: Sheets, repricing: Repricing, catalogue: Catalogue) -> Refusal:
@@ -249,4 +285,4 @@ def nothing_priced(sheets: Sheets, repricing: Repricing, catalogue: Catalogue) -
     )
 
 
-KIND = IntentKind("list_cost", "What past usage costs at list price", queries, word, recognise)
+KIND = IntentKind("list_cost", "What past usage costs at list price", queries, word, recognise, ListCostOptions)

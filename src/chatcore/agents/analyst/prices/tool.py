@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from typing import Any
+from itertools import count
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-from chatcore.agents.analyst.evidence import Query, Rows, evidence_of
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices.lookup import MOST_MODELS, prices_query, tiers_query
 from chatcore.agents.analyst.prices.naming import nearest, resolve
 from chatcore.agents.analyst.request import Period
+from chatcore.agents.analyst.running import run_queries
 from chatcore.agents.tools import Tool, ToolError, ToolResult
 from chatcore.protocol.messages import Evidence
 
@@ -21,11 +23,13 @@ PRICE_LOOKUP = "price_lookup"
 
 
 class PriceLookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``price_lookup`` takes: a model's name, who sells it where that matters, and a day (ISO 8601)."""
+    """What ``price_lookup`` takes."""
 
-    model: str
-    seller: str | None = None
-    on: dt.date | None = None
+    model: Annotated[str, Meta(max_length=200, description="The model's name, as it is called in usage or price data.")]
+    seller: Annotated[str | None, Meta(description="Who sells it, where that matters.")] = None
+    on: Annotated[dt.date | None, Meta(description="The day, YYYY-MM-DD; all prices that are known where absent.")] = (
+        None
+    )
 
 
 def price_tool(ledger: Ledger) -> Tool[PriceLookup]:
@@ -35,15 +39,17 @@ def price_tool(ledger: Ledger) -> Tool[PriceLookup]:
 
 
 def _price_lookup(ledger: Ledger) -> Callable[[PriceLookup], Awaitable[ToolResult]]:
+    ids = (f"p{number}" for number in count(1))
+
     async def price_lookup(asked: PriceLookup) -> ToolResult:
         if not ledger.catalogue.price_books:
             raise ToolError(PRICE_LOOKUP, "no table that is attached has list prices")
         book = ledger.catalogue.price_books[0]
         keys = _keys(asked, book)
         queries = [prices_query(book, keys, _day(asked)), *tiers_query(book, keys)]
-        found = [(query, await ledger.query(query)) for query in queries]
-        value = {query.name: _records(rows) for query, rows in found}
-        return ToolResult(value, f"{len(value['prices'])} prices of {asked.model}", _evidence(found, ledger))
+        found = await run_queries(ledger, PRICE_LOOKUP, queries, ids)
+        value = {name: _records(evidence) for name, evidence in found.items()}
+        return ToolResult(value, f"{len(value['prices'])} prices of {asked.model}", tuple(found.values()))
 
     return price_lookup
 
@@ -71,12 +77,5 @@ def _day(asked: PriceLookup) -> Period | None:
     return Period(words=str(asked.on), start=str(asked.on), end=str(asked.on + dt.timedelta(days=1)))
 
 
-def _records(rows: Rows) -> list[dict[str, Any]]:
-    return [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
-
-
-def _evidence(found: list[tuple[Query, Rows]], ledger: Ledger) -> tuple[Evidence, ...]:
-    version = ledger.catalogue.data_version
-    return tuple(
-        evidence_of(f"e{number}", PRICE_LOOKUP, query, rows, version) for number, (query, rows) in enumerate(found, 1)
-    )
+def _records(evidence: Evidence) -> list[dict[str, Any]]:
+    return [dict(zip(evidence.columns, row, strict=True)) for row in evidence.rows]
