@@ -96,7 +96,7 @@ def test_a_lost_service_comes_back(serve: Serve, visit: Visit) -> None:
     served.tell("orders.up")
     expect_state(page, "ready")
     expect(page.locator("#fact-generation")).to_have_text("2")
-    expect(held.get_by_role("table")).to_be_visible()
+    expect(held.locator(".prose").get_by_role("table")).to_be_visible()
     assert SECRET not in page.content()
 
 
@@ -120,8 +120,8 @@ def test_the_page_outlives_a_killed_server(serve: Serve, visit: Visit) -> None:
     served.tell("orders.up")
     expect_state(page, "ready")
     expect(lost).to_contain_text("SERVICE_LOST")
-    expect(unsent.get_by_role("table")).to_be_visible()
-    expect(first.get_by_role("table")).to_have_count(1)
+    expect(unsent.locator(".prose").get_by_role("table")).to_be_visible()
+    expect(first.locator(".prose").get_by_role("table")).to_have_count(1)
     expect(page.locator(".words")).to_have_text(["Which orders?", "Which orders, slowly?", "Which orders now?"])
 
 
