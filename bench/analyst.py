@@ -1,7 +1,7 @@
 """The analyst at work for many at once: how long a question takes to its first event, and to its answer.
 
-``python -m bench.analyst --data FOLDER --users 50`` starts ``chatcore serve --data …`` with what there is in the folder,
-and lets as many users ask a question of each kind, each in an order of its own. What is measured: bench/README.md.
+``python -m bench.analyst --data FOLDER --users 50`` starts ``chatcore serve --data …`` with what there is in it, and
+lets as many users ask a question of each kind, each in an order of its own. What is measured: bench/README.md.
 """
 
 from __future__ import annotations
@@ -299,8 +299,8 @@ def report(outcome: Outcome) -> bool:
     print("\n".join(table(outcome)))
     count = len(outcome.timings)
     print(
-        f"\n{count} answers in {outcome.seconds:.1f} s; the server used {1e3 * outcome.cpu_seconds / count:.1f} ms of CPU "
-        f"an answer; others kept {outcome.others_cores:.1f} cores busy; the loop's lag was within "
+        f"\n{count} answers in {outcome.seconds:.1f} s; the server used {1e3 * outcome.cpu_seconds / count:.1f} ms "
+        f"of CPU an answer; others kept {outcome.others_cores:.1f} cores busy; the loop's lag was within "
         + ", ".join(f"{1e3 * bound:g} ms ({share})" for share, bound in outcome.lag_seconds.items())
         + f"; {len(outcome.blocked)} lines say that it was blocked"
     )

@@ -9,7 +9,7 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
     {
         "frontier": "Which models are on the quality-cost frontier?",
         "budget": "Are we within a budget of $50 a month?",
-        "run_rate": "What is our run rate?",
+        "run_rate": "What was the run rate from 2024-11-18 to 2024-12-14?",
         "peak": "What is our peak load?",
         "prefix_cache": "what would prefix caching save?",
         "cap": "what if no prompt was longer than 16k tokens?",
