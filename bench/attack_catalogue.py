@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -25,6 +24,7 @@ from bench.hostile import (
     RSV1,
     TEXT,
     Target,
+    deflated,
     frame,
     handshake,
     request,
@@ -89,22 +89,24 @@ def attack(name: str, clients: int, *ends: str, **more: Any) -> Callable[[Act], 
     return add
 
 
-def sends(name: str, clients: int, *ends: str, data: bytes) -> None:
+def sends(name: str, clients: int, *ends: str, data: bytes, compressed: bool = False) -> None:
     """Add an attack that sends this on an open WebSocket, once."""
 
     async def act(me: Attacker) -> str:
-        async with me.target.websocket(me.user) as line:
+        async with me.target.websocket(me.user, compressed=compressed) as line:
             await line.send(data)
             return await line.end()
 
     attack(name, clients, *ends)(act)
 
 
-def floods(name: str, clients: int, *ends: str, first: bytes = b"", data: bytes, times: int) -> None:
+def floods(
+    name: str, clients: int, *ends: str, first: bytes = b"", data: bytes, times: int, compressed: bool = False
+) -> None:
     """Add an attack that sends this again and again, as long as it is let."""
 
     async def act(me: Attacker) -> str:
-        async with me.target.websocket(me.user) as line:
+        async with me.target.websocket(me.user, compressed=compressed) as line:
             await line.send(first)
             return await line.while_sending(data, times)
 
@@ -195,13 +197,27 @@ async def hostile_origin(me: Attacker) -> str:
 
 @attack("token confusion", 48, "401")
 async def token_confusion(me: Attacker) -> str:
-    """Every other one over HTTP."""
+    """Every other one over HTTP, each from an address of its own."""
+    address = f"X-Forwarded-For: 203.0.113.{me.number}"
     wrong = wrong_tokens(me.user, me.target.public_key)
     bearer = wrong[(me.number // 2) % len(wrong)]
     async with me.target.line() as line:
-        whole = handshake(bearer) if me.number % 2 else request("/api/threads", f"Authorization: Bearer {bearer}")
-        await line.send(whole)
+        asked = request("/api/threads", f"Authorization: Bearer {bearer}", address)
+        await line.send(handshake(bearer, address) if me.number % 2 else asked)
         return await line.status()
+
+
+@attack("flood of guesses", 5, "429")
+async def flood_of_guesses(me: Attacker) -> str:
+    """Two hundred tokens that the server did not sign, from one address: most are not looked at."""
+    statuses: list[str] = []
+    async with me.target.line() as line:
+        for number in range(40):
+            guess = token(me.user, secret=b"guess %d" % number)
+            await line.send(request("/api/threads", f"Authorization: Bearer {guess}", "X-Forwarded-For: 203.0.113.99"))
+            statuses.append(await line.status())
+            await line.skip_body()
+    return max(statuses, key=statuses.count)
 
 
 # --- bytes that are no frames, and frames that are too much -----------------------------------------------------------
@@ -218,18 +234,19 @@ sends("reserved opcode", 20, "1002", data=frame(0xB))
 sends("no mask", 20, "1002", data=b"\x81\x05hello")
 sends("bad close code", 20, "1002", data=frame(CLOSE, struct.pack("!H", 1005)))
 
-_SQUEEZED = zlib.compressobj(9, wbits=-15)
-BOMB = _SQUEEZED.compress(bytes(64 * MEBIBYTE)) + _SQUEEZED.flush(zlib.Z_SYNC_FLUSH)
+BOMB = deflated(bytes(64 * MEBIBYTE))
 
-
-@attack("compression bomb", 20, "1002")
-async def compression_bomb(me: Attacker) -> str:
-    """It offers to compress, is not taken up on it, and sends 64 MiB in 64 KiB all the same."""
-    async with me.target.line() as line:
-        await line.upgrade(token(me.user), "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
-        await line.send(frame(TEXT, BOMB, first=FIN | RSV1))
-        return await line.end()
-
+sends("compressed, and nothing was agreed upon", 20, "1002", data=frame(TEXT, BOMB, first=FIN | RSV1))
+sends("compression bomb", 20, "1009", data=frame(TEXT, BOMB, first=FIN | RSV1), compressed=True)
+sends("compressed noise", 20, "1002", data=frame(TEXT, b"noise" * 20_000, first=FIN | RSV1), compressed=True)
+sends(
+    "compression bomb in fragments",
+    10,
+    "1009",
+    data=frame(TEXT, BOMB[:500], first=RSV1)
+    + b"".join(frame(CONT, BOMB[at : at + 500], first=0) for at in range(500, 5000, 500)),
+    compressed=True,
+)
 
 FLOODED = "RATE_LIMITED 1008"
 floods(
@@ -250,6 +267,24 @@ floods(
     FLOODED,
     data=text(type="ping", nonce="x" * 1_000_000),
     times=2000,
+)
+floods(
+    "fragments after the last compressed block",
+    10,
+    "1002",
+    first=frame(BINARY, deflated(b"x", last=True), first=RSV1),
+    data=frame(CONT, bytes(60_000), first=0),
+    times=2000,
+    compressed=True,
+)
+floods(
+    "flood of kilobytes that are megabytes",
+    3,
+    "INVALID_MESSAGE 1008",
+    FLOODED,
+    data=frame(TEXT, deflated(b'{"type":"ping","nonce":"' + b"x" * 1_000_000 + b'"}'), first=FIN | RSV1) * 10,
+    times=2000,
+    compressed=True,
 )
 floods("flood of noise", 10, "INVALID_MESSAGE 1008", FLOODED, data=frame(BINARY) * 100, times=2000)
 floods("flood of nesting", 3, "INVALID_MESSAGE 1008", FLOODED, data=frame(TEXT, b"[" * 1_000_000), times=2000)

@@ -41,9 +41,11 @@ SETTINGS = {
     "CHATCORE_JWT_AUDIENCE": AUDIENCE,
     "CHATCORE_PING_SECONDS": "2",
     "CHATCORE_PONG_TIMEOUT_SECONDS": "3",
+    "CHATCORE_COMPRESSION": "true",
     "CHATCORE_LOG_FORMAT": "json",
 }
-"""Of the server under attack: the defaults, but for who may come in, and for pings that do not take half a minute."""
+"""Of the server under attack: the defaults, but for who may come in, for pings that do not take half a minute, and for
+compression, which it agrees upon with those who want it."""
 
 
 @attrs.frozen

@@ -9,6 +9,7 @@ import json
 import socket
 import struct
 import time
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -82,6 +83,27 @@ def frame(opcode: int, payload: bytes = b"", *, first: int = FIN) -> bytes:
     return head + bytes(4) + payload
 
 
+DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=15"
+EMPTY_BLOCK = b"\0\0\xff\xff"
+
+
+def deflated(data: bytes, *, last: bool = False) -> bytes:
+    """A message as it is compressed, by the megabyte to no more than a kilobyte.
+
+    Args:
+        data: of it.
+        last: whether its last block says that it is the last.
+    """
+    compressor = zlib.compressobj(9, wbits=-12)
+    made = compressor.compress(data)
+    return made + compressor.flush() if last else (made + compressor.flush(zlib.Z_SYNC_FLUSH))[: -len(EMPTY_BLOCK)]
+
+
+def inflated(data: bytes) -> bytes:
+    """The message again."""
+    return zlib.decompressobj(wbits=-15).decompress(data + EMPTY_BLOCK)
+
+
 def text(**fields: Any) -> bytes:
     """A message of ``chatcore.v1``."""
     return frame(TEXT, json.dumps(fields).encode())
@@ -121,14 +143,14 @@ class Line:
             return False
         return True
 
-    async def upgrade(self, bearer: str, *more: str) -> None:
-        """Have a WebSocket opened."""
-        await self.send(handshake(bearer, *more))
+    async def upgrade(self, bearer: str, *, compressed: bool = False) -> None:
+        """Have a WebSocket opened, with messages compressed or not."""
+        await self.send(handshake(bearer, *([DEFLATE] if compressed else [])))
         while b"\r\n\r\n" not in self.received:
             assert await self.more(), f"no answer to the handshake: {bytes(self.received)!r}"
         head, _, rest = bytes(self.received).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
-        assert b"extensions" not in head.lower(), "nothing is compressed"
+        assert (b"permessage-deflate" in head) is compressed, head
         self.received = bytearray(rest)
 
     async def status(self) -> str:
@@ -139,6 +161,14 @@ class Line:
                     return "closed"
             return self.received.split(b" ")[1].decode()
         return "open"
+
+    async def skip_body(self) -> None:
+        """Read the rest of an answer whose length it tells."""
+        head, _, body = bytes(self.received).partition(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        while len(body) < size and await self.more():
+            body = bytes(self.received).partition(b"\r\n\r\n")[2]
+        del self.received[: len(head) + 4 + size]
 
     async def hung_up(self) -> str:
         """``closed`` once the server has hung up, ``open`` where it does not."""
@@ -186,7 +216,8 @@ class Line:
                 size = int.from_bytes(self.received[2:begin], "big")
             if len(self.received) < begin + size:
                 break
-            found.append((self.received[0] & 0x0F, bytes(self.received[begin : begin + size])))
+            payload = bytes(self.received[begin : begin + size])
+            found.append((self.received[0] & 0x0F, inflated(payload) if self.received[0] & RSV1 else payload))
             del self.received[: begin + size]
         return found
 
@@ -242,10 +273,12 @@ class Target:
             yield Line(stream)
 
     @asynccontextmanager
-    async def websocket(self, user: str, receive_bytes: int | None = None) -> AsyncIterator[Line]:
+    async def websocket(
+        self, user: str, receive_bytes: int | None = None, *, compressed: bool = False
+    ) -> AsyncIterator[Line]:
         """A WebSocket of a user."""
         async with self.line(receive_bytes) as line:
-            await line.upgrade(token(user))
+            await line.upgrade(token(user), compressed=compressed)
             yield line
 
     async def newest_thread(self, user: str) -> str:

@@ -178,14 +178,16 @@ def kind(annotation: Any) -> str:
 
 
 def default(key: attrs.Attribute[Any]) -> str:
-    """A setting's default, as TOML has it."""
+    """A setting's default, as TOML has it; a list as the environment has it."""
+    if isinstance(key.default, tuple):
+        return code(", ".join(key.default))
     return code(str(key.default).lower() if isinstance(key.default, bool) else key.default)
 
 
 def metric_names() -> str:
     """Every metric."""
     rows = [
-        [code(name), instrument.__name__.lower(), ", ".join(map(code, labels)), doc]
+        [code(name), instrument.__name__.removeprefix("Batch").lower(), ", ".join(map(code, labels)), doc]
         for instrument, name, doc, labels, _ in metrics.METRICS.values()
     ]
     return table(["name", "kind", "labels", ""], rows)

@@ -48,7 +48,7 @@ async def site_running(served: Served, settings: Settings) -> AsyncIterator[Site
         running(served.services, served.agents, settings, metrics) as server,
         trio.open_nursery() as nursery,
     ):
-        gate = Gate(settings, server.tickets, await authenticator_of(settings, metrics))
+        gate = Gate(settings, server.tickets, await authenticator_of(settings, metrics), metrics)
         site = Site(server, gate, _import_pages)
         nursery.start_soon(site.load)
         yield site

@@ -28,12 +28,16 @@ class TokenBucket:
         Returns:
             0 where there was one, else the seconds until there is; then nothing was taken.
         """
+        wait = self.wait(now)
+        if wait == 0.0 and self.per_second > 0:
+            self._tokens -= 1.0
+        return wait
+
+    def wait(self, now: float) -> float:
+        """The seconds until there is a token; 0 where there is one."""
         if self.per_second <= 0:
             return 0.0
         if self._at is not None:
             self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
         self._at = now
-        if self._tokens < 1.0:
-            return (1.0 - self._tokens) / self.per_second
-        self._tokens -= 1.0
-        return 0.0
+        return (1.0 - self._tokens) / self.per_second if self._tokens < 1.0 else 0.0

@@ -23,6 +23,7 @@ WARNINGS = frozenset(
         "agent_failed",
         "connection_failed",
         "event_loop_blocked",
+        "guesses_refused",
         "inauthentic_response",
         "initialization_failed",
         "keys_not_fetched",

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chatcore.addresses import database_path, is_loopback
+from chatcore.addresses import database_path, is_loopback, networks
 from chatcore.auth.documents import is_url
 from chatcore.errors import ConfigurationError
 from chatcore.settings import Settings
@@ -43,6 +43,7 @@ def _check_authentication(settings: Settings) -> None:
     elif settings.jwt_secret is not None or settings.jwks is not None:
         problem = "is `none`, and keys for tokens are set: nobody would be asked for one"
         raise ConfigurationError("auth", problem, "set auth = jwt, or leave jwt_secret and jwks out")
+    networks(settings.trusted_proxies)
     if settings.signin is not None and not os.access(settings.signin, os.R_OK):
         raise ConfigurationError("signin", "is no file that can be read", "name a JavaScript module")
 

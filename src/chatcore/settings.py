@@ -60,6 +60,12 @@ class Settings:
     ticket_seconds: float = _key(30.0, "How long a ticket for a WebSocket is valid.", least=1)
     signin: str | None = _key(None, "A JavaScript module with which the chat page gets its token.")
     allowed_origins: tuple[str, ...] = _key((), "Origins beside the server's own, comma-separated.")
+    trusted_proxies: tuple[str, ...] = _key(
+        ("127.0.0.1", "::1"), "Proxies, by address or network, whose `X-Forwarded-For` says who a client is."
+    )
+    max_bad_tokens_per_minute: int = _key(
+        60, "Wrong tokens and tickets an address; past it, 429 without a look at them; 0: no limit.", least=0
+    )
     admission: Literal["wait", "refuse"] = _key(
         "wait", "What a connection gets before the services are ready: a place to wait, or 503."
     )
@@ -84,6 +90,9 @@ class Settings:
     max_waiting: int = _key(10_000, "Connections that may wait for the services.", least=0)
     max_runs: int = _key(256, "Agents at work at once; further messages wait, users taking turns.", least=1)
     max_message_bytes: int = _key(1_048_576, "The largest frame accepted, decompressed.", least=1)
+    compression: bool = _key(
+        False, "Compress messages on `/ws` for clients that offer it (permessage-deflate), each by itself."
+    )
     init_timeout_seconds: float = _key(
         30.0, "The limit of one start of the services; notices come at a third and two thirds of it.", least=0.001
     )

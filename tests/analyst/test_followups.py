@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.agents.analyst.phrasing import phrase
@@ -116,11 +116,13 @@ def test_nearly_every_question_stands_by_itself() -> None:
     assert len({*QUESTIONS, *REFUSALS}) - len(WHOLE) <= 3
 
 
+@settings(deadline=None)
 @given(st.sampled_from(WHOLE), st.lists(st.sampled_from(ANY) | st.text(max_size=20), max_size=4))
 def test_a_whole_question_is_never_bent_by_what_was_asked_before(question: str, earlier: list[str]) -> None:
     assert plan(question, ALL, earlier) == plan(question, ALL)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(ANY) | st.text(max_size=20), min_size=1, max_size=4))
 def test_any_thread_ends_in_an_intent_or_a_refusal(asked: list[str]) -> None:
     *earlier, question = asked

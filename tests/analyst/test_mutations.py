@@ -39,7 +39,7 @@ QUESTIONS = {
     "compare": "Compare February 2025 with March 2025",
     "versus": "cost of diff versus ask",
     "top_calls": "What were the most expensive calls?",
-    "quality": "are there implausible rows?",
+    "quality": "How good is the data quality?",
     "statistics": "What is the median of prompt_tokens?",
     "column_by": "average latency_ms by model",
     "distinct": "How many models are there?",

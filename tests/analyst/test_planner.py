@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.agents.analyst.catalogue import Catalogue, Column, Origin, Table
@@ -360,6 +360,7 @@ SPOKEN = """
 """
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(SPOKEN.split()), max_size=12).map(" ".join))
 def test_any_words_are_an_intent_or_a_refusal(question: str) -> None:
     outcome = plan(question, ALL)
@@ -370,6 +371,7 @@ def test_any_words_are_an_intent_or_a_refusal(question: str) -> None:
         assert KINDS[outcome.kind].queries(outcome, ALL)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_an_intent_or_a_refusal(question: str) -> None:
     assert isinstance(plan(question, ALL), Intent | Refusal)

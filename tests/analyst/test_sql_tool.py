@@ -85,4 +85,5 @@ async def test_tools_of_others_stand_beside_the_analysts_own(usage: Path) -> Non
     tool = Tool("shop.echo", "Says a text.", dict[str, Any], echo)
     async with loaded(usage) as ledger:
         names = list(ModelTools(ledger, [tool]).registry().tools)
-    assert names == ["list_tables", "describe_table", "run_intent", "answer_question", "run_sql", "shop.echo"]
+    assert names[-2:] == ["run_sql", "shop.echo"]
+    assert {"list_tables", "describe_table", "run_intent"} < set(names)

@@ -126,7 +126,7 @@ def test_the_best_of_something_is_asked_back() -> None:
     assert refusal.alternatives == ("Spend by user_id", "Calls by user_id", "Tokens by user_id")
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(sorted(QUESTIONS)))
 def test_what_is_suggested_next_is_planned_and_new(question: str) -> None:
     intent = plan(question, ALL)

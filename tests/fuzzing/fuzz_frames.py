@@ -25,7 +25,8 @@ from fuzz_inputs import Inputs
 from chatcore.errors import InvalidMessage, TransportViolated
 from chatcore.protocol import codec
 from chatcore.protocol.codec import ClientFrameDecoder
-from chatcore.transports import http_head, websocket_protocol
+from chatcore.transports import deflate, http_head, websocket_protocol
+from chatcore.transports.deflate import Inflater, agreed
 from chatcore.transports.http_head import BadRequest, RequestFilter
 from chatcore.transports.websocket_protocol import Farewell, MessageReader, Part, Pinged, accept_key
 
@@ -45,7 +46,7 @@ HEAD_EVERY = 5
 KEPT = 2000
 """Inputs in the corpus; then old ones make room."""
 
-TRACED = {module.__file__ for module in (codec, http_head, websocket_protocol)}
+TRACED = {module.__file__ for module in (codec, deflate, http_head, websocket_protocol)}
 
 
 class Broken(Exception):
@@ -53,12 +54,13 @@ class Broken(Exception):
 
 
 def feed_frames(pieces: list[bytes]) -> Outcome:
-    """What becomes of a client's bytes after the handshake.
+    """What becomes of a client's bytes after the handshake; in every other input compression was agreed upon.
 
     Raises:
         Broken: something is told that cannot be.
     """
-    reader, decoder, told = MessageReader(LIMIT), ClientFrameDecoder(LIMIT), list[str]()
+    inflater = Inflater(15) if sum(map(len, pieces)) % 2 else None
+    reader, decoder, told = MessageReader(LIMIT, inflater), ClientFrameDecoder(LIMIT), list[str]()
     for piece in pieces:
         try:
             for item in reader.feed(piece):
@@ -90,6 +92,7 @@ def feed_head(pieces: list[bytes]) -> Outcome:
             passed += judge.feed(piece)
         if judge.upgrade is not None:
             accept_key(judge.upgrade)
+            agreed(judge.upgrade)
             return ("upgrade",)
     except BadRequest as bad:
         return (str(bad.status), bad.detail)
@@ -191,7 +194,7 @@ def _digest(outcome: Outcome) -> Outcome:
 
 
 SERVERS_OWN = {"decode_server_frame", "encode", "encode_utf8", "message_frame", "close_frame", "ping_frame"}
-SERVERS_OWN |= {"pong_frame", "switching_protocols", "__str__"}
+SERVERS_OWN |= {"deflated", "deflated_frame", "pong_frame", "switching_protocols", "__str__"}
 """What does not read a client's bytes."""
 
 

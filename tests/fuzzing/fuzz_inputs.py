@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -13,6 +14,7 @@ import attrs
 HANDSHAKE = (
     b"GET /ws?user_id=ann HTTP/1.1\r\nHost: localhost:8000\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://localhost:8000\r\n"
+    b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, permessage-deflate\r\n"
     b"Sec-WebSocket-Protocol: chatcore.v1, bearer.x\r\n\r\n"
 )
 REQUEST = b"POST /api/threads HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
@@ -78,6 +80,7 @@ JUNK: tuple[bytes, ...] = (
 """Texts that are no messages."""
 
 TEXT, BINARY, CONT, CLOSE, PING, PONG = 0x1, 0x2, 0x0, 0x8, 0x9, 0xA
+COMPRESSED = 0x40
 EDGES = (0, 1, 0x7F, 0x80, 0x81, 0xFE, 0xFF)
 
 
@@ -119,11 +122,20 @@ class Inputs:
             return self._control()
         payload = self._payload()
         opcode = TEXT if chance < 0.9 else BINARY
+        if self.rng.random() < 0.3:
+            payload, opcode = self._compressed(payload), COMPRESSED | opcode
         if chance > 0.3 or len(payload) < 2:
             return self._frame(opcode, payload)
         cut = self.rng.randrange(len(payload))
         between = self._control() if chance < 0.2 else b""
         return self._frame(opcode, payload[:cut], 0) + between + self._frame(CONT, payload[cut:])
+
+    def _compressed(self, payload: bytes) -> bytes:
+        compressor = zlib.compressobj(wbits=-15)
+        if self.rng.random() < 0.1:
+            return compressor.compress(payload) + compressor.flush()
+        whole = compressor.compress(payload * self.rng.choice((1, 1, 100))) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        return whole[:-4] if self.rng.random() < 0.9 else whole
 
     def _control(self) -> bytes:
         opcode = self.rng.choice((PING, PONG, CLOSE))

@@ -33,22 +33,10 @@ class Call:
     tokens: int
     cost: Decimal
     session_cost: Decimal
-
-    @property
-    def day(self) -> str:
-        return f"{self.at:%Y-%m-%d}"
-
-    @property
-    def month(self) -> str:
-        return f"{self.at:%Y-%m}"
-
-    @property
-    def year(self) -> str:
-        return f"{self.at:%Y}"
-
-    @property
-    def quarter(self) -> str:
-        return f"{self.at:%Y}Q{(self.at.month + 2) // 3}"
+    day: str
+    month: str
+    year: str
+    quarter: str
 
     def has(self, part: str) -> bool:
         """Whether the model's name has this word in it."""
@@ -140,8 +128,13 @@ class Facts:
 
 
 def _call(row: dict[str, str]) -> Call:
+    at = dt.datetime.fromisoformat(row["ts_utc"])
     return Call(
-        at=dt.datetime.fromisoformat(row["ts_utc"]),
+        at=at,
+        day=f"{at:%Y-%m-%d}",
+        month=f"{at:%Y-%m}",
+        year=f"{at:%Y}",
+        quarter=f"{at:%Y}Q{(at.month + 2) // 3}",
         user=row["user_id"],
         model=row["model"],
         weak_model=row["weak_model"],

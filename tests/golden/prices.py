@@ -9,6 +9,7 @@ from .question import Golden
 
 _CLAUDE = "anthropic/claude-3-7-sonnet-20250219"
 _MILLION = 1_000_000
+_BLOCK_TOKENS = 512
 
 
 def _at(calls: list[Call], sent: str, received: str) -> Decimal:
@@ -20,6 +21,24 @@ def _o3_at_list(facts: Facts) -> Decimal:
     calls = facts.where(model="o3")
     dear, cheap = [c for c in calls if c.day < "2025-06-10"], [c for c in calls if c.day >= "2025-06-10"]
     return _at(dear, "10", "40") + _at(cheap, "2", "8")
+
+
+def _trace_at(facts: Facts, name: str, sent: str, received: str) -> Decimal:
+    calls = facts.trace(name)
+    tokens = sum(each[1] for each in calls) * Decimal(sent) + sum(each[2] for each in calls) * Decimal(received)
+    return tokens / _MILLION
+
+
+def _prefix_hits(facts: Facts) -> list[int]:
+    """Prompt tokens whose blocks were seen before, from the first block on; and all prompt tokens."""
+    seen: set[int] = set()
+    hits = 0
+    for chat in facts.chats:
+        blocks = chat["hash_ids"]
+        known = next((number for number, block in enumerate(blocks) if block not in seen), len(blocks))
+        hits += min(known * _BLOCK_TOKENS, chat["input_length"])
+        seen.update(blocks)
+    return [hits, sum(chat["input_length"] for chat in facts.chats)]
 
 
 def _claude(facts: Facts) -> list[Call]:
@@ -72,6 +91,48 @@ PRICES = (
         asked="What is the list price of gpt-99?",
         also=("price of llama-99b-mega", "how much is foobar-7 per million tokens"),
         refused="no_rows",
+    ),
+)
+
+ON_MODELS = (
+    Golden(
+        kind="bare trace",
+        asked="What would it cost to run the azure conv trace on gpt-4o?",
+        also=(
+            "price the azure conv trace with gpt-4o",
+            "what would the azure conv trace cost on gpt-4o at list price?",
+        ),
+        numbers=lambda f: [_trace_at(f, "conv", "2.5", "10")],
+    ),
+    Golden(
+        kind="bare trace",
+        asked="Price the azure code trace with claude sonnet 4.5",
+        also=("what would the azure code trace have cost on claude-sonnet-4-5?",),
+        numbers=lambda f: [_trace_at(f, "code", "3", "15")],
+    ),
+    Golden(
+        kind="workload",
+        asked="Compare gpt-4o and gpt-4o-mini for 1 million input and 200k output tokens",
+        also=(
+            "what do 1,000,000 input tokens and 200,000 output tokens cost on gpt-4o and gpt-4o-mini?",
+            "gpt-4o vs gpt-4o-mini price for 1M input tokens and 200k output tokens",
+        ),
+        numbers=lambda f: [Decimal("4.5"), Decimal("0.27")],
+    ),
+    Golden(
+        kind="prefix cache",
+        asked="How much would a prefix cache save in the mooncake trace?",
+        also=(
+            "prefix cache hits in the mooncake trace",
+            "share of prompt tokens that a prefix cache would serve in mooncake",
+        ),
+        numbers=_prefix_hits,
+    ),
+    Golden(
+        kind="what-if",
+        asked="What would May 2025 have cost at today's prices?",
+        also=("what would 2025 have cost at current prices?",),
+        refused="not_supported",
     ),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .decisions import DECISIONS
-from .prices import PRICES, WHAT_IFS
+from .prices import ON_MODELS, PRICES, WHAT_IFS
 from .question import Golden
 from .refused import REFUSED
 from .spend import SPEND
@@ -12,5 +12,5 @@ from .threads import THREADS
 from .waste import WASTE
 
 GOLDEN: tuple[Golden, ...] = (
-    *SPEND, *SPLITS, *WASTE, *PRICES, *WHAT_IFS, *DECISIONS, *REFUSED, *THREADS,
+    *SPEND, *SPLITS, *WASTE, *PRICES, *ON_MODELS, *WHAT_IFS, *DECISIONS, *REFUSED, *THREADS,
 )  # fmt: skip

@@ -101,6 +101,30 @@ REFUSED = (
     ),
     Golden(
         kind="refused",
+        asked="What did we spend in May 2025 and who won the world cup?",
+        also=("spend by model in 2025, and what did the marketing team spend?",),
+        refused="not_supported",
+    ),
+    Golden(
+        kind="refused",
+        asked="Spend between march and april",
+        also=("cost from march to april",),
+        refused="ambiguous",
+    ),
+    Golden(
+        kind="refused",
+        asked="Are we spending too much?",
+        also=("is o3 worth it?", "is our bill reasonable?", "median daily spend"),
+        refused="not_supported",
+    ),
+    Golden(
+        kind="refused",
+        asked="How many tokens do we get per dollar?",
+        also=("did we make a profit with it?", "what is our return on investment", "which models are new this year?"),
+        refused="not_supported",
+    ),
+    Golden(
+        kind="refused",
         asked="What did we spend on February 30 2025?",
         also=("spend on 2025-02-30",),
         refused="out_of_range",

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import msgspec
 import trio
 
 from chatcore.agents.analyst.agent import Analyst
 from chatcore.agents.analyst.ledger import Ledger, open_ledger
+from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.request import Intent
 from chatcore.agents.analyst.sources import find_sources, validate_sources
 from chatcore.agents.base import ToolCall
 from chatcore.agents.numbers import untraceable_numbers
@@ -85,46 +88,72 @@ async def shared_ledger() -> AsyncIterator[Ledger]:
         yield ledger
 
 
-async def score_all(goldens: Iterable[Golden], facts: Facts, ledger: Any) -> list[Score]:
+async def score_all(goldens: Iterable[Golden], facts: Facts, ledger: Ledger) -> list[Score]:
     """The score of every wording."""
-    return [await score(golden, words, facts, ledger) for golden in goldens for words in golden.wordings]
+    scorer = Scorer(facts, ledger)
+    return [await scorer.score(golden, words) for golden in goldens for words in golden.wordings]
 
 
-async def score(golden: Golden, wording: str, facts: Facts, ledger: Any) -> Score:
-    """How one wording is answered."""
-    run = Asked(UserExecutionContext(user_id="golden"), golden.after)
-    answer = await Analyst(ledger).respond(UserMessage(message_id="m", content=wording), run)
-    mark, why = judge(golden, answer, run.text, wording, facts)
-    return Score(golden, wording, mark, why)
+@attrs.frozen
+class Expected:
+    """What an answer has to hold: the reason it is refused for, or numbers and names."""
+
+    refused: str
+    numbers: tuple[Number, ...]
+    names: tuple[str, ...]
 
 
-def judge(golden: Golden, answer: Answer, text: str, wording: str, facts: Facts) -> tuple[Mark, str]:
+@attrs.frozen
+class Scorer:
+    """Asks, and asks once what comes to the same intent: that answer is the same to the letter."""
+
+    facts: Facts
+    ledger: Ledger
+    told: dict[bytes, tuple[Answer, str]] = attrs.field(factory=dict)
+    expected: dict[str, Expected] = attrs.field(factory=dict)
+
+    async def score(self, golden: Golden, wording: str) -> Score:
+        """How one wording is answered."""
+        planned = plan(wording, self.ledger.catalogue, golden.after)
+        key = msgspec.json.encode(planned) if isinstance(planned, Intent) else wording.encode()
+        if key not in self.told:
+            self.told[key] = await self._ask(golden, wording)
+        first = f"{golden.after} {golden.asked}"
+        if first not in self.expected:
+            numbers = tuple(golden.numbers(self.facts)) if golden.numbers else ()
+            self.expected[first] = Expected(golden.refused, numbers, tuple(golden.names(self.facts)))
+        mark, why = judge(self.expected[first], *self.told[key], wording)
+        return Score(golden, wording, mark, why)
+
+    async def _ask(self, golden: Golden, wording: str) -> tuple[Answer, str]:
+        run = Asked(UserExecutionContext(user_id="golden"), golden.after)
+        answer = await Analyst(self.ledger).respond(UserMessage(message_id="m", content=wording), run)
+        return answer, run.text
+
+
+def judge(expected: Expected, answer: Answer, text: str, wording: str) -> tuple[Mark, str]:
     """Right where every expected number is told and proven, and where what has no answer is refused."""
-    if golden.refused:
+    if expected.refused:
         if answer.answered:
             return Mark.ANSWERED, text[:200]
-        return (
-            (Mark.RIGHT, "")
-            if answer.reason in golden.refused.split("|")
-            else (Mark.REASON, f"{answer.reason}: {text[:200]}")
-        )
+        right = answer.reason in expected.refused.split("|")
+        return (Mark.RIGHT, "") if right else (Mark.REASON, f"{answer.reason}: {text[:200]}")
     if not answer.answered:
         return Mark.REFUSED, f"{answer.reason} {answer.missing}: {text[:200]}"
     whole = "\n".join([text, *answer.insights, *answer.action_items])
     unproven = untraceable_numbers(whole, question=wording, evidence=answer.evidence)
     if unproven:
         return Mark.UNPROVEN, str(unproven)
-    lacking = _lacking(golden, answer, whole, facts)
+    lacking = _lacking(expected, answer, whole)
     return (Mark.WRONG, f"{lacking} not in: {whole[:600]}") if lacking else (Mark.RIGHT, "")
 
 
-def _lacking(golden: Golden, answer: Answer, text: str, facts: Facts) -> list[str]:
+def _lacking(expected: Expected, answer: Answer, text: str) -> list[str]:
     told = [(float(m[1].replace(",", "")), len(m[2] or ".") - 1) for m in _NUMBER.finditer(text)]
     cells = list(_cells([item.rows for item in answer.evidence]))
-    numbers = list(golden.numbers(facts)) if golden.numbers else []
-    lacking = [f"{number} (told)" for number in numbers if not any(_shows(number, *each) for each in told)]
-    lacking += [f"{number} (cell)" for number in numbers if not any(_equals(number, cell) for cell in cells)]
-    return lacking + [name for name in golden.names(facts) if name not in text]
+    lacking = [f"{number} (told)" for number in expected.numbers if not any(_shows(number, *each) for each in told)]
+    lacking += [f"{number} (cell)" for number in expected.numbers if not any(_equals(number, cell) for cell in cells)]
+    return lacking + [name for name in expected.names if name not in text]
 
 
 _NUMBER = re.compile(r"(?<![\w.])[-−]?[$€]?(\d[\d,]*(\.\d+)?)(?![\d])")

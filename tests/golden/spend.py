@@ -96,6 +96,18 @@ SPEND = (
     ),
     Golden(
         kind="total",
+        asked="What did we pay openai in 2025?",
+        also=("openai spend 2025", "how much went to openai in 2025?"),
+        numbers=lambda f: [spend(c for c in f.having("openai") if c.year == "2025")],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend in the second half of 2025?",
+        also=("H2 2025 spend", "costs from July to December 2025", "2nd half of 2025: how much did we spend?"),
+        numbers=lambda f: [spend(f.between("2025-07-01", "2025-12-31"))],
+    ),
+    Golden(
+        kind="total",
         asked="What did we spend excluding claude?",
         also=("total spend without claude", "spend other than claude", "cost of everything except claude models"),
         numbers=lambda f: [spend(c for c in clean(f.calls) if not c.has("claude"))],
@@ -182,6 +194,18 @@ SPEND = (
         asked="What is the median cost of a call?",
         also=("median cost", "median cost per call?"),
         numbers=lambda f: [median(c.cost for c in f.calls)],
+    ),
+    Golden(
+        kind="distribution",
+        asked="What is the average prompt length?",
+        also=("how long are our prompts on average?", "mean prompt size"),
+        numbers=lambda f: [sum(c.sent for c in f.calls) / len(f.calls)],
+    ),
+    Golden(
+        kind="distribution",
+        asked="What is the largest number of tokens in one call?",
+        also=("most tokens in a single call", "max total_tokens"),
+        numbers=lambda f: [max(c.tokens for c in f.calls)],
     ),
     Golden(
         kind="top calls",

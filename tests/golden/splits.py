@@ -13,7 +13,40 @@ def _months(facts: Facts, year: str) -> list[Decimal]:
     return [spend(calls) for calls in grouped(clean(facts.where(year=year)), lambda c: c.month).values()]
 
 
+def _effects(facts: Facts, before: str, after: str) -> list[Decimal]:
+    """How a month's spend differs from another's: by how much, for the number of calls, for what a call costs."""
+    old, new = clean(facts.where(month=before)), clean(facts.where(month=after))
+    old_rate, new_rate = spend(old) / len(old), spend(new) / len(new)
+    return [
+        spend(new) - spend(old),
+        (len(new) - len(old)) * old_rate,
+        (new_rate - old_rate) * len(new),
+    ]
+
+
 SPLITS = (
+    Golden(
+        kind="drivers",
+        asked="What drove the change in spend from April to May 2025?",
+        also=(
+            "why did spend go up in may 2025?",
+            "split the change from april to may 2025 into volume and rate",
+            "what explains the rise in cost between April 2025 and May 2025?",
+        ),
+        numbers=lambda f: _effects(f, "2025-04", "2025-05"),
+    ),
+    Golden(
+        kind="drivers",
+        asked="Why did spend fall in April 2025?",
+        also=("what drove the drop in spend from March to April 2025", "why did our costs drop in april 2025"),
+        numbers=lambda f: _effects(f, "2025-03", "2025-04"),
+    ),
+    Golden(
+        kind="coverage",
+        asked="How many days have no data?",
+        also=("data coverage by month", "which months have no rows?", "on how many days do we have data"),
+        numbers=lambda f: [len({c.day for c in f.calls})],
+    ),
     Golden(
         kind="by dimension",
         asked="Spend by model",
@@ -96,6 +129,13 @@ SPLITS = (
         also=("what was our costliest month", "in which month did we spend the most?", "priciest month?"),
         numbers=lambda f: [largest(clean(f.calls), lambda c: c.month)[0][1]],
         names=lambda f: [largest(clean(f.calls), lambda c: c.month)[0][0]],
+    ),
+    Golden(
+        kind="trend",
+        asked="Which month had the fewest calls?",
+        also=("month with the least calls", "quietest month?"),
+        numbers=lambda f: [min(Counter(c.month for c in f.calls).values())],
+        names=lambda f: ["2025-11"],
     ),
     Golden(
         kind="trend",

@@ -53,6 +53,24 @@ THREADS = (
     ),
     Golden(
         kind="follow-up",
+        after=_MAY,
+        asked="why?",
+        also=("but why is that?", "how come?"),
+        numbers=lambda f: [
+            spend(clean(f.where(month="2025-05"))) - spend(f.where(month="2025-04")),
+        ],
+    ),
+    Golden(
+        kind="follow-up",
+        after=("How much would batching have saved on anthropic/claude-3-7-sonnet-20250219?",),
+        asked="and on claude-3-5-sonnet-20241022?",
+        also=("what about claude-3-5-sonnet-20241022",),
+        numbers=lambda f: [
+            sum(c.sent * 3 + c.received * 15 for c in f.where(model="claude-3-5-sonnet-20241022") if c.cost) / 2_000_000
+        ],
+    ),
+    Golden(
+        kind="follow-up",
         after=(*_MAY, "and in April?"),
         asked="and how many calls?",
         also=("how many calls was that?", "calls?"),

@@ -332,7 +332,7 @@ MUTANTS = [
     mutant(
         "a bucket holds one token more",
         "initialization/test_token_bucket::test_idleness_fills_it_up_to_its_burst_and_no_further",
-        ("limits.py", "if self._tokens < 1.0:", "if self._tokens < 0.0:"),
+        ("limits.py", "if self._tokens < 1.0 else", "if self._tokens < 0.0 else"),
     ),
     # --- storage ------------------------------------------------------------------------------------------------------
     mutant(

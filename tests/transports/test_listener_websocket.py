@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -130,6 +131,51 @@ async def test_a_flood_of_pings_is_an_overrun_and_others_go_on() -> None:
         await told(port, HANDSHAKE + masked(Opcode.PING) * 1000)
         bye = masked(Opcode.CLOSE, struct.pack("!H", 1000))
         assert b"\x81\x02hi" in await told(port, HANDSHAKE + masked(Opcode.TEXT, b"hi") + bye)
+
+
+OFFER = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
+OFFERING = HANDSHAKE[:-2] + OFFER
+BYE = masked(Opcode.CLOSE, struct.pack("!H", 1000))
+
+
+def squeezed(data: bytes) -> bytes:
+    """A compressed message of a client."""
+    compressor = zlib.compressobj(wbits=-12)
+    whole = bytearray(masked(Opcode.BINARY, (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]))
+    whole[0] |= 0x40
+    return bytes(whole)
+
+
+async def test_messages_are_compressed_where_that_was_configured_and_offered() -> None:
+    async with echoing(compression=True) as port:
+        taken = await told(port, OFFERING + squeezed(b"x" * 5000) + masked(Opcode.TEXT, b"hi") + BYE)
+        assert b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover" in taken
+        assert b"\xc2" in taken
+        assert b"\x81\x02hi" in taken, "too short to be compressed"
+        assert len(taken) < 500
+        plain = await told(port, HANDSHAKE + masked(Opcode.BINARY, b"x" * 5000) + BYE)
+        assert b"Extensions" not in plain
+        assert b"x" * 5000 in plain
+        assert close_code(await told(port, HANDSHAKE + squeezed(b"x"))) == 1002
+        malformed = HANDSHAKE[:-2] + b"Sec-WebSocket-Extensions: =\r\n\r\n"
+        assert (await told(port, malformed)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_nothing_is_compressed_unless_configured() -> None:
+    async with echoing() as port:
+        answer = await told(port, OFFERING + masked(Opcode.BINARY, b"x" * 5000) + BYE)
+        assert b"Extensions" not in answer
+        assert b"x" * 5000 in answer
+        assert close_code(await told(port, OFFERING + squeezed(b"x"))) == 1002
+
+
+async def test_a_flood_of_small_frames_that_are_large_is_an_overrun() -> None:
+    async with echoing(compression=True, max_frames_per_second=10) as port:
+        large = squeezed(bytes(1_000_000))  # the echo counts one for each half a megabyte
+        assert len(large) < 2000
+        answer = await told(port, OFFERING + large * 100)
+        assert 1 < answer.count(b"\xc2\x7e") < 30, "forty at once are all that is taken"
+        assert b"\x81\x02hi" in await told(port, HANDSHAKE + masked(Opcode.TEXT, b"hi") + BYE)
 
 
 async def test_a_client_that_does_not_read_is_cut_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeAlias
 
 import attrs
 import trio
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
 
 from chatcore.observability import Recorder
@@ -133,14 +135,17 @@ class Socket:
 
     stream: trio.SocketStream
     received: bytearray = attrs.field(factory=bytearray)
+    extensions: list[Extension] = attrs.field(factory=list)
 
     async def greet(self) -> None:
         """Open the WebSocket."""
-        await self.stream.send_all(HANDSHAKE)
+        offer = b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n" if self.extensions else b"\r\n"
+        await self.stream.send_all(HANDSHAKE[:-2] + offer)
         while b"\r\n\r\n" not in self.received:
             self.received += await self.stream.receive_some()
         head, _, rest = bytes(self.received).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101"), head
+        assert (b"permessage-deflate" in head) is bool(self.extensions), head
         self.received = bytearray(rest)
 
     async def send(self, message: str | bytes) -> None:
@@ -148,7 +153,7 @@ class Socket:
         await self._send(Frame(opcode, data))
 
     async def _send(self, frame: Frame) -> None:
-        await self.stream.send_all(frame.serialize(mask=True))
+        await self.stream.send_all(frame.serialize(mask=True, extensions=self.extensions))
 
     async def receive(self) -> str | bytes | tuple[int, str]:
         while True:
@@ -168,9 +173,13 @@ class Socket:
                     begin = 4 if size == 126 else 10
                     size = int.from_bytes(self.received[2:begin])
                 if len(self.received) >= begin + size:
-                    opcode, payload = self.received[0] & 0x0F, bytes(self.received[begin : begin + size])
+                    first, payload = self.received[0], bytes(self.received[begin : begin + size])
                     del self.received[: begin + size]
-                    return opcode, payload
+                    frame = Frame(Opcode(first & 0x0F), payload, rsv1=bool(first & 0x40))
+                    for extension in self.extensions:
+                        frame = extension.decode(frame)
+                    frame.check()
+                    return frame.opcode, bytes(frame.data)
             more = await self.stream.receive_some()
             assert more, "the server hung up without a close frame"
             self.received += more
@@ -203,13 +212,13 @@ class OneConversation:
 
 
 @asynccontextmanager
-async def connected(port: int, app: OneConversation, stalls: bool) -> AsyncIterator[Pair]:
+async def connected(port: int, app: OneConversation, stalls: bool, *extensions: Extension) -> AsyncIterator[Pair]:
     raw = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if stalls:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
     await raw.connect(("127.0.0.1", port))
     async with trio.SocketStream(raw) as stream:
-        client = Socket(stream)
+        client = Socket(stream, extensions=list(extensions))
         await client.greet()
         yield await app.lent[1].receive(), client
         app.over.set()
@@ -220,15 +229,25 @@ PING_SECONDS, PONG_SECONDS = 0.3, 0.3
 
 
 @asynccontextmanager
-async def listener(stalls: bool) -> AsyncIterator[Pair]:
+async def listener(stalls: bool, *extensions: Extension) -> AsyncIterator[Pair]:
     """What carries ``/ws`` in ``chatcore serve``."""
-    settings, app = (
-        Settings(bind="127.0.0.1:0", ping_seconds=PING_SECONDS, pong_timeout_seconds=PONG_SECONDS),
-        OneConversation(),
+    settings = Settings(
+        bind="127.0.0.1:0",
+        ping_seconds=PING_SECONDS,
+        pong_timeout_seconds=PONG_SECONDS,
+        compression=bool(extensions),
     )
-    listeners = await open_listeners(settings)
-    async with http_served(app, listeners, settings, Recorder()), connected(listeners[0].port, app, stalls) as pair:
+    app, listeners = OneConversation(), await open_listeners(settings)
+    async with (
+        http_served(app, listeners, settings, Recorder()),
+        connected(listeners[0].port, app, stalls, *extensions) as pair,
+    ):
         yield pair
+
+
+def compressed(stalls: bool) -> AbstractAsyncContextManager[Pair]:
+    """The same, with messages compressed on both sides."""
+    return listener(stalls, PerMessageDeflate(True, True, 12, 15))
 
 
 @asynccontextmanager
@@ -259,4 +278,5 @@ ADAPTERS: dict[str, Connect] = {
     "asgi": asgi,
     "hypercorn": hypercorn,
     "listener": listener,
+    "compressed": compressed,
 }

@@ -94,6 +94,7 @@ async def opened(
         "headers": headers,
         "subprotocols": list(offered),
         "server": ("127.0.0.1", 8000),
+        "client": ("127.0.0.1", 50_000),
         "state": {},
         "extensions": {"websocket.http.response": {}},
     }

@@ -347,3 +347,51 @@ async def test_no_log_line_holds_a_token_a_ticket_or_a_secret(tmp_path: Path, ca
     for secret in (right, wrong, ticket, SECRET):
         assert secret not in lines
         assert secret.split(".")[-1] not in lines
+
+
+# --- guesses ----------------------------------------------------------------------------------------------------------
+
+
+def elsewhere(address: str) -> dict[str, str]:
+    """What a proxy on this machine says of a client."""
+    return {"x-forwarded-for": address}
+
+
+async def test_who_guesses_is_not_listened_to_and_everybody_else_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with guarded(tmp_path, max_bad_tokens_per_minute=1) as client:
+
+        async def knock(token: str, **headers: str) -> Any:
+            return await client.get("/api/threads", headers={**bearer(token), **headers})
+
+        early, late = token(sub="ann"), token(sub="bob")
+        assert (await knock(early)).status == 200
+        assert (await knock(mac("x" * 40))).status == 401
+        refused = await knock(mac("x" * 40))
+        assert (refused.status, refused.code) == (429, "RATE_LIMITED")
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert (await knock(late)).status == 429, "it is not looked at"
+        assert (await knock(early)).status == 200, "it was right before"
+        assert (await knock(late, **elsewhere("203.0.113.1"))).status == 200
+        assert await status_of(client.site, token=mac("x" * 40)) == 429
+        assert await status_of(client.site, token=early) == 101
+        assert (await client.get("/", headers={})).status == 200, "the page needs no token"
+        assert caplog.text.count("guesses_refused") == 1
+
+
+async def test_tickets_are_guessed_no_more_and_a_right_one_is_taken_all_the_same(tmp_path: Path) -> None:
+    async with guarded(tmp_path, max_bad_tokens_per_minute=1) as client:
+        right = (await client.post("/api/tickets", headers=bearer(token()))).json["ticket"]
+        assert [await status_of(client.site, ticket=f"wrong {n}") for n in range(3)] == [401, 429, 429]
+        assert await status_of(client.site, ticket=right) == 101
+        assert await status_of(client.site, ticket=right) == 429, "it was taken"
+
+
+async def test_an_expired_token_is_no_guess_and_none_at_all_neither(tmp_path: Path) -> None:
+    async with guarded(tmp_path, max_bad_tokens_per_minute=2) as client:
+        expired = token(exp=int(time.time()) - 60)
+        for _ in range(5):
+            assert (await client.get("/api/threads", headers=bearer(expired))).code == "TOKEN_EXPIRED"
+            assert (await client.get("/api/threads")).status == 401
+        assert (await client.get("/api/threads", headers=bearer(token()))).status == 200

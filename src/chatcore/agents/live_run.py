@@ -87,15 +87,17 @@ class LiveRun(RunLog):
         for begin in range(0, len(text) or 1, JUDGED_AT_ONCE):
             if begin:
                 await trio.lowlevel.cancel_shielded_checkpoint()
-            await self._say(text[begin : begin + JUDGED_AT_ONCE])
+            if self._take_in(text[begin : begin + JUDGED_AT_ONCE]):
+                await self._until_stored()
 
-    async def _say(self, part: str) -> None:
+    def _take_in(self, part: str) -> bool:
+        """Have a part passed on; whether what waits is to be stored first."""
         self._said.append(part)
         self._said_characters += len(part)
-        if not self.has_room(len(self._said), self._said_characters):
-            await self._until_stored()
-        elif len(self._said) == 1:
+        room = self.has_room(len(self._said), self._said_characters)
+        if room and len(self._said) == 1:
             self.scribe.note(self._take_turn)
+        return not room
 
     @asynccontextmanager
     async def tool(self, name: str, /, **arguments: Any) -> AsyncIterator[ToolCall]:

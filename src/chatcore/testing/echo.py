@@ -59,9 +59,13 @@ async def serve_echo(settings: Settings) -> None:
                 return
 
 
-def main(*, bind: Annotated[str, Parameter(help="HOST:PORT; port 0 takes a free one")] = "127.0.0.1:0") -> None:
+def main(
+    *,
+    bind: Annotated[str, Parameter(help="HOST:PORT; port 0 takes a free one")] = "127.0.0.1:0",
+    compression: Annotated[bool, Parameter(help="Compress for clients that offer it", negative="")] = False,
+) -> None:
     """Serve an echo, without limits on how fast its clients are."""
-    trio.run(serve_echo, Settings(bind=bind, max_frames_per_second=0))
+    trio.run(serve_echo, Settings(bind=bind, max_frames_per_second=0, compression=compression))
 
 
 if __name__ == "__main__":

@@ -236,34 +236,37 @@ class ScriptedModelServer:
             self.requests.append(request)
             turn = self._script.pop(0) if self._script else self._rest(request)
             self._tell(busy=1)
+            left = trio.Event()
             try:
-                await self._answer(stream, turn)
+                await _answer(stream, turn, left)
             except Broken:
                 pass
             except trio.BrokenResourceError:
-                self._tell(abandoned=1)
+                left.set()
             finally:
-                self._tell(busy=-1)
-
-    async def _answer(self, stream: trio.SocketStream, turn: Turn) -> None:
-        """Answer, while the client stays to hear it."""
-        with lone_exceptions():
-            async with trio.open_nursery() as answering:
-                answering.start_soon(self._watch, stream, answering.cancel_scope)
-                await _respond(stream, turn)
-                answering.cancel_scope.cancel()
-
-    async def _watch(self, stream: trio.SocketStream, answering: trio.CancelScope) -> None:
-        while await stream.receive_some(CHUNK_BYTES):
-            pass
-        self._tell(abandoned=1)
-        answering.cancel()
+                self._tell(busy=-1, abandoned=int(left.is_set()))
 
     def _tell(self, *, busy: int = 0, abandoned: int = 0) -> None:
         self.busy += busy
         self.abandoned += abandoned
         self._changed.set()
         self._changed = trio.Event()
+
+
+async def _answer(stream: trio.SocketStream, turn: Turn, left: trio.Event) -> None:
+    """Answer, while the client stays to hear it."""
+
+    async def watch() -> None:
+        while await stream.receive_some(CHUNK_BYTES):
+            pass
+        left.set()
+        answering.cancel_scope.cancel()
+
+    with lone_exceptions():
+        async with trio.open_nursery() as answering:
+            answering.start_soon(watch)
+            await _respond(stream, turn)
+            answering.cancel_scope.cancel()
 
 
 async def _respond(stream: trio.SocketStream, turn: Turn) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -218,6 +219,11 @@ def current_revision(database_url: str) -> str | None:
         engine.dispose()
 
 
+_ONE_MIGRATION = threading.Lock()
+"""Alembic keeps the migration that it is at in globals: two at once, of two servers in one process, write into each
+other's database."""
+
+
 def head_revision() -> str | None:
     """The revision that this version makes."""
     return ScriptDirectory.from_config(_alembic()).get_current_head()
@@ -233,7 +239,7 @@ def _migrate(writer: Engine, path: Path) -> None:
     """Run what migrations are missing, in one transaction under the write lock: one process does, others wait."""
     config = _alembic()
     try:
-        with opening(path), writer.begin() as connection:
+        with _ONE_MIGRATION, opening(path), writer.begin() as connection:
             config.attributes["connection"] = connection
             upgrade(config, "head")
     except CommandError:

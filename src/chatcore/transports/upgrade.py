@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -12,10 +14,17 @@ import trio
 from chatcore.limits import TokenBucket
 from chatcore.settings import Settings
 from chatcore.transports.asgi import ACCEPT, Converse, Message
+from chatcore.transports.deflate import Agreement, Inflater, agreed
 from chatcore.transports.http_head import Head
 from chatcore.transports.vigil import Vigil
 from chatcore.transports.websocket import Stream, WebSocketTransport
-from chatcore.transports.websocket_protocol import MessageReader, accept_key, switching_protocols
+from chatcore.transports.websocket_protocol import (
+    MessageReader,
+    accept_key,
+    deflated_frame,
+    message_frame,
+    switching_protocols,
+)
 
 NO_CLOSE_FRAME = 1006
 """RFC 6455, section 7.1.5."""
@@ -51,7 +60,7 @@ async def upgraded(
     Raises:
         BadRequest: the handshake is malformed.
     """
-    upgrade = Upgrade(stream, accept_key(head))
+    upgrade = Upgrade(stream, accept_key(head), agreed(head) if settings.compression else None)
     await app(_scope(head, stream) | {"extensions": {ACCEPT: upgrade.accept}}, upgrade.connect, upgrade.refuse)
     if upgrade.accepted is None:
         return None
@@ -66,11 +75,13 @@ class Accepted:
         answer: to the handshake.
         max_message_bytes: of a message.
         converse: serves the WebSocket.
+        compression: that was agreed upon, None for none.
     """
 
     answer: bytes
     max_message_bytes: int
     converse: Converse
+    compression: Agreement | None
 
 
 @attrs.frozen(eq=False)
@@ -83,14 +94,15 @@ class AcceptedWebSocket:
     _vigil: Vigil
     _accepted: Accepted
 
-    async def serve(self) -> None:
-        """Serve it until it ends."""
-        limit = self._settings.max_frames_per_second
-        reader, small = MessageReader(self._accepted.max_message_bytes), TokenBucket(limit, 4 * limit)
-        transport = WebSocketTransport(self._stream, reader, small, self._vigil.spawn)
+    def begin(self) -> tuple[WebSocketTransport, Awaitable[None]]:
+        """Its transport, and the conversation over it, to be awaited; neither holds anything of the handshake."""
+        limit, agreement = self._settings.max_frames_per_second, self._accepted.compression
+        inflater = Inflater(agreement.their_window_bits) if agreement is not None else None
+        frame = partial(deflated_frame, window_bits=agreement.window_bits) if agreement is not None else message_frame
+        reader, small = MessageReader(self._accepted.max_message_bytes, inflater), TokenBucket(limit, 4 * limit)
+        transport = WebSocketTransport(self._stream, reader, small, self._vigil.spawn, frame)
         transport.begin(self._accepted.answer, self._rest)
-        with self._vigil.watch(transport):
-            await self._accepted.converse(transport)
+        return transport, self._accepted.converse(transport)
 
 
 @attrs.define(eq=False)
@@ -99,6 +111,7 @@ class Upgrade:
 
     _stream: Connected
     _key: bytes
+    _compression: Agreement | None
     accepted: Accepted | None = None
     _head: bytes = b""
     _told: bool = False
@@ -122,7 +135,9 @@ class Upgrade:
     async def accept(self, *, subprotocol: str | None, max_message_bytes: int, converse: Converse) -> None:
         """Accept the handshake. The client is told, with the first frames, when the application has returned."""
         await trio.lowlevel.checkpoint()
-        self.accepted = Accepted(switching_protocols(self._key, subprotocol), max_message_bytes, converse)
+        extensions = self._compression.answer if self._compression is not None else b""
+        answer = switching_protocols(self._key, subprotocol, extensions)
+        self.accepted = Accepted(answer, max_message_bytes, converse, self._compression)
 
 
 def plain_answer(status: int, detail: str) -> bytes:

@@ -82,6 +82,13 @@ class Stream(Protocol):
         """Close the socket under whoever uses it."""
 
 
+class MakeFrame(Protocol):
+    """Makes the frame that carries a message."""
+
+    def __call__(self, payload: bytes, *, text: bool) -> bytes:
+        """Its bytes."""
+
+
 @attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class WebSocketTransport:
     """One WebSocket whose handshake is over; a :class:`~chatcore.transports.base.Transport`.
@@ -91,12 +98,14 @@ class WebSocketTransport:
         reader: makes messages of them.
         small: limits what is no message by itself: pings, pongs and parts.
         spawn: begins a task that may outlast neither the listener nor the stream.
+        frame: makes frames of messages, compressed where that was agreed upon.
     """
 
     _stream: Stream
     _reader: MessageReader
     _small: TokenBucket
     _spawn: Callable[[Callable[[], Awaitable[None]]], object]
+    _frame: MakeFrame = message_frame
     heard_at: float = attrs.field(factory=trio.current_time, init=False)
     """When something came last."""
     _inbox: Iterator[Incoming] = attrs.field(factory=lambda: iter(()), init=False)
@@ -130,23 +139,26 @@ class WebSocketTransport:
             item = None if self._closed else next(self._inbox, None)
             if isinstance(item, str | bytes):
                 return item
-            await (self._read_on() if item is None else self._heed(item))
+            if item is None:
+                self._prepare_to_read()
+                await self._read()
+            else:
+                await self._heed(item)
 
-    async def _read_on(self) -> None:
-        """Take more off the stream, where there may be more."""
+    def _prepare_to_read(self) -> None:
+        """See that there may be more on the stream."""
         self._check()
         if self._fault is not None:
             raise self._fault
         if self._greeting:
             self._put(b"")  # nothing was said before anything was heard
-        await self._read()
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
         self._check()
         if len(payloads) == 1:
-            return self._put(message_frame(payloads[0], text=text))
-        return self._put(b"".join(message_frame(payload, text=text) for payload in payloads))
+            return self._put(self._frame(payloads[0], text=text))
+        return self._put(b"".join(self._frame(payload, text=text) for payload in payloads))
 
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -198,7 +210,7 @@ class WebSocketTransport:
         try:
             yield from self._reader.feed(data)
         except TransportViolated as fault:
-            self._fault = fault
+            self._fault = TransportViolated(fault.code, fault.reason)  # without the bytes that its context keeps
 
     async def _heed(self, item: Pinged | Part | Farewell) -> None:
         """Do what is no message's: it takes its share of what the peer may send, and a farewell is answered."""

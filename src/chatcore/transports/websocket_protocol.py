@@ -11,6 +11,7 @@ import codecs
 from base64 import b64decode, b64encode
 from collections.abc import Generator, Iterator
 from hashlib import sha1
+from itertools import repeat
 from struct import Struct
 from typing import Final, TypeAlias
 
@@ -20,6 +21,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.utils import apply_mask
 
 from chatcore.errors import CloseCode, TransportViolated
+from chatcore.transports.deflate import Inflater, deflated
 from chatcore.transports.http_head import BadRequest, Head
 
 FINAL_TEXT, MASKED, SMALL_HEAD, LONGEST_SMALL = 0x81, 0x80, 6, 125
@@ -28,6 +30,8 @@ comes before a short payload, and how long that may be."""
 
 _SHORT, _LONG = Struct("!BBH").pack, Struct("!BBQ").pack
 """The head of a frame of 126 bytes and more, and of 65,536 and more."""
+COMPRESSED: Final = 0x40
+"""RFC 7692, section 6: the bit of a message's first byte that says that it is compressed."""
 
 GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455, section 1.3."""
@@ -58,22 +62,29 @@ def _is_key(key: bytes) -> bool:
         return False
 
 
-def switching_protocols(key: bytes, subprotocol: str | None) -> bytes:
+def switching_protocols(key: bytes, subprotocol: str | None, extensions: bytes = b"") -> bytes:
     """The answer that accepts a handshake."""
     lines = [b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade"]
     lines += [b"Sec-WebSocket-Accept: " + key]
     lines += [b"Sec-WebSocket-Protocol: " + subprotocol.encode()] if subprotocol is not None else []
+    lines += [b"Sec-WebSocket-Extensions: " + extensions] if extensions else []
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def message_frame(payload: bytes, *, text: bool) -> bytes:
+def message_frame(payload: bytes, *, text: bool, compressed: bool = False) -> bytes:
     """A whole message in one frame (RFC 6455, section 5.2): made here, as it is made for every word that is sent."""
-    first, size = 0x81 if text else 0x82, len(payload)
+    first, size = (0x81 if text else 0x82) | (COMPRESSED if compressed else 0), len(payload)
     if size < 126:
         return bytes((first, size)) + payload
     if size < 65_536:
         return _SHORT(first, 126, size) + payload
     return _LONG(first, 127, size) + payload
+
+
+def deflated_frame(payload: bytes, *, text: bool, window_bits: int) -> bytes:
+    """The same, compressed where that is worth it."""
+    made = deflated(payload, window_bits)
+    return message_frame(payload if made is None else made, text=text, compressed=made is not None)
 
 
 def close_frame(code: int, reason: str) -> bytes:
@@ -101,7 +112,9 @@ class Pinged:
 
 @attrs.frozen
 class Part:
-    """Something came that is no message by itself: a pong, or a part of a message."""
+    """Something came that is no message by itself, or counts as more than one: a pong, a part of a message, a part of
+    what was inflated.
+    """
 
 
 @attrs.frozen
@@ -119,11 +132,13 @@ class MessageReader:
     """From bytes to messages.
 
     Args:
-        max_message_bytes: of a message, over all its frames, checked before they are taken into memory.
+        max_message_bytes: of a message, over all its frames, inflated; checked before they are taken into memory.
+        inflater: of what is compressed, None where nothing may be.
         left: whether the other side has sent its close frame, a right one or not; nothing comes after it.
     """
 
     max_message_bytes: int
+    inflater: Inflater | None = None
     left: bool = False
     _buffer: bytearray = attrs.field(factory=bytearray)
     _frame: Generator[None, None, Frame] | None = None
@@ -144,6 +159,8 @@ class MessageReader:
             if (text := self._small()) is not None:
                 yield text
             elif (frame := self._next_frame()) is not None:
+                if self.inflater is not None:
+                    yield from repeat(Part(), self.inflater.frames_more(self.max_message_bytes))
                 yield self._taken(frame)
             else:
                 return
@@ -174,7 +191,8 @@ class MessageReader:
     def _next_frame(self) -> Frame | None:
         room = self.max_message_bytes - self._held_bytes
         if self._frame is None:
-            self._frame = Frame.parse(self._exactly, mask=True, max_size=max(room, 125))
+            extensions = None if self.inflater is None else [self.inflater]
+            self._frame = Frame.parse(self._exactly, mask=True, max_size=max(room, 125), extensions=extensions)
         try:
             next(self._frame)
         except StopIteration as done:
@@ -247,6 +265,7 @@ class MessageReader:
     def _fault(self, code: CloseCode, reason: str) -> TransportViolated:
         self._over = True
         self._buffer.clear()
+        self._parts = self._decoder = self.inflater = None  # nothing of it is held while the other side takes leave
         return TransportViolated(code, reason)
 
 

@@ -58,6 +58,7 @@ class Request:
         server_host: the address that the connection came in on, None for a Unix socket.
         path: decoded.
         subprotocols: that a WebSocket offers.
+        peer: the address that the connection comes from, None for a Unix socket.
     """
 
     headers: dict[str, str] = attrs.field(repr=False)
@@ -66,6 +67,7 @@ class Request:
     server_host: str | None
     path: str = "/"
     subprotocols: tuple[str, ...] = attrs.field(default=(), repr=False)
+    peer: str | None = None
 
     @property
     def is_websocket(self) -> bool:
@@ -76,7 +78,7 @@ class Request:
     def of(cls, scope: Mapping[str, Any]) -> Request:
         """The request of an ASGI scope."""
         pairs: Iterable[tuple[bytes, bytes]] = scope["headers"]
-        server = scope.get("server")
+        server, client = scope.get("server"), scope.get("client")
         headers: dict[str, str] = {}
         for raw_name, raw_value in pairs:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -86,6 +88,7 @@ class Request:
             query=scope["query_string"].decode("latin-1"),
             scheme=str(scope.get("scheme", "http")),
             server_host=str(server[0]) if isinstance(server, (tuple, list)) and server[1] is not None else None,
+            peer=str(client[0]) if client else None,
             path=str(scope.get("path", "/")),
             subprotocols=tuple(scope.get("subprotocols", ())),
         )
@@ -166,6 +169,12 @@ def token_problem(fault: TokenFault) -> Problem:
     """The 401 for a token."""
     expired = ErrorCode.TOKEN_EXPIRED if fault is TokenFault.EXPIRED else None
     return unauthenticated(f"The token is not accepted: {fault}", error="invalid_token", code=expired)
+
+
+def too_many_guesses(wait: float) -> Problem:
+    """The 429 for an address that is not listened to for a moment."""
+    detail = "Too many wrong tokens or tickets came from this address"
+    return Problem(429, detail, ErrorCode.RATE_LIMITED, retry_after_seconds=round(wait, 3))
 
 
 def _parameter(query: str, name: str, absent: list[str]) -> list[str]:

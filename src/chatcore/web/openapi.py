@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
-_WHOLE_NUMBERS: Final = frozenset({"limit", "after"})
+_WHOLE_NUMBERS: Final = frozenset({"after", "limit", "width"})
 """Query parameters that are numbers; every other one is a text."""
 
 _DESCRIPTION: Final = """\

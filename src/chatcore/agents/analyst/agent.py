@@ -112,8 +112,14 @@ class Inquiry:
         worded = KINDS[planned.kind].word(planned, self._catalogue, _sheets(found.value))
         if isinstance(worded, Refusal):
             return await self._refuse(worded, found.evidence)
+        await self._tell(worded)
         following = await self._following(planned, question, found.evidence)
-        return await self._tell(attrs.evolve(worded, action_items=(*worded.action_items, *following)), found.evidence)
+        return Answer(
+            insights=list(worded.insights),
+            recommendations=list(worded.recommendations),
+            action_items=[*worded.action_items, *following],
+            evidence=list(found.evidence),
+        )
 
     async def _following(self, intent: Intent, question: str, evidence: Sequence[Evidence]) -> list[str]:
         """What to ask next; a question with a number that nothing here proves is not put into anybody's mouth."""
@@ -142,16 +148,10 @@ class Inquiry:
         words += [f"(taking {cost.name} for the cost)"] if cost else []
         return " ".join(words)
 
-    async def _tell(self, draft: Draft, evidence: Sequence[Evidence]) -> Answer:
+    async def _tell(self, draft: Draft) -> None:
         for part in draft.parts:
             await self.run.say(part)
         await self._note()
-        return Answer(
-            insights=list(draft.insights),
-            recommendations=list(draft.recommendations),
-            action_items=list(draft.action_items),
-            evidence=list(evidence),
-        )
 
     async def _refuse(self, refusal: Refusal, evidence: Sequence[Evidence]) -> Answer:
         await self.run.say(f"{refusal.text}\n")

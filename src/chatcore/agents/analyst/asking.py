@@ -31,6 +31,11 @@ LED = re.compile(r"\b(by|per|each|every|across|which|what|who)[\s.]+$")
 
 BY = re.compile(r"\b(by|per|each|every|across)\s+$")
 
+_SENT, _GIVEN = r"(?:prompts?|contexts?|inputs?)", r"(?:responses?|answers?|outputs?|completions?|replies|reply)"
+_HOW_LONG = (
+    r"\b{what}(?:'s)? (?:lengths?|sizes?)\b|\b(?:longest|biggest|largest|shortest) {what}\b(?! tokens?)"
+    r"|\bhow (?:long|large|big) (?:is|are|was|were) (?:\w+ ){{0,3}}{what}\b"
+)
 _PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
 _ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
 _STEP_LED = re.compile(
@@ -93,7 +98,7 @@ class Asking:
         if not per_call and not self.reading.has(lexicon.AVERAGE):
             return None
         if tokens:
-            return Measure.TOKENS_PER_CALL
+            return Measure.TOKENS_PER_CALL if per_call or self.grain is None else None
         asks_cost = self.reading.has(lexicon.COST) or per_call
         plain = self.named_number is None and self.grain is None
         return Measure.COST_PER_CALL if asks_cost and plain and self.table.has(Meaning.COST) else None
@@ -116,6 +121,13 @@ class Asking:
         """What single rows are ranked by."""
         by_cost = self.table.has(Meaning.COST) and not self.reading.has(lexicon.TOKENS)
         return Measure.COST if by_cost or not self.has_tokens else Measure.TOKENS
+
+    @property
+    def length(self) -> Column | None:
+        """The tokens of prompts or of answers, where it is asked how long these are."""
+        asked = {Meaning.INPUT_TOKENS: _SENT, Meaning.OUTPUT_TOKENS: _GIVEN}
+        found = (m for m, what in asked.items() if self.reading.says(_HOW_LONG.format(what=what)))
+        return next((column for meaning in found if (column := self.table.column(meaning))), None)
 
     @property
     def named_number(self) -> Column | None:

@@ -169,7 +169,7 @@ def _phrase(asking: Asking, word: str) -> str:
 
 def _missing_measure(asking: Asking) -> Refusal | None:
     measure, table = asking.measure, asking.table
-    timed = asking.reading.has(lexicon.SLOW | lexicon.FAST) and not table.has(Meaning.DURATION)
+    timed = asking.reading.has(lexicon.SLOW | lexicon.FAST) and not table.has(Meaning.DURATION) and not asking.length
     words = str(Meaning.DURATION) if timed else lacking_for(measure, table)
     return refusals.no_such_column(words, table, asking.reading.catalogue) if words else None
 

@@ -7,11 +7,12 @@ stands by itself is never bent by what was asked before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
 from chatcore.agents.analyst import lexicon
+from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.merging import PLAIN
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent
@@ -94,21 +95,40 @@ def is_plain(intent: Intent) -> bool:
     return intent.kind in PLAIN
 
 
-def reworded(asked: Reading, reading: Reading) -> str | None:
+def asks_why(reading: Reading) -> bool:
+    """Whether it asks for nothing but the reason of the last answer."""
+    return (
+        re.fullmatch(r"\W*(?:and |but )?(?:why|how come|how so)(?: (?:is|was) (?:that|it|this))?\W*", reading.text)
+        is not None
+    )
+
+
+def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
     """The last question with the names, times and splits of a follow-up in place of its own, or after them.
 
     Args:
         asked: the last question, read against its table.
-        reading: the follow-up, read against the same table.
+        asking: the follow-up, read against the same table.
+        target: a name that the last question has besides its values, as the model that calls are moved to.
 
     Returns:
-        None where the follow-up names neither.
+        None of them where the follow-up names nothing; two questions where a name can take the place of two.
     """
+    reading = asking.reading
     changes = [*_new_period(asked, reading), *_new_values(asked, reading)]
     text = asked.text.rstrip(" ?.!")
+    splits = [named.column.name for named in asking.group_columns] + ([asking.grain] if asking.grain else [])
+    by = "".join(f" by {name}" for name in splits[:1])
+    texts = [_changed(text, changes) + by] if changes or by else []
+    if target and reading.values and target.lower() in text:
+        texts.append(_changed(text.replace(target.lower(), reading.values[0].words), [*_new_period(asked, reading)]))
+    return texts
+
+
+def _changed(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
     for start, end, words in sorted(changes, key=lambda change: -change[0]):
         text = f"{text[:start]}{words}{text[end:]}"
-    return text if changes else None
+    return text
 
 
 def _new_period(asked: Reading, reading: Reading) -> Iterator[tuple[int, int, str]]:

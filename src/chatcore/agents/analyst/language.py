@@ -72,7 +72,10 @@ def _corrections(words: Sequence[str], vocabulary: frozenset[str]) -> Mapping[st
 
 def correct(word: str, vocabulary: frozenset[str]) -> str:
     """The known word that a misspelt one is closest to; the word itself where it is known, short or like none."""
-    if word in KNOWN | WHAT_IF or word in vocabulary or len(word) < SHORTEST_CORRECTED or not word.isalpha():
+    spelt_right = word in KNOWN or word in WHAT_IF or word in vocabulary
+    if spelt_right or len(word) < SHORTEST_CORRECTED or not word.isalpha():
+        return word
+    if f"{word}s" in vocabulary or word.removesuffix("s") in vocabulary:  # one of many is no slip
         return word
     return _closest(word, vocabulary) if len(word) <= LONGEST_CORRECTED else word
 

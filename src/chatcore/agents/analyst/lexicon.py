@@ -64,7 +64,7 @@ OTHER_KNOWN = _words("""
     many number count counts amount top most highest biggest largest best greatest leading main data table tables
     column columns schema dataset datasets file files field fields attached loaded cover covers covered coverage
     structure contents contain contains available help capabilities early late mid middle beginning half previous
-    prior preceding earlier
+    prior preceding earlier peak peaks peaked
 """)
 """Words that patterns look for."""
 
@@ -158,13 +158,14 @@ STOP = _words("""
     its this that these those there here i we us our ours you your my me mine they them their he she his her one ones
     any all total totals overall sum altogether together combined entire whole everything much so far up please can
     could would tell show give list find get see know let lets want need like about how when where just only also now
-    current currently ever yet then than as if not no yes ok thanks thank what's which what who ai api openai usage
+    current currently ever yet then than as if not no yes ok thanks thank what's which what who ai api usage
     use uses using per each every some few lot lots kind kinds type types sort sorts figure figures number numbers
     amount amounts value values stats statistics summary overview report result results info information detail
     details really exactly actually roughly approximately around quite very most least highest lowest go goes going
     went gone make makes made take takes took happen happened look looks looked run ran running period time times
     date dates range between during within out into back over rank ranked sorted order ordered descending ascending
-    across different distinct unique various separate other answer question calculate compute say display print
+    second third fourth across different distinct unique various separate other answer question calculate compute say
+    display print
     single individual recorded raw i'd we've i'm break down start starts started begin begins began end ends ended
     first last latest newest oldest recent recently since until till before after again same share percentage percent
     proportion part fraction including included include along well both either cents t re ve ll hello hi hey there's
@@ -173,9 +174,10 @@ STOP = _words("""
     ytd mtd dear hiya yo okay cool great nice sorry maybe perhaps wondering wonder curious actual i'm im whats hows
     wheres whos dont didn't don't isn't aren't wasn't doesn't can't couldn't wouldn't shouldn't won't i've we've you're
     that's it's thats theres here's mind gonna wanna gotta bit little quick brief briefly pull produce provide hand
-    retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw threw
-    thrown put puts putting pour poured rack racked chew chewed eat eats ate eating swallow swallowed blow blew blown
-    attributable attributed due owing related associated goes toward towards onto ll
+    retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw
+    threw thrown put puts putting pour poured rack racked chew chewed eat eats ate eating swallow swallowed blow
+    blew blown plot draw graphed visualize visualise attributable attributed due owing related associated goes
+    toward towards onto ll
 """)
 """Words that carry no meaning of their own here."""
 

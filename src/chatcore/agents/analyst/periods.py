@@ -42,7 +42,7 @@ _PATTERNS = {  # in the order they are looked for: the longer before what is a p
     "week_of": r"\bweek (?:of|starting|beginning)(?: on)? (?P<iso_day>(?:19|20)\d\d-\d\d-\d\d)\b",
     "day": r"(?P<iso_day>\b(?:19|20)\d\d-\d\d-\d\d)\b(?:[T ]\d\d:\d\d(?::\d\d)?)?",
     "iso_month": r"\b(?P<iso_month>(?:19|20)\d\d[-/](?:0[1-9]|1[0-2]))\b(?![-/]\d)",
-    "month_year": r"(?<![\d/])(?P<number>0?[1-9]|1[0-2])[/.](?P<year>(?:19|20)\d\d)\b",
+    "month_year": r"(?<![\d/.])(?P<number>0?[1-9]|1[0-2])[/.](?P<year>(?:19|20)\d\d)\b",
     "year_quarter": rf"\b{_YEAR}[- ]?q(?P<quarter>[1-4])\b",
     "quarter": rf"\bq(?P<quarter>[1-4])\b(?:\s*(?:of\s+)?{_YEAR})?",
     "half": rf"\bh(?P<half>[12])\b(?:\s*(?:of\s+)?{_YEAR})?",
@@ -106,7 +106,7 @@ def find_periods(text: str, known: Calendar, *, apart: bool) -> list[Found]:
         apart: whether ``from A to B`` and ``between A and B`` name two periods, as in a comparison, and not one.
     """
     dates = list(_dates(text, known))
-    return dates if apart else list(_ranges(text, dates))
+    return dates if apart and len(dates) > 1 else list(_ranges(text, dates))
 
 
 def _dates(text: str, known: Calendar) -> Iterator[Found]:
@@ -302,11 +302,17 @@ def _joins(before: str, between: str) -> bool:
 def _span(first: Found, second: Found) -> Found:
     if not first.choices or not second.choices:
         return attrs.evolve(first, choices=())
-    begin, end = first.choices[0].start, second.choices[-1].end
-    if begin is None or end is None or begin >= end:
+    spans = [(begin, str(last.end)) for last in second.choices if (begin := _begin_before(first, last)) is not None]
+    if not spans:
         return first
-    period = _period(dt.date.fromisoformat(begin), dt.date.fromisoformat(end))
-    return Found(first.start, second.end, (period,))
+    periods = [_period(dt.date.fromisoformat(begin), dt.date.fromisoformat(end)) for begin, end in spans]
+    return Found(first.start, second.end, tuple(periods))
+
+
+def _begin_before(first: Found, last: Period) -> str | None:
+    """The latest begin that lies before the end of a period."""
+    begins = [each.start for each in first.choices if each.start and last.end and each.start < last.end]
+    return max(begins, default=None)
 
 
 def _open_ended(found: Found, before: str, after: str) -> Found:

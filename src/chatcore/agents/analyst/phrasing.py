@@ -34,6 +34,17 @@ def phrase(intent: Intent, catalogue: Catalogue) -> str | None:
     return sentence(f"{asked(intent, table)}{_scope(intent)}?")
 
 
+def why(intent: Intent) -> str | None:
+    """The question what made spend change to what an intent told; None where it told of no stretch of time."""
+    periods = [period for period in intent.periods if period.days is not None]
+    if not periods or len(periods) < len(intent.periods):
+        return None
+    names = "".join(_only(each, "for") for each in intent.filters)
+    if len(periods) == 1:
+        return f"What drove the change in spend{_during(periods[0])}{names}?"
+    return f"What drove the change in spend from {periods[0].words} to {periods[-1].words}{names}?"
+
+
 def sentence(text: str) -> str:
     """The text with a capital letter first."""
     return text[:1].upper() + text[1:]

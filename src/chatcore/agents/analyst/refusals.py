@@ -108,6 +108,16 @@ def unclear_follow_up(catalogue: Catalogue) -> Refusal:
     )
 
 
+def which_place(asked: Sequence[str], words: str) -> Refusal:
+    """A name that can take the place of either of two in the question before."""
+    return Refusal(
+        reason="ambiguous",
+        text=f"“{words.strip(' ?.!')}” can be meant in two ways: which one?",
+        missing=("what it takes the place of",),
+        alternatives=tuple(asked),
+    )
+
+
 def nothing_to_rank(table: Table, catalogue: Catalogue) -> Refusal:
     """The first few are asked for of an answer that is no list."""
     return Refusal(

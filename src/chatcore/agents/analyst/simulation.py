@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.evidence import Sheet
@@ -32,29 +33,25 @@ WhatIfName: TypeAlias = Literal[
 
 
 class SimulateSavings(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``simulate_savings`` takes.
+    """What ``simulate_savings`` takes."""
 
-    Args:
-        what_if: the measure, or the plan of all.
-        table: of the calls; None for the likeliest.
-        periods: only calls of the first of these; none for all.
-        filters: only calls that pass all of these.
-        to: swap, route: the model for the calls; None for a cheaper one that is found.
-        below: route, savings_plan: prompts of fewer tokens are small.
-        cap_at: cap, savings_plan: tokens that a prompt may have.
-        discount_percent: batch, savings_plan: off the price of a call that may wait.
-        within_seconds: prefix_cache: how long a block is remembered.
-    """
-
-    what_if: WhatIfName = "savings_plan"
-    table: str | None = None
-    periods: list[Period] = []
-    filters: list[Filter] = []
-    to: str | None = None
-    below: int | None = None
-    cap_at: int | None = None
-    discount_percent: float | None = None
-    within_seconds: float | None = None
+    what_if: Annotated[WhatIfName, Meta(description="The measure, or the plan of all.")] = "savings_plan"
+    table: Annotated[str | None, Meta(description="The table of the calls; the likeliest where absent.")] = None
+    periods: Annotated[list[Period], Meta(description="Only calls of the first of these; all where empty.")] = []
+    filters: Annotated[list[Filter], Meta(description="Only calls that pass all of these.")] = []
+    to: Annotated[
+        str | None, Meta(description="swap, route: the model for the calls; a cheaper one is found where absent.")
+    ] = None
+    below: Annotated[
+        int | None, Meta(description="route, savings_plan: prompts of fewer tokens than this are small.")
+    ] = None
+    cap_at: Annotated[int | None, Meta(description="cap, savings_plan: the tokens that a prompt may have.")] = None
+    discount_percent: Annotated[
+        float | None, Meta(description="batch, savings_plan: off the price of a call that may wait.")
+    ] = None
+    within_seconds: Annotated[
+        float | None, Meta(description="prefix_cache: how long a block of a prompt is remembered.")
+    ] = None
 
 
 def intent_of(asked: SimulateSavings, catalogue: Catalogue) -> Intent:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import attrs
 import msgspec
 
+from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Meaning
@@ -221,7 +222,8 @@ _WORDS = frozenset(
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """The busiest window of time, calls or tokens by the minute, how many at once."""
     text = reading.text
-    if re.search(_NOT_PEAK, text) or not any(re.search(pattern, text) for pattern in _ASKED):
+    spent = reading.has(lexicon.COST) and not re.search(r"\b(?:load|traffic|rates?|throughput)\b", text)
+    if spent or re.search(_NOT_PEAK, text) or not any(re.search(pattern, text) for pattern in _ASKED):
         return None
     table = choose_table(apart_from(reading, _ASKED))
     if isinstance(table, Refusal):

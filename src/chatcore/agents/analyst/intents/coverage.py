@@ -34,7 +34,9 @@ CLAIM = Claim(
         r"(?:the |our |data |date |time ){0,3}coverage(?: of (?:the |our )?(?:data|ledger|table|log))?",
         r"how (?:continuous|complete|patchy|gappy)",
     ),
-    unless=(r"quality|duplicates?|columns?|invoice|prices?|cost|costs|expensive|most|least",),
+    unless=(
+        r"quality|duplicates?|columns?|invoice|prices?|cost|costs|expensive|most|least|fewest|highest|lowest|busiest",
+    ),
     needs=(Meaning.TIME,),
     steps=None,
 )

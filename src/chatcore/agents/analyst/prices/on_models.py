@@ -39,7 +39,7 @@ _FOR_OURS = (
 )
 _PUT_AGAIN = r"\bre-?pric(?:e|ed|ing)\b.*\b(?:on|with|as|to)\b"
 _OURS_OF_A_MODEL = r"\b(?:our|my) \S*\d\S* (?:\S+ )?(?:usage|calls|requests|traffic|workload)\b"
-_COST = r"\b(?:costs?|prices?|pric(?:ed|ing)|cheap\w*|expensive|pay|spend|run|compare)\b"
+_COST = r"\b(?:costs?|prices?|pric(?:ed|ing)|cheap\w*|expensive|pay|spend|run|compare|re-?pric\w+)\b"
 
 
 class OnModelsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -42,6 +42,8 @@ _USAGE = (
     r"\b(?:usage|calls?|requests?|traffic|everything|ledger|spend|spending|workload|tokens|models? (?:have|has|had)"
     r"|unmatched|unpriced)\b"
 )
+_OF_ANOTHER_DAY = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
+"""Each call is priced at the price of its own day."""
 
 
 _UNPRICED = r"\b(?:no|without(?: an?)?|missing|lack\w*|not (?:have|covered|in)|unpriced)\b.*\b(?:list|price)\w*\b"
@@ -57,7 +59,7 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for the list price of what was used."""
     ours = reading.says(OURS) or reading.says(_USAGE) or _is_of_a_time(reading)
     asked = reading.says(_AGAIN) or (reading.says(LIST) and ours)
-    if not asked or reading.has(lexicon.AVERAGE):
+    if not asked or reading.has(lexicon.AVERAGE) or reading.says(_OF_ANOTHER_DAY):
         return None
     if wording.book_of(reading.catalogue) is None:
         return wording.no_prices(reading.catalogue)

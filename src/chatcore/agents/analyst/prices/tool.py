@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
@@ -22,11 +23,13 @@ PRICE_LOOKUP = "price_lookup"
 
 
 class PriceLookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``price_lookup`` takes: a model's name, who sells it where that matters, and a day (ISO 8601)."""
+    """What ``price_lookup`` takes."""
 
-    model: str
-    seller: str | None = None
-    on: dt.date | None = None
+    model: Annotated[str, Meta(max_length=200, description="The model's name, as it is called in usage or price data.")]
+    seller: Annotated[str | None, Meta(description="Who sells it, where that matters.")] = None
+    on: Annotated[dt.date | None, Meta(description="The day, YYYY-MM-DD; all prices that are known where absent.")] = (
+        None
+    )
 
 
 def price_tool(ledger: Ledger) -> Tool[PriceLookup]:

@@ -1,0 +1,163 @@
+"""permessage-deflate (RFC 7692), bounded. Sans-IO.
+
+Each message is compressed by itself, in both directions: a connection at rest holds no window, and the length of one
+message gives nothing of another away, as it would where they share a window (CRIME). What a client offers is read by
+the library ``websockets``. Its own inflater is not used: it keeps whatever follows the last block of a message.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+import attrs
+from websockets.exceptions import InvalidHeader, NegotiationError, PayloadTooBig, ProtocolError
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import Frame, Opcode
+from websockets.headers import build_extension, parse_extension
+
+from chatcore.transports.http_head import BadRequest, Head
+
+WINDOW_BITS: Final = 12
+"""4 KiB: a frame of ours is seldom longer. Smaller where the client wants that."""
+
+MEMORY_LEVEL: Final = 5
+"""With that window a message is compressed in 35 KB, and faster than with zlib's own 8, which needs 270 KB."""
+
+LEVEL: Final = 2
+"""There are texts over which zlib's own 6 takes five times as long, and nothing that is said here gains much by it."""
+
+SHORTEST: Final = 128
+LONGEST: Final = 262_144
+"""Messages that are compressed, in bytes: less is hardly saved by it, and more would keep everybody else waiting, for
+10 ms and longer where its author means harm.
+"""
+
+INFLATED_BYTES: Final = 16_384
+"""A message that was compressed counts as one more frame for each so many bytes: else a kilobyte would cost as much to
+read as the megabyte that is in it, and frames are what a client's rate is limited by."""
+
+MOST_COUNTED: Final = 64
+"""Frames that one message counts as: one that is as large as any may be fits into what may come at once."""
+
+EMPTY_BLOCK: Final = b"\x00\x00\xff\xff"
+"""RFC 7692, section 7.2.1: what ends each message, and is left out."""
+
+MOST_AFTER_LAST_BLOCK: Final = 1 + len(EMPTY_BLOCK)
+"""RFC 7692, section 7.2.3.4: a sender may mark a block as the last one, and then has to add one byte."""
+
+
+NAME: Final = ServerPerMessageDeflateFactory.name
+
+TAKEN: Final = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True,
+    client_no_context_takeover=True,
+    server_max_window_bits=WINDOW_BITS,
+    client_max_window_bits=WINDOW_BITS,
+)
+"""What is taken of an offer, whatever else it would allow."""
+
+
+@attrs.frozen
+class Agreement:
+    """What both sides do.
+
+    Args:
+        answer: the value of the handshake's ``Sec-WebSocket-Extensions``.
+        window_bits: of what is sent.
+        their_window_bits: of what comes.
+    """
+
+    answer: bytes
+    window_bits: int
+    their_window_bits: int
+
+
+def agreed(head: Head) -> Agreement | None:
+    """The first offer of a handshake that can be taken; None where there is none.
+
+    Raises:
+        BadRequest: the offers are malformed.
+    """
+    given = b", ".join(head.all(b"sec-websocket-extensions")).decode("latin-1")
+    try:
+        offers = parse_extension(given) if given else []
+    except InvalidHeader:
+        raise BadRequest(400, "Sec-WebSocket-Extensions is malformed") from None
+    for name, parameters in offers:
+        if name == NAME:
+            try:
+                answer, agreed_on = TAKEN.process_request_params(parameters, [])
+            except NegotiationError:
+                continue
+            value = build_extension([(NAME, answer)]).encode()
+            return Agreement(value, agreed_on.local_max_window_bits, agreed_on.remote_max_window_bits)
+    return None
+
+
+def deflated(payload: bytes, window_bits: int) -> bytes | None:
+    """A message as it is sent compressed; None where that is not worth it."""
+    if not SHORTEST <= len(payload) <= LONGEST:
+        return None
+    compressor = zlib.compressobj(LEVEL, wbits=-window_bits, memLevel=MEMORY_LEVEL)
+    made = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    return made[: -len(EMPTY_BLOCK)] if len(made) < len(payload) else None
+
+
+@attrs.define(eq=False)
+class Inflater(Extension):
+    """Inflates the frames of one connection, as they are parsed.
+
+    Args:
+        window_bits: of the other side.
+    """
+
+    window_bits: int
+    _message: zlib._Decompress | None = attrs.field(default=None, init=False)
+    _bytes: int = attrs.field(default=0, init=False)
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        """The frame as it was before it was compressed.
+
+        Reserved bits that have no business there are left for the parser to refuse.
+
+        Args:
+            frame: as it came.
+            max_size: bytes that it may have; no more than one above is ever inflated.
+
+        Raises:
+            PayloadTooBig: it has more.
+            ProtocolError: it is nothing that was compressed.
+        """
+        if frame.rsv1 and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._message = zlib.decompressobj(wbits=-self.window_bits)
+        elif self._message is None or frame.rsv1 or frame.opcode is not Opcode.CONT:
+            return frame
+        assert max_size is not None  # noqa: S101  the reader of messages has a limit
+        data = self._inflated(self._message, frame, max_size)
+        if frame.fin:
+            self._message = None
+        return Frame(frame.opcode, data, frame.fin, False, frame.rsv2, frame.rsv3)
+
+    def _inflated(self, message: zlib._Decompress, frame: Frame, max_size: int) -> bytes:
+        data = bytes(frame.data) + (EMPTY_BLOCK if frame.fin else b"")
+        try:
+            inflated = message.decompress(data, max_size + 1)
+        except zlib.error:
+            raise ProtocolError("not compressed as agreed") from None
+        if len(inflated) > max_size:
+            raise PayloadTooBig(None, max_size)
+        if len(message.unused_data) > MOST_AFTER_LAST_BLOCK:
+            raise ProtocolError("something follows the last block")
+        self._bytes += len(inflated)
+        return inflated
+
+    def frames_more(self, max_message_bytes: int) -> int:
+        """As how many frames more what was inflated counts; each time it is asked, what came since.
+
+        Args:
+            max_message_bytes: of a message.
+        """
+        frames, self._bytes = divmod(self._bytes, max(INFLATED_BYTES, max_message_bytes // MOST_COUNTED))
+        return frames
