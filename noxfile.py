@@ -104,6 +104,13 @@ def attacks(session: nox.Session) -> None:
 
 
 @nox.session
+def speed(session: nox.Session) -> None:
+    """How fast the analyst answers many at once; name the data: ``-- --data FOLDER``."""
+    install(session, "dev")
+    session.run("python", "-m", "bench.analyst", *session.posargs)
+
+
+@nox.session
 def llm(session: nox.Session) -> None:
     """The language-model engine against llama-cpp-python's server; it is compiled, with cmake and g++, for minutes."""
     session.env["CMAKE_ARGS"] = "-DLLAVA_BUILD=OFF"

@@ -212,7 +212,7 @@ class AnswerGuard:
         for proposal in answer.recommendations:
             quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
             beside += [proposal.text, *proposal.assumptions, quantities]
-        judge = AnswerGuard(self.question, self._cited(answer)).judge
+        judge = AnswerGuard(self.question, self._cited(answer), proof=self._proof, proven_by=self._proven_by).judge
         return next(filter(None, map(judge, [answer.text, *beside])), None) or self._judge_sums(answer)
 
     def _judge_sums(self, answer: Answer) -> Alarm | None:
@@ -224,8 +224,7 @@ class AnswerGuard:
     def _cited(self, answer: Answer) -> Callable[[], Sequence[Evidence]] | None:
         if self.evidence is None:
             return None
-        found = self.evidence()
-        cited = [item for item in answer.evidence if item in found]
+        cited = [item for item in self.evidence() if item in answer.evidence]
         return lambda: cited
 
     def _decided(self) -> int:

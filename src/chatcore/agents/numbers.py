@@ -54,6 +54,8 @@ _DATES = re.compile(
     ),
     re.IGNORECASE,
 )
+_MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|\d:\d|jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec", re.IGNORECASE)
+"""A part of everything that is a date or a time: most texts have none, and are not searched by the slower pattern."""
 _DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _LIST_MARK = re.compile(r"^[ \t>]*\d{1,9}[.)](?=\s)", re.MULTILINE)
@@ -116,11 +118,20 @@ class Proof:
     strings: Set[str]
     asked: Set[float]
     years: Set[str]
+    _last: dict[str, tuple[str, ...]] = attrs.field(factory=dict, eq=False, repr=False)
+    """The text that was judged last: an answer's is judged when it is said, and again with what stands beside it."""
 
     def untraceable_numbers(self, text: str) -> tuple[str, ...]:
         """The numbers of ``text`` that neither need proof nor have it, as they stand there, each once."""
         if _DIGIT.search(text) is None:
             return ()
+        if text not in self._last:
+            found = self._untraceable(text)
+            self._last.clear()
+            self._last[text] = found
+        return self._last[text]
+
+    def _untraceable(self, text: str) -> tuple[str, ...]:
         numbers = _numbers(_without_strings(_without_marks(text), self.strings))
         return tuple(dict.fromkeys(number.text for number in numbers if not self._proves(number)))
 
@@ -194,7 +205,8 @@ def _without_strings(text: str, strings: Set[str]) -> str:
 
 
 def _numbers(text: str) -> Iterator[Shown]:
-    for match in _NUMBER.finditer(_RUN.sub(_blank_name, _DATES.sub(" ", text))):
+    undated = _DATES.sub(" ", text) if _MAY_HOLD_DATE.search(text) else text
+    for match in _NUMBER.finditer(_RUN.sub(_blank_name, undated)):
         yield _shown(match)
 
 

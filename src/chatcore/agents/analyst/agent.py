@@ -24,7 +24,7 @@ from chatcore.agents.analyst.suggesting import next_questions
 from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
-from chatcore.agents.numbers import untraceable_numbers
+from chatcore.agents.numbers import proof_of
 from chatcore.agents.tools import Tool
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
@@ -123,10 +123,10 @@ class Inquiry:
 
     async def _following(self, intent: Intent, question: str, evidence: Sequence[Evidence]) -> list[str]:
         """What to ask next; a question with a number that nothing here proves is not put into anybody's mouth."""
-        asked = []
+        asked, proof = [], proof_of(question, evidence)
         for each in next_questions(intent, self._catalogue):
             await trio.lowlevel.checkpoint()
-            if not untraceable_numbers(each, question=question, evidence=evidence):
+            if not proof.untraceable_numbers(each):
                 asked.append(f"Ask: “{each}”")
         return asked
 

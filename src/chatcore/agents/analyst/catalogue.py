@@ -6,16 +6,21 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 import attrs
 
 from chatcore.agents.analyst.columns import Family, Meaning, currency_of, family_of, flat, name_words
+from chatcore.agents.analyst.keeping import Kept
 from chatcore.agents.analyst.pricebook import PriceBook
 from chatcore.protocol.messages import Covered
 
 IMPLAUSIBLE_TIMES = 10_000
 """A row is implausible where it costs this many times what a token, or a row, usually costs. The dearest model there
 is costs some thousand times the cheapest, so that no real price comes near."""
+
+KEPT_PLANS = 1024
+"""A plan takes some milliseconds of the loop; what answers suggest is planned again and again."""
 
 
 class Origin(StrEnum):
@@ -158,6 +163,11 @@ class Catalogue:
     origin: Origin
     data_version: str
     price_books: tuple[PriceBook, ...] = ()
+
+    @cached_property
+    def plans(self) -> Kept[Any]:
+        """What questions were taken for, by their words: a plan depends on nothing but them and this catalogue."""
+        return Kept(KEPT_PLANS)
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -52,6 +53,11 @@ class Rows:
         """Rows as DuckDB gives them, with times as ISO 8601 and decimals as numbers."""
         return Rows(tuple(columns), tuple(tuple(map(plain, row)) for row in rows))
 
+    @cached_property
+    def digest(self) -> str:
+        """See :func:`digest_of`; made once."""
+        return digest_of(self)
+
 
 def digest_of(rows: Rows) -> str:
     """SHA-256 of the compact UTF-8 JSON of all rows, lists in the query's order, in lower-case hexadecimal."""
@@ -69,7 +75,7 @@ def evidence_of(identity: str, tool: str, query: Query, rows: Rows, data_version
         columns=list(rows.columns),
         rows=[list(row) for row in rows.rows[:MAX_EVIDENCE_ROWS]],
         row_count=len(rows.rows),
-        sha256=digest_of(rows),
+        sha256=rows.digest,
         data_version=data_version,
     )
 

@@ -24,6 +24,8 @@ from chatcore.agents.analyst.columns import Candidate
 from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
+from chatcore.agents.analyst.flights import SingleFlight
+from chatcore.agents.analyst.keeping import Kept
 from chatcore.agents.analyst.mapping import Meanings
 from chatcore.agents.analyst.pricebook.opening import open_books
 from chatcore.agents.analyst.profile import profile
@@ -79,25 +81,21 @@ class Ledger:
     apart: Apart
     _connection: duckdb.DuckDBPyConnection
     _slots: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CONCURRENT_QUERIES))
-    _kept: dict[str, Rows] = attrs.field(factory=dict)
+    _flights: SingleFlight[Rows] = attrs.field(factory=lambda: SingleFlight(Kept(KEPT_RESULTS)))
 
     async def query(self, query: Query) -> Rows:
-        """Run a query; its rows, as JSON values.
+        """Run a query, once for all who ask it; its rows, as JSON values.
 
         Raises:
             QueryRefused: it is not one SELECT.
             duckdb.Error: it failed.
         """
-        key = repr((query.sql, sorted(query.parameters.items())))
-        if key not in self._kept:
+
+        async def execute() -> Rows:
             async with self._slots:
-                rows = await select(self._connection, query.sql, query.parameters)
-            while len(self._kept) >= KEPT_RESULTS:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = rows
-        else:
-            await trio.lowlevel.checkpoint()
-        return self._kept[key]
+                return await select(self._connection, query.sql, query.parameters)
+
+        return await self._flights.do(repr((query.sql, sorted(query.parameters.items()))), execute)
 
     async def query_apart(self, sql: str) -> Rows:
         """Run a query that a stranger or a model has written, in a process of its own; its rows, as JSON values.
@@ -123,16 +121,18 @@ async def select(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Ma
     cursor = connection.cursor()
 
     def work() -> Rows:
-        try:
-            statement = single_select(cursor, sql)
-            if statement is None:
-                raise QueryRefused
-            cursor.execute(statement, dict(parameters))
-            return Rows.of([name for name, *_ in cursor.description or ()], cursor.fetchall())
-        finally:
-            cursor.close()
+        statement = single_select(cursor, sql)
+        if statement is None:
+            raise QueryRefused
+        cursor.execute(statement, dict(parameters))
+        rows = Rows.of([name for name, *_ in cursor.description or ()], cursor.fetchall())
+        rows.digest  # noqa: B018  made here, in the thread, and kept with the rows
+        return rows
 
-    return await interruptible(cursor, work)
+    try:
+        return await interruptible(cursor, work)
+    finally:
+        cursor.close()  # not in the thread: an interrupt that comes as it ends would find it closed
 
 
 @asynccontextmanager

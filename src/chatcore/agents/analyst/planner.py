@@ -39,6 +39,13 @@ def plan(question: str, catalogue: Catalogue, earlier: Sequence[str] = ()) -> In
     """
     if is_too_long(question):
         return refusals.too_long(catalogue)
+    if earlier:
+        return _plan(question, catalogue, earlier)
+    planned: Intent | Refusal = catalogue.plans.find(question, lambda: _plan(question, catalogue, ()))
+    return planned
+
+
+def _plan(question: str, catalogue: Catalogue, earlier: Sequence[str]) -> Intent | Refusal:
     reading = read(question, catalogue)
     if not leans(reading):
         return _plan_whole(reading)
