@@ -121,7 +121,8 @@ def _absent_concept(asking: Asking) -> Refusal | None:
 def _about_something_else(asking: Asking) -> Refusal | None:
     """No word for a figure, and words that are not known: ``who won the world cup``, ``how happy are our users``."""
     reading = asking.reading
-    if reading.has(_ASKED_OF_ROWS) or reading.values or reading.periods or not reading.unknown:
+    asked = reading.has(_ASKED_OF_ROWS) or reading.says(r"\bhow long\b") or reading.values or reading.periods
+    if asked or not reading.unknown:
         return None
     named = [each for each in reading.columns if "_" in reading.text[each.start : each.end] or not _is_meant(each)]
     if named or asking.grain is not None:

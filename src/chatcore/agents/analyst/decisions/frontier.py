@@ -206,7 +206,8 @@ _SOLVED = r"(?:solved|passed|correct) (?:cases?|exercises?|tasks?|problems?|answ
 _AND = r"[- /]*(?:vs\.?|versus|against|to|and|per)?[- /]*"
 _ASKED = (
     rf"\b(?:quality{_AND}(?:cost|price)|(?:cost|price){_AND}(?:quality|performance))\b",
-    r"\bpareto(?:[- ]optimal)?\b|\befficien(?:t|cy) (?:frontier|front|curve)\b|\bfrontiers?\b|\btrade[- ]?offs?\b",
+    r"\bpareto(?:[- ]optimal)?\b(?! (?:of|in|for) (?:the |our |my )?(?:calls|spend\w*|costs?|users|requests))",
+    r"\befficien(?:t|cy) (?:frontier|front|curve)\b|\bfrontiers?\b|\btrade[- ]?offs?\b",
     r"\b(?:best|most) (?:value|bang|quality|score|performance|results?)(?: models?)? (?:for|per) "
     r"(?:(?:the|our|my|a|its) )?(?:money|buck|dollar|price|cost)\b",
     r"\bbest[- ]value\b|\bvalue for money\b|\bworth (?:the|their|its) (?:money|price|cost)\b",

@@ -204,7 +204,7 @@ _ASKED = (
     r"\bpeak(?:s|ed)?\b(?! (?:price|rate|pricing|tariff))|\bbusiest (?:single )?(?:second|minute)s?\b|\bbursts?\b",
     r"\b(?:concurren\w+|simultaneous\w*|in parallel|side by side|at once|at the same time)\b",
     r"\b(?:calls?|requests?|tokens?|queries) (?:per|a|each|every) (?:second|minute)\b|\b[tr]pm\b|\b[qr]ps\b",
-    r"\bhighest (?:load|rate|traffic|throughput)\b|\bbusiest (?:single )?hours?\b(?! of (?:the|a) day| by\b| per\b)",
+    r"\bhighest (?:load|rate|traffic|throughput)\b|\bbusiest single hours?\b(?! of (?:the|a) day| by\b| per\b)",
 )
 _NOT_PEAK = r"\boff[- ]?peak\b|\bpeak (?:month|quarter|week|year)\b"
 _ABBREVIATED: dict[str, tuple[Step, bool]] = {
