@@ -27,7 +27,7 @@ chatcore.server._measure_lag = crash
 """
 
 HANDSHAKE = (
-    b"GET /ws?user_id=%s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET /ws?user_id=%s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 
@@ -133,6 +133,8 @@ async def test_the_door_says_why_it_stays_shut(tmp_path: Path) -> None:
             ("/elsewhere", None, 404),
         ):
             assert (await knock(server, path, origin))[0] == answer, (path, origin)
+        for name, answer in (("localhost", 101), ("good.example", 101), ("evil.example", 403), ("0.0.0.0:8000", 403)):
+            assert (await knock(server, "/ws", host=name))[0] == answer, name
 
 
 async def until_ready(server: Process) -> None:
@@ -142,12 +144,18 @@ async def until_ready(server: Process) -> None:
         await trio.sleep(0.05)
 
 
-async def knock(server: Process, path: str, origin: str | None = None) -> tuple[int, dict[str, str], bytes]:
+async def knock(
+    server: Process, path: str, origin: str | None = None, *, host: str | None = None
+) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body that a WebSocket handshake is answered with."""
-    host = server.address.removeprefix("http://")
+    address = server.address.removeprefix("http://")
     more = f"Origin: {origin}\r\n" if origin is not None else ""
-    request = HANDSHAKE.decode().replace("/ws?user_id=%s", path).replace("Host: x\r\n", f"Host: {host}\r\n{more}")
-    async with await trio.open_tcp_stream("127.0.0.1", int(host.partition(":")[2])) as stream:
+    request = (
+        HANDSHAKE.decode()
+        .replace("/ws?user_id=%s", path)
+        .replace("Host: localhost\r\n", f"Host: {host or address}\r\n{more}")
+    )
+    async with await trio.open_tcp_stream("127.0.0.1", int(address.partition(":")[2])) as stream:
         await stream.send_all(request.encode())
         answer = b""
         while not answer.startswith(b"HTTP/1.1 101") and (part := await stream.receive_some(65536)):

@@ -132,7 +132,7 @@ async def test_a_stalled_client_and_a_second_signal(tmp_path: Path) -> None:
         host, port = server.address.removeprefix("http://").split(":")
         with plain.create_connection((host, int(port))) as stalled:
             stalled.sendall(
-                b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
             )
             while "enter clerk" not in server.happened:

@@ -100,6 +100,57 @@ def test_without_authentication_only_loopback_addresses_are_served(host: str | N
     assert screen(request(server_host=host), Settings(auth="jwt")) is None
 
 
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("localhost", True),
+        ("localhost:8000", True),
+        ("LocalHost.:8000", True),
+        ("chat.localhost:8000", True),
+        ("127.0.0.1:8000", True),
+        ("127.1.2.3", True),
+        ("[::1]:8000", True),
+        ("chat.example", True),
+        ("chat.example:443", True),
+        ("other.example", False),
+        ("evil.example:8000", False),
+        ("localhost.evil.example", False),
+        ("evil-localhost", False),
+        ("0.0.0.0:8000", False),
+        ("192.168.0.7:8000", False),
+        ("[::ffff:192.168.0.7]", False),
+        ("[fe80::1]:8000", False),
+        ("2130706433", False),
+        ("evil.example@localhost", False),
+        ("localhost@evil.example", False),
+        ("localhost:8000, evil.example", False),
+        ("localhost/evil.example", False),
+        ("localhost evil.example", False),
+        ("[localhost", False),
+        ("", False),
+        (":8000", False),
+    ],
+)
+def test_without_authentication_only_names_of_this_machine_are_answered_to(host: str, here: bool) -> None:
+    settings = Settings(allowed_origins=("https://chat.example", "null", "nonsense", "http://["))
+    for scheme in ("http", "ws"):
+        refused = screen(request(host=host, scheme=scheme), settings)
+        assert refused is None if here else refused is not None and refused.status == 403
+    assert screen(request(host=host), Settings(auth="jwt")) is None
+
+
+def test_who_names_no_host_is_no_browser() -> None:
+    assert screen(Request({}, "", "http", "127.0.0.1"), Settings()) is None
+
+
+def test_a_name_that_was_made_to_lead_here_is_refused_although_it_is_the_origin() -> None:
+    rebound = request(host="evil.example:8000", origin="http://evil.example:8000")
+    assert origin_allowed(rebound, ())
+    refused = screen(rebound, Settings())
+    assert refused is not None
+    assert refused.status == 403
+
+
 OWN = [
     ("http://localhost:8000", "localhost:8000", "http"),
     ("http://localhost:8000", "localhost:8000", "ws"),

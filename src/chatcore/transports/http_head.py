@@ -130,11 +130,13 @@ class RequestFilter:
     """Lets a client's bytes through, once the head that they belong to was judged.
 
     ``upgrade`` is set when the first request asks for a WebSocket: nothing of it is let through, and ``rest`` has what
-    came after its head. ``decided`` says that the first head was judged, or that these are no requests to be judged.
+    came after its head. ``decided`` says that the first head was judged, or that these are no requests to be judged, as
+    they are HTTP/2's, which ``http2`` says.
     """
 
     upgrade: Head | None = None
     decided: bool = False
+    http2: bool = False
     rest: bytes = b""
     _held: bytearray = attrs.field(factory=bytearray)
     _body_left: int = 0
@@ -162,7 +164,7 @@ class RequestFilter:
             elif not self.decided and HTTP2_PREFACE.startswith(self._held[: len(HTTP2_PREFACE)]):
                 if len(self._held) < len(HTTP2_PREFACE):
                     return
-                self.decided = self._all_pass = True
+                self.decided = self.http2 = self._all_pass = True
             else:
                 head = self._head()
                 if head is None:

@@ -17,7 +17,8 @@ import trio
 
 from chatcore.observability import Recorder, describe_error
 from chatcore.settings import Settings
-from chatcore.transports.asgi import LINGER_SECONDS
+from chatcore.transports.asgi import LINGER_SECONDS, Message, Receive, Send
+from chatcore.transports.http2_pace import FramePace
 from chatcore.transports.http_head import BadRequest, RequestFilter
 from chatcore.transports.stream import BoundedListener, BoundedStream
 from chatcore.transports.upgrade import AcceptedWebSocket, plain_answer, upgraded
@@ -28,6 +29,9 @@ HEAD_SECONDS = 5.0
 
 HEAD_BYTES = 16_384
 """Half of the longest head."""
+
+ANSWER_SECONDS = 20.0
+"""What a part of an answer over HTTP/2 may take: the longest is one of a megabyte."""
 
 NO_REQUEST = b"\0\r\n\r\n"
 """What no server takes for a request."""
@@ -40,6 +44,11 @@ class JudgedStream(trio.abc.HalfCloseableStream):
     _stream: BoundedStream
     _filter: RequestFilter
     _passed: bytes
+    _pace: FramePace | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self._filter.http2:
+            self._pace = FramePace()
 
     @property
     def socket(self) -> socket:
@@ -56,7 +65,23 @@ class JudgedStream(trio.abc.HalfCloseableStream):
                 self._passed = self._filter.feed(bytes(data))
             except BadRequest:
                 return NO_REQUEST  # Hypercorn answers 400 in its turn, after what it has still to answer
+        if self._pace is not None:
+            return await self._paced(self._pace)
         passed, self._passed = self._passed, b""
+        return passed
+
+    async def _paced(self, pace: FramePace) -> bytes:
+        """What may be passed on of frames of HTTP/2, when it may. One that is too long is the end."""
+        await trio.lowlevel.checkpoint()
+        try:
+            size, wait = pace.measure(self._passed, trio.current_time())
+            while wait > 0:
+                await trio.sleep(wait)
+                size, wait = pace.measure(self._passed, trio.current_time())
+        except BadRequest:
+            self._stream.hang_up()
+            return b""
+        passed, self._passed = self._passed[:size], self._passed[size:]
         return passed
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -171,14 +196,32 @@ def _hypercorn(app: Any) -> ServeHttp:
     from hypercorn.trio.worker_context import WorkerContext
     from hypercorn.typing import ConnectionState
 
-    wrapped, config = ASGIWrapper(app), _hypercorn_config()
+    config = _hypercorn_config()
 
     async def serve_http(stream: BoundedStream, judged: JudgedStream) -> None:
+        wrapped = ASGIWrapper(_answered_in_time(app, stream))
         context = WorkerContext(None)
         context.sleep = stream.sleep  # type: ignore[method-assign, assignment]  # between pings; else the dead are held
         await TCPServer(wrapped, config, context, ConnectionState({}), judged)  # type: ignore[arg-type]
 
     return serve_http
+
+
+def _answered_in_time(app: Any, stream: BoundedStream) -> Any:
+    """The application, with a deadline for each part of an answer over HTTP/2: a client that opens no window for it
+    keeps it from the socket, and so from the deadline that is there.
+    """
+
+    async def answered(scope: Message, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            with trio.move_on_after(ANSWER_SECONDS) as limit:
+                await send(message)
+            if limit.cancelled_caught:
+                stream.hang_up()
+
+        await app(scope, receive, send_in_time if scope.get("http_version") == "2" else send)
+
+    return answered
 
 
 def _hypercorn_config() -> Any:

@@ -43,6 +43,9 @@ OPEN_FOLDER: Final = "/static/"
 _TOKEN: Final = re.compile(r"[\w.+/=~-]+", re.ASCII)
 """What a bearer token is made of (RFC 6750, section 2.1)."""
 
+_HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[\w.-]+)(:[0-9]*)?", re.ASCII)
+"""A name or an address, with a port or without, in lower case (RFC 9110, section 7.2)."""
+
 _BEARER: Final = "bearer."
 """Before a token among the subprotocols."""
 
@@ -112,6 +115,8 @@ def screen(request: Request, settings: Settings) -> Problem | None:
     """Why a request may not come in, whoever sends it; None where nothing speaks against it."""
     if settings.auth == "none" and not is_loopback(request.server_host):
         return Problem(403, "Without authentication this server answers on loopback addresses only")
+    if settings.auth == "none" and not host_allowed(request, settings.allowed_origins):
+        return Problem(403, "Without authentication this server answers to names of this machine only")
     if not origin_allowed(request, settings.allowed_origins):
         return Problem(403, "This origin is not allowed")
     return None
@@ -192,6 +197,29 @@ def origin_allowed(request: Request, allowed: Iterable[str]) -> bool:
     own_scheme = "https" if request.scheme in ("https", "wss") else "http"
     own = f"{own_scheme}://{request.headers.get('host', '')}"
     return _normal(origin) in {_normal(own), *map(_normal, allowed)}
+
+
+def host_allowed(request: Request, allowed: Iterable[str]) -> bool:
+    """Whether a request names this machine, or a host on the list, in ``Host``; who names none is no browser.
+
+    A page elsewhere may have its own name lead here once it is loaded (DNS rebinding). Its requests have an origin that
+    is their own host then, and the name is all that gives them away.
+    """
+    host = request.headers.get("host")
+    if host is None:
+        return True
+    named = _HOST.fullmatch(host.strip().lower())
+    if named is None:
+        return False
+    name = named["name"].strip("[]").removesuffix(".")
+    return is_loopback(name) or name.endswith(".localhost") or name in map(_host_of, allowed)
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None
 
 
 def _normal(origin: str) -> str:
