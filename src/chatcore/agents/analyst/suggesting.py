@@ -65,6 +65,13 @@ def next_questions(intent: Intent, catalogue: Catalogue) -> Iterator[str]:
             return
 
 
+def rehearse(catalogue: Catalogue) -> None:
+    """Plan every question that may be suggested, so that nobody's first one waits for that. Takes some 0.3 s."""
+    for questions in dict.fromkeys([*_ASKED_AFTER.values(), _ALWAYS]):
+        for question in questions.split(" | "):
+            plan(question, catalogue)
+
+
 def _same(one: Intent, other: Intent) -> bool:
     return _bare(one) == _bare(other)
 
