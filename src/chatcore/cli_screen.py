@@ -122,7 +122,7 @@ class Screen:
         """Something happened in the run."""
         match event:
             case AgentDelta():
-                self._said.append(event.text)
+                self._say(event)
             case AgentRestarted():
                 self._said.clear()
                 self.note("beginning again; what was said so far is void")
@@ -135,6 +135,11 @@ class Screen:
                 self.note(f"{mark} {event.tool}: {event.summary or event.status} ({duration(event.duration_seconds)})")
             case _:
                 self._said.clear()
+
+    def _say(self, event: AgentDelta) -> None:
+        if not event.text:  # words that were said may be void from there on
+            self._said = ["".join(self._said)[: event.offset]]
+        self._said.append(event.text)
 
     def plain_answer(self, answer: Answer) -> None:
         """The answer's Markdown as it is, alone on standard output."""

@@ -168,6 +168,10 @@ def test_the_growing_answer_is_drawn_from_its_end_and_voided_by_a_restart() -> N
     there.event(frame(AgentDelta, seq=3, text="again", offset=0))
     there.err.print(there._now())
     assert shown(there.err).splitlines()[-1].strip() == "again"
+    there.event(frame(AgentDelta, seq=4, text="", offset=2))  # a crash has lost the rest
+    there.event(frame(AgentDelta, seq=5, text="ile", offset=2))
+    there.err.print(there._now())
+    assert shown(there.err).splitlines()[-1].strip() == "agile"
 
 
 def test_why_there_is_no_answer() -> None:

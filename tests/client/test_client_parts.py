@@ -62,6 +62,21 @@ def test_text_seen_is_not_said_again_under_new_numbers() -> None:
     )
 
 
+def test_words_that_a_crash_lost_are_void() -> None:
+    """An application that puts each text at its `offset`, and lets go of what stands behind, shows what was kept."""
+    cursor = Cursor()
+    for event in deltas("Hello", ", world", seq=2):
+        cursor.take(event)
+    lost = frame(AgentDelta, text="", offset=5, first_seq=4, seq=67)
+    assert cursor.take(lost) == lost
+    on = frame(AgentDelta, text=", sun", offset=5, seq=68)
+    assert cursor.take(on) == on
+    merged = frame(AgentDelta, text="Hello", offset=0, first_seq=2, seq=90)
+    assert cursor.take(merged) == frame(AgentDelta, text="", offset=5, first_seq=69, seq=90)
+    empty = frame(AgentDelta, text="", offset=5, seq=91)
+    assert cursor.take(empty) == empty
+
+
 def test_a_restart_voids_the_text() -> None:
     cursor = Cursor()
     seen: list[AnyRunEvent] = [*deltas("Hello", seq=2), frame(AgentRestarted, seq=3)]

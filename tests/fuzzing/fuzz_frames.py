@@ -69,7 +69,7 @@ def feed_frames(pieces: list[bytes]) -> Outcome:
             if list(reader.feed(b"\x89\x80\0\0\0\0")):
                 raise Broken("something was read after a fault") from None
             return (*told, str(int(fault.code)))
-        if reader._held_bytes > LIMIT:
+        if len(reader._message or b"") > LIMIT:
             raise Broken("more is held than a message may have")
     return tuple(told)
 

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import AsyncIterator
 
+import attrs
 import pytest
 import trio
 from initialization_scenes import PATIENT, SHOP, SHOP_SECONDS, Caller, Ear, call_all, manager_of, shop
@@ -96,6 +97,33 @@ async def test_a_service_that_dies_and_hangs_in_its_exit_is_lost_all_the_same() 
         budget = PATIENT.exit_budget_seconds
         assert trio.current_time() == pytest.approx(SHOP_SECONDS + PARTING_SECONDS + budget + 3 + 2 + 1)
         assert second.get(services.kinds["cache"]).start == 2
+
+
+@attrs.define(eq=False)
+class Truths(trio.abc.Instrument):
+    """What can be seen after each step of any task, by its version."""
+
+    manager: ServiceInitializationManager
+    seen: dict[int, set[tuple[object, ...]]] = attrs.field(factory=dict)
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        now = self.manager.snapshot()
+        told = (now.state, now.attempt, now.generation, now.notices, now.lost, now.services)
+        self.seen.setdefault(now.version, set()).add(told)
+
+
+@in_virtual_time
+async def test_no_two_truths_have_one_version() -> None:
+    """Frames for many are kept by the version of the truth that they tell."""
+    services = shop(cache=(Script(seconds=3), Script(seconds=1, fail_at=1), Script(seconds=3)))
+    async with manager_of(services) as manager:
+        truths = Truths(manager)
+        trio.lowlevel.add_instrument(truths)
+        (await manager.ensure_ready()).get(services.kinds["cache"]).die()
+        await until_ready(manager, 2)
+        trio.lowlevel.remove_instrument(truths)
+    assert len(truths.seen) > 10
+    assert {len(told) for told in truths.seen.values()} == {1}
 
 
 @pytest.mark.parametrize("every", [0.5, 5.0, 60.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -124,6 +125,20 @@ def test_fragments_without_end_are_limited_and_empty_ones_take_no_room() -> None
         assert list(reader.feed(frame(CONT, b"", fin=False))) == [Part()]
     with pytest.raises(TransportViolated):
         list(reader.feed(frame(CONT, b"x" * LIMIT)))
+
+
+def test_a_message_in_as_many_frames_as_bytes_takes_no_more_room_than_in_one() -> None:
+    reader, one = MessageReader(1_000_000), frame(CONT, b"x", fin=False)
+    nothing = frame(CONT, b"", fin=False)
+    list(reader.feed(frame(TEXT, b"x", fin=False)))
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            assert len(list(reader.feed((one + nothing) * 100))) == 200
+        assert tracemalloc.get_traced_memory()[0] < 50_000
+    finally:
+        tracemalloc.stop()
+    assert list(reader.feed(frame(CONT, b"x"))) == ["x" * 10_002]
 
 
 def test_after_a_farewell_nothing_is_read() -> None:

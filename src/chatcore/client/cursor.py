@@ -54,12 +54,17 @@ class Cursor:
         self.move(frame.epoch, frame.seq)
 
     def _cut(self, event: AgentDelta, seen: int) -> AgentDelta | None:
-        """A delta that was merged on replay may begin with what was seen; its ``offset`` says how much."""
-        overlap = max(0, self._spelled.get(event.run_id, 0) - event.offset)
-        self._spelled[event.run_id] = max(self._spelled.get(event.run_id, 0), event.offset + len(event.text))
-        if not overlap:
-            return event
-        if overlap >= len(event.text):
+        """A delta that was merged on replay may begin with what was seen; its ``offset`` says how much.
+
+        One that ends before what was seen does stands for words that a crash lost: what is told then is an empty text,
+        at the place where the words that were kept end.
+        """
+        spelled, end = self._spelled.get(event.run_id, 0), event.offset + len(event.text)
+        self._spelled[event.run_id] = end
+        if end == spelled and event.text:
             return None
+        kept = min(max(spelled, event.offset), end)
+        if kept == event.offset:
+            return event
         first = max(first_seq(event), seen + 1)
-        return msgspec.structs.replace(event, text=event.text[overlap:], offset=event.offset + overlap, first_seq=first)
+        return msgspec.structs.replace(event, text=event.text[kept - event.offset :], offset=kept, first_seq=first)

@@ -316,6 +316,7 @@ class ToolCompleted(RunEvent, tag="tool_completed", frozen=True, kw_only=True):
 class AgentDelta(RunEvent, tag="agent_delta", frozen=True, kw_only=True):
     """A part of the answer's text; ``offset`` counts the characters before it.
 
+    Words that were told from there on are void: a crash has lost them.
     A delta merged on replay carries the ``seq`` of its last part and ``first_seq`` of its first.
     """
 

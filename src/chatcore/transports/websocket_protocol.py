@@ -142,9 +142,10 @@ class MessageReader:
     left: bool = False
     _buffer: bytearray = attrs.field(factory=bytearray)
     _frame: Generator[None, None, Frame] | None = None
-    _parts: list[str] | list[bytes] | None = None
+    _message: bytearray | None = None
+    """What has come of a message in several frames: in one piece, as there may be as many frames as bytes, and more."""
     _decoder: codecs.IncrementalDecoder | None = None
-    _held_bytes: int = 0
+    """Tells of that, if it is text, as early as it can be told, whether it is UTF-8."""
     _over: bool = False
 
     def feed(self, data: bytes) -> Iterator[Incoming]:
@@ -170,7 +171,7 @@ class MessageReader:
         less than the library's frames alone cost (``python -m bench.parsing``). Anything else is the library's.
         """
         buffer = self._buffer
-        if self._frame is not None or self._parts is not None or len(buffer) < SMALL_HEAD or buffer[0] != FINAL_TEXT:
+        if self._frame is not None or self._message is not None or len(buffer) < SMALL_HEAD or buffer[0] != FINAL_TEXT:
             return None
         size = buffer[1] - MASKED
         end = SMALL_HEAD + size
@@ -189,8 +190,8 @@ class MessageReader:
         return taken
 
     def _next_frame(self) -> Frame | None:
-        room = self.max_message_bytes - self._held_bytes
         if self._frame is None:
+            room = self.max_message_bytes - len(self._message or b"")
             extensions = None if self.inflater is None else [self.inflater]
             self._frame = Frame.parse(self._exactly, mask=True, max_size=max(room, 125), extensions=extensions)
         try:
@@ -212,21 +213,21 @@ class MessageReader:
             return Part()
         if frame.opcode == Opcode.CLOSE:
             return self._farewell(bytes(frame.data))
-        return self._message(frame)
+        return self._of_message(frame)
 
-    def _message(self, frame: Frame) -> Incoming:
-        if (frame.opcode == Opcode.CONT) != (self._parts is not None):
+    def _of_message(self, frame: Frame) -> Incoming:
+        if (frame.opcode == Opcode.CONT) != (self._message is not None):
             raise self._fault(CloseCode.PROTOCOL_ERROR, "A message within a message, or none to continue")
-        if frame.fin and self._parts is None:
+        if frame.fin and self._message is None:
             return self._lone(frame)
-        self._held_bytes += len(frame.data)
-        if self._held_bytes > self.max_message_bytes:
-            raise self._fault(CloseCode.MESSAGE_TOO_BIG, "The message is too large")
-        if self._parts is None:
-            self._parts = []
+        if self._message is None:
+            self._message = bytearray()
             self._decoder = codecs.getincrementaldecoder("utf-8")() if frame.opcode == Opcode.TEXT else None
-        self._parts.append(self._decoded(bytes(frame.data), frame.fin))  # type: ignore[arg-type]  # all of one kind
-        return self._whole() if frame.fin else Part()
+        self._message += frame.data
+        if len(self._message) > self.max_message_bytes:
+            raise self._fault(CloseCode.MESSAGE_TOO_BIG, "The message is too large")
+        self._check_text(frame)
+        return self._whole(self._message) if frame.fin else Part()
 
     def _lone(self, frame: Frame) -> str | bytes:
         """A message in one frame, as nearly all are."""
@@ -239,18 +240,17 @@ class MessageReader:
         except UnicodeDecodeError:
             raise self._fault(CloseCode.INVALID_DATA, "Text must be UTF-8") from None
 
-    def _decoded(self, data: bytes, final: bool) -> str | bytes:
-        if self._decoder is None:
-            return data
-        try:
-            return self._decoder.decode(data, final)
-        except UnicodeDecodeError:
-            raise self._fault(CloseCode.INVALID_DATA, "Text must be UTF-8") from None
+    def _check_text(self, frame: Frame) -> None:
+        if self._decoder is not None:
+            try:
+                self._decoder.decode(frame.data, frame.fin)
+            except UnicodeDecodeError:
+                raise self._fault(CloseCode.INVALID_DATA, "Text must be UTF-8") from None
 
-    def _whole(self) -> str | bytes:
-        parts, empty = self._parts or [], "" if self._decoder is not None else b""
-        self._parts, self._decoder, self._held_bytes = None, None, 0
-        return parts[0] if len(parts) == 1 else empty.join(parts)  # type: ignore[arg-type]
+    def _whole(self, message: bytearray) -> str | bytes:
+        whole = message.decode() if self._decoder is not None else bytes(message)
+        self._message = self._decoder = None
+        return whole
 
     def _farewell(self, payload: bytes) -> Farewell:
         self._over = self.left = True
@@ -265,7 +265,7 @@ class MessageReader:
     def _fault(self, code: CloseCode, reason: str) -> TransportViolated:
         self._over = True
         self._buffer.clear()
-        self._parts = self._decoder = self.inflater = None  # nothing of it is held while the other side takes leave
+        self._message = self._decoder = self.inflater = None  # nothing of it is held while the other side takes leave
         return TransportViolated(code, reason)
 
 
