@@ -17,7 +17,7 @@ nox.options.sessions = ["lint", "types", "layers", "docs", "tests"]
 def install(session: nox.Session, *groups: str) -> None:
     """Install chatcore and these dependency groups, unless the session has no environment of its own."""
     if session.venv_backend != "none":
-        session.install("-e", ".[analyst,jwt]", *nox.project.dependency_groups(PROJECT, *groups))
+        session.install("-e", ".[analyst,jwt,llm,mcp]", *nox.project.dependency_groups(PROJECT, *groups))
 
 
 @nox.session
@@ -58,6 +58,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def golden(session: nox.Session) -> None:
+    """The golden questions over the shared data, with a table of the answers; ``-- -v`` says what was wrong."""
+    install(session, "dev")
+    session.run("python", "-m", "tests.golden", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The same work beside other designs, each in an environment of its own; ``-- --full`` takes its time."""
     install(session, "dev", "bench")
@@ -94,6 +101,21 @@ def attacks(session: nox.Session) -> None:
     install(session, "dev")
     session.run("python", "-m", "bench.attacks", *session.posargs)
     session.run("python", "-m", "bench.draining")
+
+
+@nox.session
+def speed(session: nox.Session) -> None:
+    """How fast the analyst answers many at once; name the data: ``-- --data FOLDER``."""
+    install(session, "dev")
+    session.run("python", "-m", "bench.analyst", *session.posargs)
+
+
+@nox.session
+def llm(session: nox.Session) -> None:
+    """The language-model engine against llama-cpp-python's server; it is compiled, with cmake and g++, for minutes."""
+    session.env["CMAKE_ARGS"] = "-DLLAVA_BUILD=OFF"
+    install(session, "dev", "llama")
+    session.run("python", "-m", "pytest", "-n", "0", "tests/llm/test_llama_server.py", *session.posargs)
 
 
 @nox.session

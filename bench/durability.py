@@ -101,8 +101,12 @@ class Watcher:
     over: trio.Event = attrs.field(factory=trio.Event)
     behind: bool = False
 
-    def deliver(self, event: StoredEvent) -> None:
+    def deliver(self, *events: StoredEvent) -> None:
         now = time.time()
+        for event in events:
+            self._take(event, now)
+
+    def _take(self, event: StoredEvent, now: float) -> None:
         self.delays.append((event.type, now - MADE.decode(event.frame).timestamp))
         if event.type == "agent_completed":
             self.left -= 1

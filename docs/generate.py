@@ -22,6 +22,7 @@ import msgspec
 import chatcore
 import chatcore.client
 from chatcore import cli, metrics
+from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.errors import CATALOGUE, CloseCode, ErrorCode
 from chatcore.initialization import breaker, lifecycle
 from chatcore.protocol import connection, run
@@ -187,10 +188,16 @@ def default(key: attrs.Attribute[Any]) -> str:
 def metric_names() -> str:
     """Every metric."""
     rows = [
-        [code(name), instrument.__name__.lower(), ", ".join(map(code, labels)), doc]
+        [code(name), instrument.__name__.removeprefix("Batch").lower(), ", ".join(map(code, labels)), doc]
         for instrument, name, doc, labels, _ in metrics.METRICS.values()
     ]
     return table(["name", "kind", "labels", ""], rows)
+
+
+def questions() -> str:
+    """Every kind of question that the analyst answers by itself."""
+    rows = [[family, code(kind.name), kind.description] for family, kinds in FAMILIES.items() for kind in kinds]
+    return table(["about", "kind", "what it finds out"], rows)
 
 
 def commands() -> str:
@@ -275,6 +282,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "close codes": close_codes,
     "settings": settings,
     "metrics": metric_names,
+    "questions": questions,
     "commands": commands,
     "services diagram": lambda: f"```mermaid\n{lifecycle.mermaid()}```\n",
     "services states": lambda: machine(lifecycle.TRANSITIONS, lifecycle.mermaid()),

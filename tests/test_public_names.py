@@ -11,7 +11,18 @@ import pytest
 
 import chatcore
 
-HEAVY = ("quart", "quart_trio", "hypercorn", "sqlalchemy", "alembic", "duckdb", "rich", "cyclopts", "prometheus_client")
+HEAVY = (
+    "quart",
+    "quart_trio",
+    "hypercorn",
+    "sqlalchemy",
+    "alembic",
+    "duckdb",
+    "rich",
+    "cyclopts",
+    "prometheus_client",
+    "openai",
+)
 
 
 @pytest.mark.parametrize("name", chatcore.__all__)

@@ -8,10 +8,17 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import trio
+
 from chatcore.agents.analyst.agent import Analyst, Data
 from chatcore.agents.analyst.ledger import open_ledger, open_sample
+from chatcore.agents.analyst.naming import mapping_for
 from chatcore.agents.analyst.records import open_records
 from chatcore.agents.analyst.sources import find_sources, validate_sources
+from chatcore.agents.analyst.suggesting import rehearse
+from chatcore.agents.llm.client import LanguageModel, open_language_model
+from chatcore.agents.mcp.endpoints import Endpoint, endpoints_of
+from chatcore.agents.mcp.provided import McpTools, check_installed, provide_mcp
 from chatcore.application import Application
 from chatcore.errors import ChatcoreError, ConfigurationError
 from chatcore.observability import describe_error
@@ -25,6 +32,9 @@ SAMPLE = "sample"
 LOADING_WEIGHT = 9.0
 """Of ten: loading data is nearly all that the analyst's start is made of."""
 
+MODEL_WEIGHT = 2.0
+"""The SDK is imported: a second or two."""
+
 
 def application_of(settings: Settings) -> Application:
     """The application to serve. Data files are looked over, so that a bad one is named before anything starts.
@@ -34,10 +44,25 @@ def application_of(settings: Settings) -> Application:
         ServiceGraphInvalid: the author's graph has faults.
     """
     if settings.app is not None:
-        if settings.data:
-            raise ConfigurationError("data", "is for the built-in analyst", "leave it out where an app is named")
+        for name in ("data", "mapping", "mcp"):
+            if getattr(settings, name):
+                raise ConfigurationError(name, "is for the built-in analyst", "leave it out where an app is named")
         return import_application(settings.app)
-    return analyst_application(settings.data)
+    with_model, mcp = _names_a_model(settings), endpoints_of(settings.mcp)
+    if mcp and not with_model:
+        raise ConfigurationError("mcp", "its tools are for a language model, and there is none", "set llm_model, too")
+    return analyst_application(settings.data, with_model=with_model, mapping=settings.mapping, mcp=mcp)
+
+
+def _names_a_model(settings: Settings) -> bool:
+    """Whether the analyst is to ask a language model.
+
+    Raises:
+        ConfigurationError: it is, and the SDK is not installed.
+    """
+    if settings.llm_model is not None and importlib.util.find_spec("openai") is None:
+        raise ConfigurationError("llm_model", "the SDK is not installed", "pip install 'chatcore[llm]'")
+    return settings.llm_model is not None
 
 
 def import_application(reference: str) -> Application:
@@ -66,32 +91,70 @@ def import_application(reference: str) -> Application:
     return found
 
 
-def analyst_application(data: Sequence[str]) -> Application:
+def analyst_application(
+    data: Sequence[str], *, with_model: bool = False, mapping: str | None = None, mcp: Sequence[Endpoint] = ()
+) -> Application:
     """The built-in analyst: over files, over the generated sample, or over the server's own record.
+
+    Args:
+        data: the files or folders, or the sample; the server's own record where there are none.
+        with_model: whether it asks the language model that the settings name.
+        mapping: the file that says what columns mean, where guessing fails.
+        mcp: the servers whose tools the model may use.
 
     Raises:
         ConfigurationError: names the file that is wrong.
     """
     if importlib.util.find_spec("duckdb") is None:
         raise ConfigurationError("analyst", "DuckDB is not installed", "pip install 'chatcore[analyst]'")
-    return Application(_graph(data), agents={"analyst": Analyst})
+    services = _graph(data, mapping)
+    if mcp:
+        check_installed(mcp)
+        provide_mcp(services, mcp)
+    if with_model:
+        _provide_model(services)
+    provide = _provide_analyst_with_tools if mcp else _provide_modelled_analyst if with_model else _provide_analyst
+    provide(services)
+    return Application(services, agents={"analyst": Analyst})
 
 
-def _graph(paths: Sequence[str]) -> ServiceGraph:
-    """Two services: what is known, and the analyst that is asked about it."""
+def _graph(paths: Sequence[str], mapping: str | None) -> ServiceGraph:
+    """What is known."""
     services = ServiceGraph()
+    if mapping is not None and (not paths or list(paths) == [SAMPLE]):
+        raise ConfigurationError("mapping", "says what columns of data files mean, and there are none", "set data, too")
     if not paths:
         _provide_record(services)
     elif list(paths) == [SAMPLE]:
         _provide_sample(services)
     else:
-        _provide_files(services, [Path(path) for path in paths])
+        _provide_files(services, [Path(path) for path in paths], mapping)
+    return services
 
+
+def _provide_analyst(services: ServiceGraph) -> None:
     @services.provide(phase=Phase.SERVICES, label="analyst")
     async def analyst(data: Data) -> AsyncIterator[Analyst]:
         yield Analyst(data)
 
-    return services
+
+def _provide_modelled_analyst(services: ServiceGraph) -> None:
+    @services.provide(phase=Phase.SERVICES, label="analyst")
+    async def analyst(data: Data, model: LanguageModel) -> AsyncIterator[Analyst]:
+        yield Analyst(data, model)
+
+
+def _provide_analyst_with_tools(services: ServiceGraph) -> None:
+    @services.provide(phase=Phase.SERVICES, label="analyst")
+    async def analyst(data: Data, model: LanguageModel, mcp: McpTools) -> AsyncIterator[Analyst]:
+        yield Analyst(data, model, mcp.tools)
+
+
+def _provide_model(services: ServiceGraph) -> None:
+    @services.provide(phase=Phase.DEPENDENCIES, label="language model", weight=MODEL_WEIGHT)
+    async def language_model(settings: Settings) -> AsyncIterator[LanguageModel]:
+        async with open_language_model(settings) as model:
+            yield model
 
 
 def _provide_record(services: ServiceGraph) -> None:
@@ -105,14 +168,17 @@ def _provide_sample(services: ServiceGraph) -> None:
     @services.provide(phase=Phase.DATABASE, label="generated sample ledger", weight=LOADING_WEIGHT)
     async def sample_ledger(start: StartReporter) -> AsyncIterator[Data]:
         async with open_sample(start.advance) as ledger:
+            await trio.to_thread.run_sync(rehearse, ledger.catalogue)
             yield ledger
 
 
-def _provide_files(services: ServiceGraph, paths: Sequence[Path]) -> None:
+def _provide_files(services: ServiceGraph, paths: Sequence[Path], mapping_file: str | None) -> None:
     sources = find_sources(paths)
     validate_sources(sources)
+    mapping = mapping_for(sources, mapping_file) if mapping_file is not None else None
 
     @services.provide(phase=Phase.DATABASE, label="usage ledger", weight=LOADING_WEIGHT)
     async def usage_ledger(start: StartReporter) -> AsyncIterator[Data]:
-        async with open_ledger(sources, start.advance) as ledger:
+        async with open_ledger(sources, start.advance, mapping) as ledger:
+            await trio.to_thread.run_sync(rehearse, ledger.catalogue)
             yield ledger

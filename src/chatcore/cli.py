@@ -30,6 +30,9 @@ Data = Annotated[
         consume_multiple=True, negative="", help="Files or folders (CSV, Parquet, JSON, JSON Lines), or `sample`."
     ),
 ]
+MappingFile = Annotated[
+    str | None, Parameter(help='A TOML file that says what columns mean: `[table]`, then `column = "meaning"`.')
+]
 Config = Annotated[Path | None, Parameter(help="A TOML file with settings.")]
 
 
@@ -67,6 +70,7 @@ def build_cli() -> App:
     cli.command(chat)
     cli.command(status)
     cli.command(check)
+    cli.command(verify)
     cli.command(schema)
     database = App(name="db", help="The storage.")
     database.command(db_upgrade, name="upgrade")
@@ -84,6 +88,7 @@ def serve(
     workers: int | None = None,
     prewarm: Annotated[bool | None, Parameter(negative="--lazy")] = None,
     data: Data = None,
+    mapping: MappingFile = None,
     config: Config = None,
 ) -> int:
     """Serve an application, or the built-in analyst.
@@ -97,7 +102,9 @@ def serve(
     from chatcore.observability import describe_error, leaves
     from chatcore.serve import serve as serve_application
 
-    settings = _settings(app=app, bind=bind, workers=workers, prewarm=prewarm, data=data, config=config)
+    settings = _settings(
+        app=app, bind=bind, workers=workers, prewarm=prewarm, data=data, mapping=mapping, config=config
+    )
     try:
         trio.run(serve_application, _application_of, settings, _announce)
     except BaseExceptionGroup as errors:
@@ -146,7 +153,7 @@ def status(*, url: str = DEFAULT_URL, json: bool = False) -> int:
     return trio.run(show, url, json)
 
 
-def check(app: str | None = None, /, *, data: Data = None, config: Config = None) -> int:
+def check(app: str | None = None, /, *, data: Data = None, mapping: MappingFile = None, config: Config = None) -> int:
     """Validate the configuration, the data files and the service graph; start nothing.
 
     Args:
@@ -155,7 +162,7 @@ def check(app: str | None = None, /, *, data: Data = None, config: Config = None
     from chatcore.builtin import application_of
     from chatcore.servable import check_servable
 
-    settings = _settings(app=app, data=data, config=config)
+    settings = _settings(app=app, data=data, mapping=mapping, config=config)
     check_servable(settings)
     application = application_of(settings)
     for phase, members in application.plan.phases():
@@ -164,6 +171,21 @@ def check(app: str | None = None, /, *, data: Data = None, config: Config = None
             sys.stdout.write(f"{phase.label:<13} {service.name} ({service.label}), needs {needs}\n")
     sys.stdout.write(f"agents: {', '.join(application.agents)}; nothing is wrong\n")
     return 0
+
+
+def verify(thread: str, /, *, data: Data = None, json: bool = False, config: Config = None) -> int:
+    """Check a stored thread offline: its signed log, the evidence of its answers, and their numbers.
+
+    Args:
+        thread: The id of the thread.
+        json: Print the report as JSON.
+
+    The evidence is asked again of the data, each query as one SELECT in the locked database. The exit code is 0 only
+    if all of it holds.
+    """
+    from chatcore.cli_verify import verify as show
+
+    return trio.run(show, _settings(data=data, config=config), thread, json)
 
 
 def schema() -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import attrs
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from chatcore.logs import LogRecorder, logger_for
 from chatcore.settings import Settings
@@ -22,6 +26,36 @@ _RUN_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 _DELIVERY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 """A delivery is fast or something is wrong; 50 ms is what one client may cost another."""
+
+
+class BatchHistogram(Collector):
+    """A histogram that takes many equal observations at once, as there is one a frame: the library's takes one.
+
+    Args:
+        name: of the metric.
+        documentation: of it.
+        registry: where it is collected.
+        buckets: their upper bounds, ascending; there is one more for everything above.
+    """
+
+    def __init__(
+        self, name: str, documentation: str, _: Sequence[str], *, registry: CollectorRegistry, buckets: Sequence[float]
+    ) -> None:
+        self._name, self._documentation, self._bounds = name, documentation, (*buckets, float("inf"))
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+        registry.register(self)
+
+    def observe(self, value: float, count: int = 1) -> None:
+        """Count so many observations of a value."""
+        self._counts[bisect_left(self._bounds, value)] += count
+        self._sum += value * count
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """See :class:`prometheus_client.registry.Collector`."""
+        bounds = ["+Inf" if bound == float("inf") else str(float(bound)) for bound in self._bounds]
+        buckets = list(zip(bounds, accumulate(self._counts), strict=True))
+        yield HistogramMetricFamily(self._name, self._documentation, buckets=buckets, sum_value=self._sum)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -46,7 +80,7 @@ class Instruments:
     run_seconds: Histogram
     first_event_seconds: Histogram
     events: Counter
-    delivery_seconds: Histogram
+    delivery_seconds: BatchHistogram
     resumes: Counter
     slow_consumers: Counter
     lag: Histogram
@@ -120,7 +154,7 @@ METRICS: dict[str, tuple[Callable[..., Any], str, str, tuple[str, ...], tuple[fl
     ),
     "events": (Counter, "chatcore_events_total", "Events of runs, by type.", ("type",), ()),
     "delivery_seconds": (
-        Histogram,
+        BatchHistogram,
         "chatcore_event_delivery_seconds",
         "From a frame's making to its hand-over to the transport.",
         (),
@@ -194,11 +228,11 @@ class Metrics(LogRecorder):
         """See :class:`Recorder`."""
         self.instruments.connections_total.labels(outcome).inc()
 
-    def run_event(self, kind: str) -> None:
+    def run_events(self, kind: str, count: int) -> None:
         """See :class:`Recorder`."""
         if kind not in self._events:
             self._events[kind] = self.instruments.events.labels(kind)
-        self._events[kind].inc()
+        self._events[kind].inc(count)
 
     def run_ended(self, agent: str, outcome: str, seconds: float) -> None:
         """See :class:`Recorder`."""
@@ -211,9 +245,9 @@ class Metrics(LogRecorder):
         """See :class:`Recorder`."""
         self.instruments.first_event_seconds.observe(seconds)
 
-    def delivered(self, seconds: float) -> None:
+    def delivered(self, seconds: float, count: int = 1) -> None:
         """See :class:`Recorder`."""
-        self.instruments.delivery_seconds.observe(seconds)
+        self.instruments.delivery_seconds.observe(seconds, count)
 
     def resumed(self, outcome: str) -> None:
         """See :class:`Recorder`."""

@@ -36,8 +36,8 @@ class Recorder:
     def connection_ended(self, outcome: str) -> None:
         """A connection is over: the close code, ``gone`` or ``refused``."""
 
-    def run_event(self, kind: str) -> None:
-        """An event of a run was emitted."""
+    def run_events(self, kind: str, count: int) -> None:
+        """So many events of runs were emitted, of one kind."""
 
     def run_ended(self, agent: str, outcome: str, seconds: float) -> None:
         """A run ended: ``answered``, ``declined``, ``failed``, ``cancelled``, ``inauthentic``."""
@@ -45,8 +45,8 @@ class Recorder:
     def first_event(self, seconds: float) -> None:
         """From a run's beginning to its first event; what the message waited before that is not in it."""
 
-    def delivered(self, seconds: float) -> None:
-        """From an event's making to its hand-over to a transport."""
+    def delivered(self, seconds: float, count: int = 1) -> None:
+        """From a frame's making to its hand-over to a transport; of so many frames."""
 
     def resumed(self, outcome: str) -> None:
         """A client resumed: ``complete`` or ``snapshot``."""

@@ -11,6 +11,7 @@ from chatcore.addresses import database_path, is_loopback, networks
 from chatcore.auth.documents import is_url
 from chatcore.errors import ConfigurationError
 from chatcore.settings import Settings
+from chatcore.threads.signing import signer_of
 
 LEAST_SECRET_BYTES = 32
 """As long as HS256's hash (RFC 7518, section 3.2); a shorter one can be found from a single token."""
@@ -27,8 +28,9 @@ def check_servable(settings: Settings) -> None:
         raise ConfigurationError("redis_url", "several instances are not available in this version", "leave it out")
     if settings.workers > 1:
         raise ConfigurationError("workers", "more than one needs a shared event log", "use 1 in this version")
-    if settings.llm_base_url is not None:
-        raise ConfigurationError("llm_base_url", "language models are not available in this version", "leave it out")
+    if settings.signing_key is not None:
+        signer_of(settings.signing_key)
+    _check_model(settings)
     _check_database(settings.database_url)
 
 
@@ -74,6 +76,16 @@ def _check_jwks(place: str) -> None:
             raise ConfigurationError("jwks", "names no host", "it is a file, or an http(s) URL")
     elif not Path(place).is_file() or not os.access(place, os.R_OK):
         raise ConfigurationError("jwks", "is no file that can be read", "it is a file, or an http(s) URL")
+
+
+def _check_model(settings: Settings) -> None:
+    place = settings.llm_base_url
+    if place is None:
+        return
+    if not is_url(place) or not urlsplit(place).hostname:
+        raise ConfigurationError("llm_base_url", "is no endpoint", "it is an http(s) URL, which often ends in /v1")
+    if settings.llm_model is None:
+        raise ConfigurationError("llm_base_url", "is set, and no model", "set llm_model to the model to ask there")
 
 
 def _check_database(url: str) -> None:

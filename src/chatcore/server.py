@@ -185,6 +185,7 @@ async def running(
             settings.database_url,
             recorder,
             random.random,
+            signing_key=settings.signing_key,
             retention_seconds=settings.retention_days * DAY_SECONDS,
         )
         root.start_soon(_measure_lag, recorder)

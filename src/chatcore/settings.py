@@ -38,10 +38,17 @@ class Settings:
 
     app: str | None = _key(None, "The application, as `module:attribute`; the built-in analyst where absent.")
     data: tuple[str, ...] = _key((), "Files or folders for the built-in analyst, or `sample`.")
+    mapping: str | None = _key(None, "A TOML file that says what columns mean, where guessing by their names fails.")
     bind: str = _key("127.0.0.1:8000", "Address and port to listen on; port 0 takes any free one.")
     workers: int = _key(1, "Worker processes; more than one needs `redis_url`.", least=1)
     prewarm: bool = _key(False, "Start the services with the process instead of with the first connection.")
     database_url: str = _key("sqlite:///chatcore.db", "Where threads, runs and events are kept.", secret=True)
+    signing_key: str | None = _key(
+        None,
+        "What signs the log: 32 characters or more, the newest first where there are several. A file beside the "
+        "database where absent, made at the first start.",
+        secret=True,
+    )
     redis_url: str | None = _key(
         None, "The event log that several instances share; in-process where absent.", secret=True
     )
@@ -62,10 +69,16 @@ class Settings:
     admission: Literal["wait", "refuse"] = _key(
         "wait", "What a connection gets before the services are ready: a place to wait, or 503."
     )
-    llm_base_url: str | None = _key(None, "An OpenAI-compatible endpoint.")
+    llm_base_url: str | None = _key(None, "An OpenAI-compatible endpoint.", secret=True)
     llm_api_key: str | None = _key(None, "The key for it.", secret=True)
     llm_model: str | None = _key(None, "The model to ask there.")
     llm_timeout_seconds: float = _key(30.0, "Silence of the model that ends a turn.", least=0.001)
+    mcp: tuple[str, ...] = _key(
+        (),
+        "MCP servers whose tools the language model may use, each as `NAME=stdio:COMMAND ARGUMENTS` or "
+        "`NAME=https://HOST/PATH`. A command with a comma in it needs the TOML file.",
+        secret=True,
+    )
     ping_seconds: float = _key(20.0, "How often a quiet peer is asked whether it is there.", least=0.001)
     pong_timeout_seconds: float = _key(20.0, "How long it may take to answer.", least=0.001)
     max_connections: int = _key(20_000, "Connections in all; past it, 503.", least=1)

@@ -42,6 +42,7 @@ class StoreKeeper:
         recorder: hears of failures.
         random: gives numbers in [0, 1), for the back-off.
         first: what is done with the database before anyone else has it.
+        signing_key: signs what is kept; None for that of the file beside the database.
         retention_seconds: threads in which nothing has happened for so long are deleted; 0: none is.
         clock: tells Unix seconds.
     """
@@ -50,6 +51,7 @@ class StoreKeeper:
     recorder: Recorder
     random: Callable[[], float]
     first: Callable[[ThreadService], Awaitable[None]] = _nothing_first
+    signing_key: str | None = attrs.field(default=None, repr=False)
     retention_seconds: float = 0.0
     clock: Callable[[], float] = time.time
     wrong: ConfigurationError | None = attrs.field(default=None, init=False)
@@ -81,7 +83,8 @@ class StoreKeeper:
                         await self._closing.wait()
 
     async def _hold(self) -> None:
-        async with open_threads(self.database_url, clock=self.clock, alone=True) as store:
+        opened = open_threads(self.database_url, clock=self.clock, alone=True, signing_key=self.signing_key)
+        async with opened as store:
             await self.first(store)
             self._store, self._writable, self.faulty = store, True, False
             self._opened.set()

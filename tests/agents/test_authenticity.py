@@ -7,10 +7,12 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from authenticity_corpus import ASKED, DISGUISED, HONEST
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcore.agents.authenticity import PLACEHOLDERS, Alarm, AnswerGuard
+from chatcore.agents.authenticity import Alarm, AnswerGuard
+from chatcore.agents.placeholders import PLACEHOLDERS, plain
 from chatcore.protocol.messages import Answer, Evidence, Recommendation
 
 
@@ -70,26 +72,83 @@ def test_a_long_run_of_spaces_hides_nothing() -> None:
     assert sent == ""
 
 
-HONEST = [
-    ("What does ChatAgent do?", 'You asked about "ChatAgent": it is a class.'),
-    ("What does ChatAgent do?", "You asked about “chatagent”."),
-    ("Why do I see 'Processing your message:'?", "> Processing your message:\n\nThat line is printed by your proxy."),
-    ("How is it configured?", "Set `emergency_mode` to false in `ChatAgent`."),
-    ("How is it configured?", "```python\nclass FallbackAgentHandler:\n    emergency_mode = True\n```\nThat is all."),
-    ("How much?", "ChatAgents and a response_generators table are other words; so is MyChatAgent."),
-    ("How much?", "The agent processed 3 messages. Your agent processed yours first."),
-    ("How much?", 'He said "yes" and `no`, > maybe, and a lot of other words follow on this line.'),
-    ("How much?", "An apostrophe's no quotation, 5 > 4, a ` alone is none\nand so on."),
-    ("", "Umlauts: Größe, 日本語, emoji 🎉, and 'Agent' at the very end: Agent"),
-]
+@pytest.mark.parametrize("disguise", DISGUISED)
+def test_no_disguise_leaves_wherever_it_is_split(disguise: str) -> None:
+    """At every place, and character by character; of what the disguise is of nothing has left then."""
+    text = DISGUISED[disguise]
+    for at in range(len(text) + 1):
+        sent, alarm = speak(AnswerGuard("How much?", None), [text[:at], text[at:]])
+        assert alarm is not None, (at, sent)
+        assert not reads_as_placeholder(sent)
+    sent, alarm = speak(AnswerGuard("How much?", None), list(text))
+    assert alarm is not None
+    assert not reads_as_placeholder(sent)
 
 
-@given(story=st.sampled_from(HONEST), cuts=CUTS)
+def reads_as_placeholder(sent: str) -> bool:
+    """Whether anything of a placeholder with a second word, or the whole of one without, has been sent."""
+    read = plain(sent).text
+    return any(words.lower()[: max(words.find(" ") + 2, 9)] in read for words in PLACEHOLDERS)
+
+
+@pytest.mark.parametrize("disguise", DISGUISED)
+def test_no_disguise_leaves_beside_the_text(disguise: str) -> None:
+    text = DISGUISED[disguise]
+    guard = AnswerGuard("How much?", None)
+    proposed = proposal(text=text)
+    for beside in (
+        Answer(text="ok", insights=[text]),
+        Answer(text="ok", action_items=["Look", text]),
+        Answer(text="ok", recommendations=[proposed]),
+        Answer(text="ok", recommendations=[proposal(assumptions=[text])]),
+        Answer(answered=False, text="ok", alternatives=[text], missing=[]),
+        Answer(answered=False, text="ok", missing=[text]),
+    ):
+        assert guard.judge_answer(beside) is not None
+
+
+@pytest.mark.parametrize("case", HONEST)
+def test_honest_words_leave_wherever_they_are_split(case: str) -> None:
+    question, text = HONEST[case]
+    for at in range(len(text) + 1):
+        assert speak(AnswerGuard(question, None), [text[:at], text[at:]]) == (text, None), at
+    assert speak(AnswerGuard(question, None), list(text)) == (text, None)
+    assert AnswerGuard(question, None).judge_answer(Answer(text="ok", insights=[text])) is None
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert min(len(DISGUISED), len(HONEST)) >= 60
+
+
+@given(story=st.sampled_from(sorted(HONEST.values())), cuts=CUTS)
 def test_honest_words_leave_as_they_are_however_they_are_split(story: tuple[str, str], cuts: list[int]) -> None:
     question, text = story
     sent, alarm = speak(AnswerGuard(question, None), splits(text, cuts))
     assert alarm is None
     assert sent == text
+
+
+@given(
+    texts=st.lists(st.sampled_from([*DISGUISED.values(), *(text for _, text in HONEST.values())]), max_size=3),
+    cuts=CUTS,
+)
+def test_the_verdict_is_the_same_however_it_is_split(texts: list[str], cuts: list[int]) -> None:
+    """The fast ways through the guard against one judgement of the whole."""
+    text = " ".join(texts)
+    sent, alarm = speak(AnswerGuard(ASKED, None), splits(text, cuts))
+    assert (alarm is None) == (AnswerGuard(ASKED, None).judge(text) is None)
+    assert sent == (text if alarm is None else text[: len(sent)])
+
+
+DRESSED = 'agntchproesumdi AP:\n_*`>"&#;x65<b/>[]()\\\u200b\u00a0.1'
+
+
+@given(text=st.text(alphabet=DRESSED, max_size=60), cuts=CUTS, proves=st.booleans())
+def test_no_dress_changes_a_verdict_by_how_it_is_split(text: str, cuts: list[int], proves: bool) -> None:
+    evidence = (lambda: [PROOF]) if proves else None
+    sent, alarm = speak(AnswerGuard("", evidence), splits(text, cuts))
+    assert (alarm is None) == (AnswerGuard("", evidence).judge(text) is None)
+    assert sent == (text if alarm is None else text[: len(sent)])
 
 
 DISHONEST = [
@@ -138,7 +197,7 @@ PROOF = Evidence(
     query="SELECT …",
     parameters={},
     columns=["model", "cost", "calls"],
-    rows=[["gpt-4o", 1_200_000.4, 15], ["o1-mini", 74.333, 31]],
+    rows=[["gpt-4o", 1_200_000.4, 15], ["o1-mini", 74.333, 31], ["both", 1_200_074.733, 46]],
     row_count=2,
     sha256="0",
     data_version="1",
@@ -189,7 +248,7 @@ def test_sentences_leave_when_they_are_complete() -> None:
 
 
 def proposal(**fields: object) -> Recommendation:
-    given = {"baseline": 74.333, "projected": 31.0, "saving": 15.0, "text": "Use o1-mini", "assumptions": []} | fields
+    given = {"baseline": 46.0, "projected": 31.0, "saving": 15.0, "text": "Use o1-mini", "assumptions": []} | fields
     return Recommendation(unit="USD", basis="measured", **given)  # type: ignore[arg-type]  # by name
 
 
@@ -203,6 +262,8 @@ def proposal(**fields: object) -> Recommendation:
         (Answer(text="ok", recommendations=[proposal(text="Save 99 dollars")]), False),
         (Answer(text="ok", recommendations=[proposal(assumptions=["99% cached"])]), False),
         (Answer(text="ok", recommendations=[proposal(saving=99.5)]), False),
+        (Answer(text="ok", recommendations=[proposal(saving=31.0)]), False),  # each traces; they do not add up
+        (Answer(text="ok", recommendations=[proposal(baseline=74.333)]), False),
         (Answer(text="ok", insights=["ChatAgent says hello"]), False),
     ],
 )

@@ -45,13 +45,15 @@ class Watched:
     def fall_behind(self, thread_id: str) -> None:
         raise AssertionError(thread_id)
 
-    def deliver(self, event: StoredEvent) -> None:
+    def deliver(self, *events: StoredEvent) -> None:
         with sqlite3.connect(self.path) as connection:
-            self.kept.append(connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+            ((kept,),) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()
         connection.close()
-        frame = decode_server_frame(event.frame)
-        assert isinstance(frame, m.RunEvent)
-        self.events.append(frame)
+        for event in events:
+            frame = decode_server_frame(event.frame)
+            assert isinstance(frame, m.RunEvent)
+            self.events.append(frame)
+            self.kept.append(kept)
 
 
 @asynccontextmanager

@@ -42,11 +42,23 @@ async def fail(_: Find) -> ToolResult:
     raise ToolError("fail", "it is closed today")
 
 
+async def pour(given: Find) -> ToolResult:
+    return ToolResult("x" * given.most, "y" * given.most)
+
+
+async def echo(given: dict[str, Any]) -> ToolResult:
+    return ToolResult(given, "the same")
+
+
+FOREIGN = {"type": "object", "properties": {"path": {"type": "string"}}}
+
 TOOLS = ToolRegistry(
     [
         Tool("find", "Finds orders.", Find, find),
         Tool("hang", "Never returns.", Find, hang, timeout_seconds=2),
         Tool("fail", "Fails.", Find, fail),
+        Tool("pour", "Gives a lot.", Find, pour, max_bytes=2048),
+        Tool("echo", "Gives back what it is given.", dict[str, Any], echo, arguments_schema=FOREIGN),
     ]
 )
 
@@ -88,6 +100,7 @@ async def test_a_tool_is_announced_and_its_outcome_told() -> None:
         ("find", {}, "an argument is wrong"),
         ("hang", {"text": "x"}, "took longer than 2 s"),
         ("fail", {"text": "x"}, "it is closed today"),
+        ("pour", {"text": "x", "most": 2047}, "gave more than 2 KiB"),
     ],
 )
 @in_virtual_time
@@ -102,7 +115,7 @@ async def test_a_tool_that_fails_says_why_and_the_agent_goes_on(name: str, argum
 async def test_a_tool_that_is_not_there_is_not_announced() -> None:
     run, error = await used("fly")
     assert isinstance(error, ToolError)
-    assert "there are find, hang, fail" in str(error)
+    assert "there are find, hang, fail, pour, echo" in str(error)
     assert not any(isinstance(event, m.ToolExecuting) for event in run.events)
 
 
@@ -111,3 +124,27 @@ def test_names_differ_and_schemas_are_generated() -> None:
         ToolRegistry([TOOLS.tools["find"], TOOLS.tools["find"]])
     schema = TOOLS.tools["find"].schema()
     assert schema["$defs"]["Find"]["required"] == ["text"]
+
+
+@in_virtual_time
+async def test_what_is_told_of_a_tool_is_bounded() -> None:
+    run, result = await used("pour", text="x", most=2046)
+    assert isinstance(result, ToolResult)
+    (summary,) = [event.summary for event in run.events if isinstance(event, m.ToolCompleted)]
+    assert (len(summary), summary[-2:]) == (1_000, "y…")
+
+
+@in_virtual_time
+async def test_arguments_that_are_too_large_are_not_announced() -> None:
+    run, error = await used("echo", text="x" * 300_000)
+    assert isinstance(error, ToolError)
+    assert "larger than 256 KiB" in str(error)
+    assert not any(isinstance(event, m.ToolExecuting) for event in run.events)
+
+
+@in_virtual_time
+async def test_a_shape_of_somebody_elses_is_passed_on() -> None:
+    _, result = await used("echo", path="/a", more=[1])
+    assert isinstance(result, ToolResult)
+    assert result.value == {"path": "/a", "more": [1]}
+    assert TOOLS.tools["echo"].schema() == FOREIGN

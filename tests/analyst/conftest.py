@@ -32,6 +32,7 @@ class RecordedRun:
     context: UserExecutionContext
     events: list[tuple[str, Any]] = attrs.field(factory=list)
     evidence: list[Evidence] = attrs.field(factory=list)
+    earlier: Sequence[str] = ()
 
     @property
     def text(self) -> str:
@@ -61,7 +62,14 @@ class RecordedRun:
 
     async def history(self) -> Sequence[ThreadMessage]:
         await trio.lowlevel.checkpoint()
-        return ()
+        self.events.append(("history", len(self.earlier)))
+        return [_asked(number, question) for number, question in enumerate(self.earlier)]
+
+
+def _asked(number: int, question: str) -> ThreadMessage:
+    return ThreadMessage(
+        message_id=f"m{number}", role="user", content=question, run_id="r", created_at=0.0, status="completed"
+    )
 
 
 @attrs.frozen
@@ -80,9 +88,9 @@ class Told:
         raise AssertionError(f"no evidence has {columns}: {[each.columns for each in self.answer.evidence]}")
 
 
-async def ask(data: Any, question: str) -> Told:
-    """Put a question to the analyst and check what must hold of every answer."""
-    run = RecordedRun(question, UserExecutionContext(user_id="tester"))
+async def ask(data: Any, question: str, earlier: Sequence[str] = ()) -> Told:
+    """Put a question to the analyst, after those of its thread, and check what must hold of every answer."""
+    run = RecordedRun(question, UserExecutionContext(user_id="tester"), earlier=earlier)
     answer = await Analyst(data).respond(UserMessage(message_id="m1", content=question), run)
     check(answer, run, question)
     return Told(answer, run.text, run)

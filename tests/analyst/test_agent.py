@@ -27,7 +27,6 @@ from .conftest import RecordedRun, ask, loaded, write_csv
 def test_it_is_an_agent_that_proves_its_numbers() -> None:
     assert Analyst.proves_numbers
     assert Analyst.restartable
-    assert Analyst.engine == "planner"
     assert Analyst.description
     assert issubclass(Analyst, Agent)
 

@@ -188,7 +188,7 @@ async def test_few_results_are_kept(small: Path, monkeypatch: pytest.MonkeyPatch
     async with loaded(small) as ledger:
         for n in range(10):
             await ledger.query(Query("n", "SELECT $n", {"n": n}))
-        assert len(ledger._kept) == 3
+        assert len(ledger._flights.kept) == 3
 
 
 async def test_many_questions_at_once_each_get_their_rows(small: Path) -> None:

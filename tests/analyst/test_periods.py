@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.agents.analyst.periods import Calendar, before, find_periods, overlaps
@@ -121,6 +121,7 @@ def test_the_period_before_has_the_same_length() -> None:
     assert before(one("march 2026"), "year").words == "2025-03"
 
 
+@settings(deadline=None)
 @given(st.dates(dt.date(1999, 1, 1), dt.date(2090, 1, 1)))
 def test_any_day_is_read_in_each_way_it_is_written(day: dt.date) -> None:
     ways = (f"{day:%Y-%m-%d}", f"{day:%B} {day.day}, {day.year}".lower(), f"{day.day} {day:%b} {day.year}".lower())
@@ -130,6 +131,7 @@ def test_any_day_is_read_in_each_way_it_is_written(day: dt.date) -> None:
         assert (period.start, period.end) == (day.isoformat(), (day + dt.timedelta(days=1)).isoformat())
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789- qhmayjun/.,lastbetween", max_size=40), st.booleans())
 def test_no_words_break_it(text: str, apart: bool) -> None:
     for found in find_periods(text, KNOWN, apart=apart):

@@ -17,6 +17,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import attrs
 import msgspec
@@ -101,6 +102,8 @@ async def index(orders: Orders) -> AsyncIterator[Index]:
 
 # --- answers --------------------------------------------------------------------------------------------------------
 
+Rows: TypeAlias = list[list[str | float | None]]
+
 BEGINNING = "## Orders\n\nYou have **three** orders, one of them [late](https://example.org/late)."
 REST = (
     "\n\n| order | placed | article | shipped with | total |\n|:--|:--|:--|:--|--:|\n"
@@ -108,10 +111,10 @@ REST = (
     "| A-2 | 2026-10-07 | reading lamp with two arms | parcel service | 120.00 |\n"
     "| A-3 | 2026-11-02 | chair | forwarding agent | 310.50 |\n"
 )
-ROWS: list[list[str | float | None]] = [["A-1", "kettle", 49.9], ["A-2", "reading lamp", 120.0], ["A-3", None, 310.5]]
+ROWS: Rows = [["A-1", "kettle", 49.9], ["A-2", "reading lamp", 120.0], ["A-3", None, 310.5]]
 
 
-def evidence(query: str, columns: list[str], rows: list[list[str | float | None]]) -> Evidence:
+def evidence(query: str, columns: list[str], rows: Rows) -> Evidence:
     return Evidence(
         id="q1",
         tool="find_orders",
@@ -145,7 +148,20 @@ async def list_orders(message: UserMessage, run: Run) -> Answer:
         basis="what_if",
         assumptions=["`total` stays"],
     )
-    return Answer(insights=["The `chair` is the dearest."], recommendations=[advice], evidence=[found])
+    return Answer(
+        insights=["The `chair` is the dearest."],
+        recommendations=[advice],
+        action_items=["Ask: \u201cHow many unicorns?\u201d", "Order *less*."],
+        evidence=[found, *([model_usage()] if "model" in message.content else [])],
+    )
+
+
+def model_usage() -> Evidence:
+    """What the analyst's engine with a model accounts for."""
+    columns = ["model", "turns", "prompt_tokens", "completion_tokens"]
+    return msgspec.structs.replace(
+        evidence("SELECT", columns, [["tiny", 2, 1234, 56]]), id="model_usage", tool="model_usage"
+    )
 
 
 async def decline(message: UserMessage, run: Run) -> Answer:

@@ -19,7 +19,8 @@ HAS_ANALYST = importlib.util.find_spec("chatcore.agents.analyst.agent") is not N
 
 DANGERS = """
     #log :is(.words, .reply)
-    :is(img, script, style, svg, iframe, object, form, [onerror], [onload], [style], [href]:not([href^='https://']))
+    :is(img, script, style, svg, iframe, object, form, [onerror], [onload], [style],
+        [href]:not([href^='https://'], .download))
 """
 """What no answer may bring into the page."""
 

@@ -179,7 +179,7 @@ def test_what_is_held_for_the_services_can_be_cancelled(serve: Serve, visit: Vis
     served.tell(*EVERYTHING_UP)
     expect(second.locator(".provenance")).to_be_visible()
     expect(first.locator(".problem")).to_contain_text("Cancelled")
-    expect(first.get_by_role("table")).to_have_count(0)
+    expect(first.locator(".prose").get_by_role("table")).to_have_count(0)
 
 
 def test_the_sidebar_is_a_drawer_on_a_phone(shop: Served, visit: Visit) -> None:
@@ -237,6 +237,6 @@ def test_what_cannot_be_replayed_is_shown_as_it_stands(serve: Serve, visit: Visi
     served.start()
     expect(page.get_by_text("The server could not replay this conversation")).to_be_visible()
     expect(page.locator(".words")).to_have_text(["Which orders?"])
-    expect(page.get_by_role("table")).to_have_count(1)
+    expect(page.locator(".prose").get_by_role("table")).to_have_count(1)
     expect(ask(page, "Which orders then?").locator(".provenance")).to_be_visible()
     expect(page.locator(".words")).to_have_text(["Which orders?", "Which orders then?"])

@@ -35,7 +35,7 @@ def test_a_start_is_shown_as_it_is(serve: Serve, visit: Visit) -> None:
     index = status.get_by_role("img", name="1 starting").locator(".words").nth(1)
     expect(index).to_have_text(re.compile(r"^starting, (0\.[4-9]\d|[1-9].*) s$"))
     served.tell("index.up")
-    expect(turn.get_by_role("table")).to_be_visible()
+    expect(turn.locator(".prose").get_by_role("table")).to_be_visible()
     expect(bar).to_be_hidden()
     expect_timeline_to_scale(status)
 
@@ -74,7 +74,7 @@ def test_a_start_that_fails_is_tried_again_by_itself(serve: Serve, visit: Visit)
     counted = [int(seconds) for seconds in told]
     assert counted[-2:] == [2, 1] or counted[-3:] == [2, 1, 0], counted
     served.tell(*EVERYTHING_UP)
-    expect(turn.get_by_role("table")).to_be_visible()
+    expect(turn.locator(".prose").get_by_role("table")).to_be_visible()
     assert SECRET not in page.content()
 
 
@@ -96,7 +96,7 @@ def test_a_lost_service_comes_back(serve: Serve, visit: Visit) -> None:
     served.tell("orders.up")
     expect_state(page, "ready")
     expect(page.locator("#fact-generation")).to_have_text("2")
-    expect(held.get_by_role("table")).to_be_visible()
+    expect(held.locator(".prose").get_by_role("table")).to_be_visible()
     assert SECRET not in page.content()
 
 
@@ -120,8 +120,8 @@ def test_the_page_outlives_a_killed_server(serve: Serve, visit: Visit) -> None:
     served.tell("orders.up")
     expect_state(page, "ready")
     expect(lost).to_contain_text("SERVICE_LOST")
-    expect(unsent.get_by_role("table")).to_be_visible()
-    expect(first.get_by_role("table")).to_have_count(1)
+    expect(unsent.locator(".prose").get_by_role("table")).to_be_visible()
+    expect(first.locator(".prose").get_by_role("table")).to_have_count(1)
     expect(page.locator(".words")).to_have_text(["Which orders?", "Which orders, slowly?", "Which orders now?"])
 
 

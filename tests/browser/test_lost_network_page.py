@@ -22,7 +22,7 @@ NOTICED_WITHIN_SECONDS = 10
 def expect_whole(turn: Locator) -> None:
     """The answer, each part of it once."""
     expect(turn.locator(".provenance")).to_be_visible()
-    expect(turn.get_by_role("table")).to_have_count(1)
+    expect(turn.locator(".prose").get_by_role("table")).to_have_count(1)
     expect(turn.get_by_role("heading", name="Orders", exact=True)).to_have_count(1)
     expect(turn.locator(".steps li")).to_have_text(["Looking through the order history", re.compile("find_orders")])
 

@@ -26,9 +26,9 @@ class Collector:
     behind: bool = False
     missing: list[str] = attrs.field(factory=list)
 
-    def deliver(self, event: StoredEvent) -> None:
+    def deliver(self, *events: StoredEvent) -> None:
         assert not self.behind
-        self.seen.append(event.seq)
+        self.seen += [event.seq for event in events]
 
     def fall_behind(self, thread_id: str) -> None:
         self.missing.append(thread_id)

@@ -52,8 +52,8 @@ class Reader:
     heard: list[int | str] = attrs.field(factory=list)
     missing: list[str] = attrs.field(factory=list)
 
-    def deliver(self, event: StoredEvent) -> None:
-        self.heard.append(event.seq)
+    def deliver(self, *events: StoredEvent) -> None:
+        self.heard += [event.seq for event in events]
 
     def fall_behind(self, thread_id: str) -> None:
         self.missing.append(thread_id)

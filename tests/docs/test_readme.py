@@ -65,7 +65,7 @@ def test_what_is_installed_for_the_tests_is_declared() -> None:
     install = steps("the tests")[-2]
     assert install[install.index("--group") + 1] in PROJECT["dependency-groups"]
     assert "analyst" in PROJECT["project"]["optional-dependencies"]
-    assert ".[analyst,jwt]" in install
+    assert ".[analyst,jwt,llm,mcp]" in install
 
 
 def test_the_first_command_is_one_that_chatcore_has() -> None:

@@ -332,7 +332,7 @@ MUTANTS = [
     mutant(
         "a bucket holds one token more",
         "initialization/test_token_bucket::test_idleness_fills_it_up_to_its_burst_and_no_further",
-        ("limits.py", "if self._tokens < 1.0:", "if self._tokens < 0.0:"),
+        ("limits.py", "if self._tokens < 1.0 else", "if self._tokens < 0.0 else"),
     ),
     # --- storage ------------------------------------------------------------------------------------------------------
     mutant(
@@ -400,7 +400,7 @@ MUTANTS = [
     mutant(
         "the last event of a replay comes once more, live",
         HISTORIES,
-        (BRIDGE, "if self.missed or event.seq <= self.last_seq:", "if self.missed or event.seq < self.last_seq:"),
+        (BRIDGE, "if events[0].seq <= self.last_seq:", "if events[0].seq < self.last_seq:"),
     ),
     mutant(
         "a replay begins with the last event that is held",
@@ -447,8 +447,8 @@ MUTANTS = [
         HISTORIES,
         (
             LIVE_RUN,
-            "            self._add(kind, **fields)\n        await self._until_stored()\n",
-            "            self._publish(self._add(kind, **fields))\n        await self._until_stored()\n",
+            "            self.add(kind, **fields)\n        await self._until_stored()\n",
+            "            self._publish([self.add(kind, **fields)])\n        await self._until_stored()\n",
         ),
     ),
     mutant(

@@ -16,6 +16,7 @@ import trio
 from chatcore.errors import RequestRefused, StorageUnavailable
 from chatcore.protocol import messages as m
 from chatcore.testing.storage_conformance import StorageConformance
+from chatcore.threads.chain import LogReport
 from chatcore.threads.model import (
     Accepted,
     Page,
@@ -145,6 +146,12 @@ class MixesRuns(Faulty):
         return await self.real.events(user_id, thread_id, **(options | {"run_id": None}))
 
 
+class SignsNothing(Faulty):
+    async def audit(self, user_id: str, thread_id: str) -> LogReport:
+        report = await self.real.audit(user_id, thread_id)
+        return msgspec.structs.replace(report, signed=0, unsigned=report.signed)
+
+
 class HasOnePageOfThreads(Faulty):
     async def threads(self, user_id: str, **options: Any) -> Page[Thread]:
         return attrs.evolve(await self.real.threads(user_id, **options), next=None)
@@ -250,6 +257,7 @@ FAULTS: list[tuple[type[Faulty], str]] = [
     (DoesNotCut, "events_are_read_from_any_position"),
     (ReservesNothing, "the_numbers_ahead_of_a_run_are_reserved"),
     (MixesRuns, "the_events_of_one_run_can_be_asked_for"),
+    (SignsNothing, "the_log_is_signed_to_its_end"),
     (HasOnePageOfThreads, "threads_come_newest_first_in_pages"),
     (KnowsOneOrder, "threads_come_with_the_newest_message_first"),
     (SearchesWithPatterns, "threads_are_found_by_their_title_or_what_is_said_in_them"),

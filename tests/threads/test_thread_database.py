@@ -31,7 +31,7 @@ from chatcore.threads.service import open_threads
 from chatcore.threads.sqlite import create_sqlite_engine
 from stored import TABLES, connections, message, rows, url
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -180,7 +180,7 @@ async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "chat.db"
     async with open_threads(url(path)) as threads:
         await threads.create_thread("ann")
-        assert files(tmp_path) == dict.fromkeys(["chat.db", "chat.db-shm", "chat.db-wal"], 0o600)
+        assert files(tmp_path) == dict.fromkeys(["chat.db", "chat.db-shm", "chat.db-wal", "chat.db.key"], 0o600)
 
 
 async def test_what_was_kept_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_what_was_kept_is_there_when_it_is_opened_again(tmp_path: Path) ->
     async with open_threads(url(path)) as threads:
         again = await threads.accept_message("ann", message(), "analyst")
     assert (again.run_id, again.duplicate) == (accepted.run_id, True)
-    assert list(files(tmp_path)) == [path.name]
+    assert list(files(tmp_path)) == [path.name, f"{path.name}.key"]
 
 
 async def test_a_closed_service_refuses_and_opens_nothing(tmp_path: Path) -> None:

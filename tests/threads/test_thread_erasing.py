@@ -56,7 +56,7 @@ async def converse(threads: ThreadService, rng: random.Random, count: int) -> di
 
 
 @pytest.mark.usefixtures("threads_in_place")
-@pytest.mark.parametrize("seed", [7, 9, 14, 26])  # in these SQLite moves words out of a page and leaves a copy in it
+@pytest.mark.parametrize("seed", [9, 43, 44, 48])  # in these SQLite moves words out of a page and leaves a copy in it
 async def test_words_of_a_deleted_thread_are_in_no_file(tmp_path: Path, seed: int, autojump_clock: MockClock) -> None:
     rng = random.Random(seed)
     with trio.fail_after(60):
@@ -121,7 +121,7 @@ async def test_what_a_killed_process_had_deleted_is_gone_with_the_next_start(tmp
 
 
 @pytest.mark.usefixtures("threads_in_place")
-@pytest.mark.parametrize("seed", [7, 9])
+@pytest.mark.parametrize("seed", [9, 43])
 @pytest.mark.parametrize("killed", [False, True])
 async def test_what_was_deleted_just_before_an_end_is_erased_after_the_next_start(
     tmp_path: Path, killed: bool, seed: int, autojump_clock: MockClock

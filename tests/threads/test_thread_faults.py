@@ -272,7 +272,7 @@ async def test_a_service_that_is_cancelled_keeps_what_was_acknowledged_and_close
             everything.cancel()
     assert everything.cancelled_caught
     assert acknowledged <= kept(path)
-    assert await entries(tmp_path) == ["chat.db"]
+    assert await entries(tmp_path) == ["chat.db", "chat.db.key"]
 
 
 async def entries(folder: Path) -> list[str]:

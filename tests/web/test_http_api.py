@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame
 from chatcore.protocol.run import ENDS, RunGrammar
 from chatcore.testing import Script
+from chatcore.testing.agents import Reply as Answering
 from chatcore.testing.agents import Say, UseTool, Wait
 from chatcore.threads.service import ThreadService
 from chatcore.web.requests import EXPECTED
@@ -538,11 +540,24 @@ async def test_a_page_is_no_way_out_of_its_folder(tmp_path: Path) -> None:
 
 async def test_every_route_answers(tmp_path: Path) -> None:
     """No row of the table is without a handler, and none fails."""
-    async with shop(tmp_path) as client:
+    months = m.Evidence(
+        id="e1",
+        tool="find",
+        query="SELECT 1",
+        parameters={},
+        columns=["month", "spend"],
+        rows=[["2025-01", 5.0], ["2025-03", 7.5]],
+        row_count=2,
+        sha256="0" * 64,
+        data_version="1",
+    )
+    steps = (UseTool("find", evidence=[months]), Answering(m.Answer(text="See the rows.", evidence=[months])))
+    async with shop(tmp_path, *steps) as client:
         posted = await ask(client)
         await ended(client, posted["thread_id"])
+        known = {"<thread_id>": posted["thread_id"], "<run_id>": posted["run_id"], "<evidence_id>": "e1"}
         for route in sorted(ROUTES, key=lambda route: route.method == "DELETE"):
-            path = route.path.replace("<thread_id>", posted["thread_id"]).replace("<run_id>", posted["run_id"])
+            path = reduce(lambda path, name: path.replace(name, known[name]), known, route.path)
             body = {"content": "x", "texts": ["*x*"], "title": "x"} if route.body is not None else b""
             reply = await client.call(route.method, path, body=body)
             assert reply.status in (route.status, 503 if "health" in path else route.status), path

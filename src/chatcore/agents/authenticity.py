@@ -6,62 +6,46 @@ numbers, no number that does not trace to its evidence. A user's words quoted ba
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
-from chatcore.agents.numbers import untraceable_numbers
-from chatcore.protocol.messages import Answer, Evidence
-
-PLACEHOLDERS = (
-    "Agent processed your message:",
-    "Processing your message:",
-    "FallbackAgentHandler",
-    "EmergencyWebSocketManager",
-    "emergency_mode",
-    "degraded functionality",
-    "response_generator",
-    "ChatAgent",
+from chatcore.agents.numbers import Proof, code_is_closed, proof_of
+from chatcore.agents.placeholders import (
+    LONGEST,
+    STIRRING,
+    STIRRING_IN_CODE,
+    Found,
+    find_begun,
+    find_placeholders,
+    may_hold_placeholder,
+    plain,
 )
-"""What servers of this kind have answered with instead of an agent (guarantees.md, 46)."""
-
-
-def _characters(words: str) -> list[str]:
-    """A pattern for each character; between words there may be any space, in whichever amount."""
-    return [r"\s+" if character == " " else re.escape(character) for character in words]
-
-
-def _whole(words: str) -> str:
-    """A pattern for these words; letters right after them make other words, unless a colon ends them."""
-    return "".join(_characters(words)) + (r"(?!\w)" if words[-1].isalnum() else "")
-
-
-def _begun(words: str) -> str:
-    """A pattern for any beginning of these words at the end of a text."""
-    first, *rest = _characters(words)
-    return first + "".join(rf"(?:\Z|{character}" for character in rest) + r"\Z" + ")" * len(rest)
-
-
-_PLACEHOLDER = re.compile(rf"(?<!\w)(?:{'|'.join(map(_whole, PLACEHOLDERS))})", re.IGNORECASE)
-_BEGUN = re.compile(rf"(?<!\w)(?:{'|'.join(map(_begun, PLACEHOLDERS))})", re.IGNORECASE)
-_PIECES = frozenset(max(re.split(r"[iks\s]", words.casefold()), key=len) for words in PLACEHOLDERS)
-"""A piece of each. Where none of them is there is no placeholder, and that is told at a tenth of the pattern's cost.
-They are without the letters to which other letters are equal when case is ignored: ``ı``, ``İ``, ``ſ``, ``K``."""
-_LONGEST = max(map(len, PLACEHOLDERS)) + 32
-"""A placeholder that ends in what is judged now begins no further back; what runs of spaces hide from this, the
-judgement of the whole answer finds."""
+from chatcore.protocol.messages import Answer, Evidence, Recommendation
 
 _FENCE = r"```.*?(?:```|(?P<unclosed>\Z))"
 _CODE = r"(?P<ticks>`{1,2})(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)"
 _QUOTE = r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»"
-_QUOTED_LINE = r"^>[^\n]*"
+_QUOTED_LINE = r">(?<=^>)[^\n]*"
 _SPANS = rf"(?P<code>{_FENCE}|{_CODE})|(?P<quote>{_QUOTE})|(?P<line>{_QUOTED_LINE})"
 _SPAN = re.compile(_SPANS, re.DOTALL | re.MULTILINE)
 """Code and quotations."""
 _SPAN_OR_OPEN = re.compile(rf"{_SPANS}|(?P<open>[`\"“«][^\n]*\Z)", re.DOTALL | re.MULTILINE)
 """… and what may become one of them by what is said next."""
+_OPENING = re.compile(r"[`\"“«>]")
+"""What each of them begins with; looking for it is many times as fast."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”»)*_]*\s|\n")
+_SENTENCE_ENDING = re.compile(r"[.!?][\"'”»)*_]*\Z")
+
+
+_CENT = 0.01
+"""Each quantity may have been rounded to one…"""
+_ROUNDED = 0.001
+"""… unless that is much of it."""
+_PRECISION = 1e-9
+"""What binary fractions lose."""
 
 
 @attrs.frozen
@@ -77,18 +61,29 @@ class Alarm:
     found: tuple[str, ...]
 
 
-def placeholders_in(text: str, question: str) -> Iterator[re.Match[str]]:
-    """The places of ``text`` that are placeholder content; ``question`` is what the user wrote."""
-    asked = question.casefold()
-    honest = [
-        span.span()
-        for span in _SPAN.finditer(text)
-        if span["code"] is not None
-        or all(match.group().casefold() in asked for match in _PLACEHOLDER.finditer(span.group()))
+def _find_spans(pattern: re.Pattern[str], text: str, at: int) -> Iterator[re.Match[str]]:
+    """As ``pattern.finditer``."""
+    while (opening := _OPENING.search(text, at)) is not None:
+        span = pattern.match(text, opening.start())
+        at = opening.end() if span is None else span.end()
+        if span is not None:
+            yield span
+
+
+def dishonest_placeholders(text: str, question: str) -> list[Found]:
+    """The placeholders of ``text`` that stand neither in code nor, quoted, for what the user wrote in ``question``."""
+    found = list(find_placeholders(text))
+    if not found:
+        return []
+    asked = plain(question).text
+    spans = [(span.start(), span.end(), span["code"] is not None) for span in _find_spans(_SPAN, text, 0)]
+    return [
+        each
+        for each in found
+        if not any(
+            begin <= each.start and each.end <= end and (code or each.shown in asked) for begin, end, code in spans
+        )
     ]
-    for match in _PLACEHOLDER.finditer(text):
-        if not any(start <= match.start() and match.end() <= end for start, end in honest):
-            yield match
 
 
 @attrs.define
@@ -102,26 +97,67 @@ class AnswerGuard:
 
     question: str
     evidence: Callable[[], Sequence[Evidence]] | None
-    text: str = ""
+    _text: str = ""
+    _later: list[str] = attrs.field(factory=list)
     _passed: int = 0
     _scanned: int = 0
+    _calm: bool = True
+    _in_fence: bool = False
+    _proven_from: int = 0
+    _proof: Proof | None = None
+    _proven_by: Sequence[Evidence] = ()
 
     def feed(self, part: str) -> str | Alarm:
         """Add what the agent says; what may be sent of it, possibly nothing yet, or why nothing may."""
-        self.text += part
+        stirring = STIRRING_IN_CODE if self._in_fence else STIRRING
+        if self.evidence is None and self._calm and stirring.search(part) is None:
+            self._later.append(part)
+            return part
+        if self.evidence is not None and not self._ends_a_sentence(part):
+            self._later.append(part)
+            return ""
+        self._take(part)
         return self._pass(self._decided())
 
     def finish(self) -> str | Alarm:
         """The agent has said everything: what is left to be sent."""
-        return self._pass(len(self.text))
+        self._take("")
+        return self.judge(self._text) or self._pass(len(self._text))
+
+    @property
+    def text(self) -> str:
+        """Everything that the agent has said."""
+        return self._text + "".join(self._later)
+
+    @property
+    def held(self) -> int:
+        """How many characters are held back."""
+        return len(self._text) - self._passed + (sum(map(len, self._later)) if self.evidence is not None else 0)
+
+    def _take(self, part: str) -> None:
+        """Have everything in one text; what came since the last time was sent at once, or decides nothing."""
+        calm = "".join(self._later)
+        self._later.clear()
+        self._text += calm + part
+        if self.evidence is None:
+            self._passed += len(calm)
+            self._scanned += 0 if self._in_fence else len(calm)
+
+    def _ends_a_sentence(self, part: str) -> bool:
+        """Whether a sentence may end in it, or just before it."""
+        if "\n" in part or _SENTENCE_END.search(part) is not None:
+            return True
+        before = self._later[-1] if self._later else self._text
+        return part[:1].isspace() and _SENTENCE_ENDING.search(before[-16:]) is not None
 
     def _pass(self, end: int) -> str | Alarm:
-        alarm = self.judge_words(self.text, known=self._passed, end=end)
-        if alarm is None and self.evidence is not None:
-            alarm = self._judge_numbers(self.text[:end])
-        if alarm is not None:
-            return alarm
-        passed, self._passed = self.text[self._passed : end], max(end, self._passed)
+        passed = self._text[self._passed : end]
+        if passed:
+            alarm = self.judge_words(self._text, known=self._passed, end=end) or self._judge_new_numbers(end)
+            if alarm is not None:
+                return alarm
+            self._passed = end
+        self._calm = self._passed == len(self._text) and (self._in_fence or self._scanned == len(self._text))
         return passed
 
     def judge(self, text: str) -> Alarm | None:
@@ -137,58 +173,87 @@ class AnswerGuard:
             end: where it ends; the end of the text unless given.
         """
         end = len(text) if end is None else end
-        begin = max(0, known - _LONGEST)
-        heard = text[begin:end].casefold()
-        if not any(piece in heard for piece in _PIECES) or not _PLACEHOLDER.search(text, begin, end):
+        if not may_hold_placeholder(text[max(0, known - LONGEST) : end]):
             return None
-        words = tuple(match.group() for match in placeholders_in(text[:end], self.question))
-        return Alarm("placeholder", words) if words else None
+        found = dishonest_placeholders(text[:end], self.question)
+        return Alarm("placeholder", tuple(each.words for each in found)) if found else None
+
+    def _judge_new_numbers(self, end: int) -> Alarm | None:
+        """Judge the numbers of what is to be passed now, with the words around them, or with all the text in doubt."""
+        if self.evidence is None or not any(map(str.isdigit, self._text[self._passed : end])):
+            return None
+        alarm = self._judge_numbers(self._text[self._proven_from : end]) and self._judge_numbers(self._text[:end])
+        paragraph = self._text.rfind("\n\n", self._proven_from, self._passed) + 2
+        if paragraph > self._proven_from and code_is_closed(self._text[self._proven_from : paragraph]):
+            self._proven_from = paragraph
+        return alarm
 
     def _judge_numbers(self, text: str) -> Alarm | None:
         if self.evidence is None:
             return None
-        numbers = untraceable_numbers(text, question=self.question, evidence=self.evidence())
+        numbers = self._proof_of(self.evidence()).untraceable_numbers(text)
         return Alarm("number", numbers) if numbers else None
+
+    def _proof_of(self, evidence: Sequence[Evidence]) -> Proof:
+        """What the evidence proves; read anew only where it is not what it was."""
+        known = self._proven_by
+        if self._proof is None or len(known) != len(evidence) or any(map(operator.is_not, known, evidence)):
+            self._proof, self._proven_by = proof_of(self.question, evidence), tuple(evidence)
+        return self._proof
 
     def judge_answer(self, answer: Answer) -> Alarm | None:
         """Whether a whole answer may leave: its text, and what stands beside it.
 
-        Its numbers must trace to the evidence that it shows, and what it shows must be what its tools found.
+        Its numbers must trace to the evidence that it shows, what it shows must be what its tools found, and what a
+        recommendation saves must be what is between its quantities.
         """
         beside = [*answer.insights, *answer.action_items]
         beside += [*(answer.alternatives or ()), *(answer.missing or ())]
         for proposal in answer.recommendations:
             quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
             beside += [proposal.text, *proposal.assumptions, quantities]
-        judge = AnswerGuard(self.question, self._cited(answer)).judge
-        return next(filter(None, map(judge, [answer.text, *beside])), None)
+        judge = AnswerGuard(self.question, self._cited(answer), proof=self._proof, proven_by=self._proven_by).judge
+        return next(filter(None, map(judge, [answer.text, *beside])), None) or self._judge_sums(answer)
+
+    def _judge_sums(self, answer: Answer) -> Alarm | None:
+        if self.evidence is None:
+            return None
+        wrong = [f"{each.saving!r}" for each in answer.recommendations if not adds_up(each)]
+        return Alarm("number", tuple(wrong)) if wrong else None
 
     def _cited(self, answer: Answer) -> Callable[[], Sequence[Evidence]] | None:
         if self.evidence is None:
             return None
-        found = self.evidence()
-        cited = [item for item in answer.evidence if item in found]
+        cited = [item for item in self.evidence() if item in answer.evidence]
         return lambda: cited
 
     def _decided(self) -> int:
         """Up to where the text cannot change its meaning by what is said next."""
         spans, end = self._scan()
         if self.evidence is not None:  # what a number says depends on the words around it: "15" on "March", "million"
-            ends = (match.end() for match in _SENTENCE_END.finditer(self.text, self._passed, end))
+            ends = (match.end() for match in _SENTENCE_END.finditer(self._text, self._passed, end))
             end = max((at for at in ends if not any(span.start() < at < span.end() for span in spans)), default=0)
-        begun = _BEGUN.search(self.text, self._passed)
+        begun = find_begun(self._text[:end], self._passed)
         if begun is not None:  # it may become a placeholder
-            end = min(end, begun.start())
+            end = min(end, begun)
         end = max(self._passed, end)
+        self._in_fence = bool(spans) and spans[-1]["unclosed"] is not None
         self._scanned = next((span.start() for span in spans if end < span.end() or span["unclosed"] is not None), end)
         return end
 
     def _scan(self) -> tuple[list[re.Match[str]], int]:
         """The code and quotations since the last scan, and up to where what is said next cannot change them."""
         spans: list[re.Match[str]] = []
-        for span in _SPAN_OR_OPEN.finditer(self.text, self._scanned):
-            at_the_end = span.end() == len(self.text) and (span["line"] is not None or span["ticks"] is not None)
+        for span in _find_spans(_SPAN_OR_OPEN, self._text, self._scanned):
+            at_the_end = span.end() == len(self._text) and (span["line"] is not None or span["ticks"] is not None)
             if span["open"] is not None or at_the_end:
                 return spans, span.start()
             spans.append(span)
-        return spans, len(self.text)
+        return spans, len(self._text)
+
+
+def adds_up(proposal: Recommendation) -> bool:
+    """Whether a recommendation saves what is between its baseline and what it projects, to the precision of sums."""
+    largest = max(abs(proposal.baseline), abs(proposal.projected))
+    allowed = min(_CENT, _ROUNDED * largest) + _PRECISION * largest
+    return abs(proposal.baseline - proposal.projected - proposal.saving) <= allowed

@@ -1,15 +1,14 @@
 """One run while it lasts: what an agent does becomes events, legal, authentic and stored, in that order.
 
-Each event passes the grammar before anything else, so nothing illegal is ever kept or seen; it is stored before any
-watcher gets it. Deltas alone go out at once and are stored with the next event, or when enough of them wait. An event
-that could not be stored has its number all the same: it waits, with whatever comes after it, for the next try.
+Each event passes the grammar before anything else, so nothing illegal is ever kept or seen. What an agent says goes out
+as soon as everyone who can run has had a turn: words that are said without a wait between them are judged, numbered and
+sent together (:class:`~.scribe.Scribe`), each as a delta of its own.
 """
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, cast
@@ -21,73 +20,51 @@ import trio
 from chatcore.agents.authenticity import Alarm, AnswerGuard
 from chatcore.agents.base import ToolCall
 from chatcore.agents.endings import Ending
-from chatcore.context import UserExecutionContext, require_context
-from chatcore.delivery.bridge import AgentWebSocketBridge
+from chatcore.agents.run_log import RunLog
+from chatcore.agents.scribe import Scribe
 from chatcore.errors import AgentFailure, ErrorCode, StorageUnavailable
 from chatcore.ids import new_id
-from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
-from chatcore.protocol.codec import decode_server_frame, encode_utf8
-from chatcore.protocol.run import RunGrammar, first_seq
+from chatcore.protocol.codec import decode_server_frame
 from chatcore.store import RETRY
-from chatcore.threads.deltas import merged
-from chatcore.threads.model import RESERVED_AHEAD, StoredEvent
-from chatcore.threads.service import ThreadService
+from chatcore.threads.model import StoredEvent
 
-UNSTORED_BYTES = 65_536
-"""Of deltas that may wait for storage; their number is bounded by what is reserved."""
+JUDGED_AT_ONCE = 8_192
+"""Characters of one part that are judged before others have their turn: about a millisecond, whatever they are."""
 
 STEPS_AT_ONCE = 10
 """What an agent may do before others have their turn, where it waits for nothing itself: about a millisecond."""
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
-class LiveRun:
-    """Implements :class:`~chatcore.agents.base.Run`.
+class LiveRun(RunLog):
+    """Implements :class:`~chatcore.agents.base.Run` over the log of its events.
 
     Args:
-        context: whose run it is; thread and run are set.
-        epoch: of the thread.
-        next_seq: of the thread.
-        store: where events are kept.
-        bridge: who sees them.
-        recorder: hears of them.
         question: the user's message.
         proves_numbers: whether each number must trace to the evidence of a tool.
+        scribe: has what is said go out.
     """
 
-    context: UserExecutionContext = attrs.field(
-        validator=lambda run, _, value: require_context(value, type(run).__name__)
-    )
-    epoch: str
-    next_seq: int
-    store: ThreadService
-    bridge: AgentWebSocketBridge
-    recorder: Recorder
     question: str
     proves_numbers: bool
+    scribe: Scribe = attrs.field(factory=Scribe)
     tool_calls: dict[str, ToolCall] = attrs.field(factory=dict)
     evidence: list[m.Evidence] = attrs.field(factory=list)
     alarm: Alarm | None = None
-    grammar: RunGrammar = attrs.field(factory=RunGrammar)
     _guard: AnswerGuard = attrs.field(init=False)
-    _finished: bool = False
-    _first_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq, takes_self=True), init=False)
-    _seen_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq - 1, takes_self=True), init=False)
-    _began_at: float = attrs.field(factory=trio.current_time)
-    _reserved_seq: int = attrs.field(default=attrs.Factory(lambda run: run.next_seq - 1, takes_self=True), init=False)
-    _unstored: list[StoredEvent] = attrs.field(factory=list)
-    _unstored_bytes: int = 0
-    _steps: int = 0
-    _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock)
+    _said: list[str] = attrs.field(factory=list, init=False)
+    """What has not been judged yet, in the parts it was said in."""
+    _said_characters: int = attrs.field(default=0, init=False)
+    _fault: Exception | None = attrs.field(default=None, init=False)
+    """A defect that showed when what was said went out; the agent meets it at its next step."""
+    _finished: bool = attrs.field(default=False, init=False)
+    _steps: int = attrs.field(default=0, init=False)
+    _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         self._guard = AnswerGuard(self.question, (lambda: self.evidence) if self.proves_numbers else None)
-
-    @property
-    def thread_id(self) -> str:
-        """The thread this run belongs to."""
-        return str(self.context.thread_id)
 
     @property
     def run_id(self) -> str:
@@ -105,13 +82,22 @@ class LiveRun:
     async def say(self, text: str) -> None:
         """See :class:`~chatcore.agents.base.Run`."""
         await self._permit()
-        if not self._one_at_a_time.locked():  # no turn to wait for, and without a checkpoint none is needed
-            due = self._pass_on(self._guard.feed(text))
-        else:
-            async with self._turn():
-                due = self._pass_on(self._guard.feed(text))
-        if due:
-            await self._until_stored()
+        if not text.isascii():
+            text.encode()  # what cannot be sent is the agent's fault, and is raised to it
+        for begin in range(0, len(text) or 1, JUDGED_AT_ONCE):
+            if begin:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            if self._take_in(text[begin : begin + JUDGED_AT_ONCE]):
+                await self._until_stored()
+
+    def _take_in(self, part: str) -> bool:
+        """Have a part passed on; whether what waits is to be stored first."""
+        self._said.append(part)
+        self._said_characters += len(part)
+        room = self.has_room(len(self._said), self._said_characters)
+        if room and len(self._said) == 1:
+            self.scribe.note(self._take_turn)
+        return not room
 
     @asynccontextmanager
     async def tool(self, name: str, /, **arguments: Any) -> AsyncIterator[ToolCall]:
@@ -130,7 +116,7 @@ class LiveRun:
                 self.alarm, call.summary = self.alarm or alarm, ""
             async with self._turn():
                 if call.tool_call_id in self.grammar.open_tools:  # else it was never announced, or ended with the run
-                    self._add(m.ToolCompleted, **_completion(call, status, trio.current_time() - began_at))
+                    self.add(m.ToolCompleted, **_completion(call, status, trio.current_time() - began_at))
             await self._until_stored()
 
     async def history(self) -> Sequence[m.ThreadMessage]:
@@ -149,9 +135,9 @@ class LiveRun:
     async def start(self, agent: str, message_id: str | None) -> None:
         """The first event. May be tried again where it could not be stored."""
         async with self._turn():
-            if self.next_seq == self._first_seq:
-                self._add(m.AgentStarted, agent=agent, message_id=message_id)
-            await self._store()
+            if not self.begun:
+                self.add(m.AgentStarted, agent=agent, message_id=message_id)
+            await self.keep()
 
     async def recall(self) -> bool:
         """Go on where an earlier process stopped; whether the run had begun. May be tried again where that failed."""
@@ -184,15 +170,15 @@ class LiveRun:
         them: a client that holds the very last of them too is told by its ``offset`` where the text ends.
         """
         first, self.next_seq = self.next_seq, reserved_seq + 1
-        self._add(m.AgentDelta, text="", offset=self.grammar.characters, first_seq=first)
+        self.add(m.AgentDelta, text="", offset=self.grammar.characters, first_seq=first)
 
     async def restart(self, attempt: int) -> None:
         """The first event of a run that is run again. May be tried again where it could not be stored."""
         async with self._turn():
             if self.grammar.attempt < attempt:
                 self._close_tools()
-                self._add(m.AgentRestarted, attempt=attempt)
-            await self._store()
+                self.add(m.AgentRestarted, attempt=attempt)
+            await self.keep()
 
     async def finish(self, answer: m.Answer) -> m.Answer:
         """Send what is left of what was said, and complete the answer with it; the agent is not heard any more.
@@ -205,6 +191,7 @@ class LiveRun:
             self._refuse(None)
             self._finished = True
             self._pass_on(self._guard.finish())  # stored with the end
+        self._refuse(None)
         said = self.grammar.text
         found = answer.evidence or (list(self.evidence) if self.proves_numbers else [])
         answer = msgspec.structs.replace(answer, text=answer.text or said, evidence=found)
@@ -223,27 +210,19 @@ class LiveRun:
             self._finished = True
             self._close_tools()
             if not self.grammar.ended:
-                self._add(ending.event, **ending.fields)
+                self.add(ending.event, **ending.fields)
             answer = ending.fields.get("answer")
-            await self.store.end_run(
-                self,
-                merged(self._unstored),
+            await self.keep_end(
                 state=ending.state,
                 answer=msgspec.json.encode(answer) if answer is not None else None,
                 text=answer.text if answer is not None else self.grammar.text,
                 error_code=ending.fields.get("error_code"),
             )
-            self._stored()
-
-    @property
-    def seconds(self) -> float:
-        """How long the run has lasted."""
-        return trio.current_time() - self._began_at
 
     async def flush(self) -> None:
         """Store what waits."""
         async with self._turn():
-            await self._store()
+            await self.keep()
 
     # --- what may happen --------------------------------------------------------------------------------------------
 
@@ -253,9 +232,10 @@ class LiveRun:
         An agent may swallow what is raised; the alarm stays, and nothing leaves the run any more.
         """
         self._steps += 1
-        if self._steps % STEPS_AT_ONCE:
+        if self._steps <= STEPS_AT_ONCE:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
+            self._steps = 0
             await trio.lowlevel.checkpoint()
         self._refuse(None)
         if self._finished:
@@ -265,31 +245,54 @@ class LiveRun:
         self.alarm = self.alarm or alarm
         if self.alarm is not None:
             raise AgentFailure(ErrorCode.INAUTHENTIC_RESPONSE)
+        if self._fault is not None:
+            raise self._fault
 
-    def _pass_on(self, passed: str | Alarm) -> bool:
-        """Send what may be sent; whether what waits for storage is to be stored now."""
+    def _take_turn(self) -> None:
+        """The scribe is here, so others have had their turn."""
+        self._steps = 0
+        self.utter()
+
+    def utter(self) -> None:
+        """Pass on what was said. While events are being stored it waits for that: who stores passes it on then."""
+        if self._said and not self._one_at_a_time.locked():
+            self._utter()
+
+    def _utter(self) -> None:
+        said, self._said, self._said_characters = self._said, [], 0
+        if said and self.alarm is None:
+            held = self._guard.held
+            try:
+                self._pass_on(self._guard.feed("".join(said)), said, held=held)
+            except Exception as error:  # nobody who passes on what others said is to fail with it
+                self._fault = error
+
+    def _pass_on(self, passed: str | Alarm, parts: Sequence[str] = (), *, held: int = 0) -> None:
+        """Send what may be sent, each part by itself; what was held back before goes with the first."""
         if isinstance(passed, Alarm):
-            self._refuse(passed)
+            self.alarm = passed
         elif passed:
-            event = self._add(m.AgentDelta, text=passed, offset=self.grammar.characters)
-            if self._seen_seq == event.seq - 1 and event.seq <= self._reserved_seq:
-                self._publish(event)
-            return event.seq >= self._reserved_seq or self._unstored_bytes > UNSTORED_BYTES
-        return False
+            self.send([self._delta(part) for part in cut_into(passed, parts, before=held)])
+
+    def _delta(self, text: str) -> StoredEvent:
+        return self.add(m.AgentDelta, text=text, offset=self.grammar.characters)
 
     # --- events -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """Events come one at a time, each whoever is cancelled meanwhile."""
+        """Events come one at a time, each whoever is cancelled meanwhile, and after what was said before."""
         with trio.CancelScope(shield=True):
             async with self._one_at_a_time:
+                self._utter()
                 yield
+            self.utter()
 
     async def _emit(self, kind: type[m.RunEvent], **fields: Any) -> None:
         """The next event that is no delta: it goes out when it is stored."""
         async with self._turn():
-            self._add(kind, **fields)
+            self._refuse(None)
+            self.add(kind, **fields)
         await self._until_stored()
 
     async def _until_stored(self) -> None:
@@ -301,49 +304,24 @@ class LiveRun:
                 self.recorder.log("run_waits_for_storage", error_code=error.error_code)
             await trio.sleep(RETRY.delay(failures, random.random))
 
-    def _add(self, kind: type[m.RunEvent], **fields: Any) -> StoredEvent:
-        """Give the next event its number; where it is not legal, or nothing that can be sent, it has not happened."""
-        event: Any = kind(
-            timestamp=time.time(),
-            user_id=self.context.user_id,
-            thread_id=self.thread_id,
-            run_id=self.run_id,
-            seq=self.next_seq,
-            epoch=self.epoch,
-            **fields,
-        )
-        tag, frame = str(kind.__struct_config__.tag), encode_utf8(event)
-        self.grammar.advance(event)
-        self.next_seq += 1
-        first = first_seq(event)
-        stored = StoredEvent(seq=event.seq, first_seq=first, run_id=event.run_id, type=tag, frame=frame)
-        self._unstored.append(stored)
-        self._unstored_bytes += len(frame)
-        return stored
-
     def _close_tools(self) -> None:
         for tool_call_id in self.grammar.open_tools:
-            self._add(m.ToolCompleted, **_completion(self.tool_calls[tool_call_id], "error", 0.0))
+            self.add(m.ToolCompleted, **_completion(self.tool_calls[tool_call_id], "error", 0.0))
 
-    async def _store(self) -> None:
-        if self._unstored:
-            await self.store.append_events(self.thread_id, merged(self._unstored))
-            self._stored()
 
-    def _stored(self) -> None:
-        """What waited is durable: who watches may see what was not out yet."""
-        stored, self._unstored, self._unstored_bytes = self._unstored, [], 0
-        self._reserved_seq = stored[-1].seq + RESERVED_AHEAD
-        for event in stored:
-            if event.seq > self._seen_seq:
-                self._publish(event)
+def cut_into(text: str, parts: Sequence[str], *, before: int) -> Iterator[str]:
+    """What is there of each part where ``text`` is a beginning of ``before`` characters and the parts after them.
 
-    def _publish(self, event: StoredEvent) -> None:
-        self._seen_seq = event.seq
-        if event.seq == self._first_seq:
-            self.recorder.first_event(self.seconds)
-        self.recorder.run_event(event.type)
-        self.bridge.publish(self.thread_id, event)
+    The characters before belong to the first part. An empty piece is none.
+    """
+    begin, end = 0, before
+    for part in parts:
+        end += len(part)
+        if text[begin:end]:
+            yield text[begin:end]
+        begin = end
+    if text[begin:]:
+        yield text[begin:]
 
 
 def _completion(call: ToolCall, status: str, seconds: float) -> dict[str, Any]:

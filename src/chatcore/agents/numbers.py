@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import attrs
@@ -54,6 +54,8 @@ _DATES = re.compile(
     ),
     re.IGNORECASE,
 )
+_MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|\d:\d|jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec", re.IGNORECASE)
+"""A part of everything that is a date or a time: most texts have none, and are not searched by the slower pattern."""
 _DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _LIST_MARK = re.compile(r"^[ \t>]*\d{1,9}[.)](?=\s)", re.MULTILINE)
@@ -98,15 +100,58 @@ def untraceable_numbers(text: str, *, question: str, evidence: Sequence[Evidence
         question: what was asked; its numbers may be repeated.
         evidence: the queries whose rows may prove a number.
     """
+    return proof_of(question, evidence).untraceable_numbers(text)
+
+
+@attrs.frozen
+class Proof:
+    """What a question and some evidence prove; made by :func:`proof_of`.
+
+    Args:
+        values: the numbers of the cells, sorted.
+        strings: the cells that are words with digits in them.
+        asked: the numbers of the question.
+        years: that are named in the question or in cells.
+    """
+
+    values: Sequence[float]
+    strings: Set[str]
+    asked: Set[float]
+    years: Set[str]
+    _last: dict[str, tuple[str, ...]] = attrs.field(factory=dict, eq=False, repr=False)
+    """The text that was judged last: an answer's is judged when it is said, and again with what stands beside it."""
+
+    def untraceable_numbers(self, text: str) -> tuple[str, ...]:
+        """The numbers of ``text`` that neither need proof nor have it, as they stand there, each once."""
+        if _DIGIT.search(text) is None:
+            return ()
+        if text not in self._last:
+            found = self._untraceable(text)
+            self._last.clear()
+            self._last[text] = found
+        return self._last[text]
+
+    def _untraceable(self, text: str) -> tuple[str, ...]:
+        numbers = _numbers(_without_strings(_without_marks(text), self.strings))
+        return tuple(dict.fromkeys(number.text for number in numbers if not self._proves(number)))
+
+    def _proves(self, number: Shown) -> bool:
+        known = number.needs_no_proof or number.value in self.asked or number.text in self.years
+        return known or _traces(number, self.values)
+
+
+def proof_of(question: str, evidence: Sequence[Evidence]) -> Proof:
+    """What may be said of numbers after a question, given the queries whose rows may prove them."""
     values, strings = _cells(evidence)
-    asked = {number.value for number in _numbers(question)}
-    years = set(re.findall(rf"(?<!\d){_YEAR}(?!\d)", " ".join((question, *strings))))
-    unproven = (
-        number.text
-        for number in _numbers(_without_strings(_without_marks(text), strings))
-        if not (number.needs_no_proof or number.value in asked or number.text in years or _traces(number, values))
-    )
-    return tuple(dict.fromkeys(unproven))
+    years = frozenset(re.findall(rf"(?<!\d){_YEAR}(?!\d)", " ".join((question, *strings))))
+    words = frozenset(string for string in strings if _number_in(string) is None)
+    return Proof(values, words, frozenset(number.value for number in _numbers(question)), years)
+
+
+def code_is_closed(text: str) -> bool:
+    """Whether no code of a text goes on in what follows it."""
+    rest = _CODE.sub(lambda code: "" if code.group().endswith(("`", "~~~")) else "`", text)
+    return "`" not in rest and "~~~" not in rest
 
 
 def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], set[str]]:
@@ -151,16 +196,17 @@ def _without_marks(text: str) -> str:
     return _LIST_MARK.sub(" ", _CODE.sub(" ", text))
 
 
-def _without_strings(text: str, strings: set[str]) -> str:
+def _without_strings(text: str, strings: Set[str]) -> str:
     """The text without the cells that are words with digits in them, longest first: they are quoted, not counted."""
-    present = [string for string in strings if string in text and _number_in(string) is None]
+    present = [string for string in strings if string in text]
     for string in sorted(present, key=len, reverse=True):
         text = re.sub(rf"(?<![\w.])(?<!\w-){re.escape(string)}(?!-?\w)", " ", text)
     return text
 
 
 def _numbers(text: str) -> Iterator[Shown]:
-    for match in _NUMBER.finditer(_RUN.sub(_blank_name, _DATES.sub(" ", text))):
+    undated = _DATES.sub(" ", text) if _MAY_HOLD_DATE.search(text) else text
+    for match in _NUMBER.finditer(_RUN.sub(_blank_name, undated)):
         yield _shown(match)
 
 

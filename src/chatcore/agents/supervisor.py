@@ -24,6 +24,7 @@ from chatcore.agents.base import Agent
 from chatcore.agents.endings import Ending, cancellation, completion, failure
 from chatcore.agents.live_run import LiveRun
 from chatcore.agents.pending import PendingRun
+from chatcore.agents.scribe import Scribe
 from chatcore.agents.turns import Turns
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
@@ -86,9 +87,11 @@ class AgentSupervisor:
     _draining: bool = attrs.field(default=False, init=False)
     _hurried: bool = attrs.field(default=False, init=False)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _scribe: Scribe = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._turns = Turns(self.policy.max_running)
+        self._scribe = Scribe(self.nursery)
 
     @property
     def running(self) -> int:
@@ -317,6 +320,7 @@ class AgentSupervisor:
             recorder=self.recorder,
             question=pending.message.content,
             proves_numbers=getattr(self.agents.get(pending.agent), "proves_numbers", False),
+            scribe=self._scribe,
         )
 
     async def _respond(self, pending: PendingRun, run: LiveRun, ready: ReadyServices) -> Ending | None:
@@ -338,6 +342,7 @@ class AgentSupervisor:
                 ending = completion(answer, provenance, trio.current_time() - began_at)
         except Exception as error:  # an agent may raise anything
             ending = self._failed(pending, error)
+        run.utter()
         if run.alarm is not None:  # whatever the agent did after it
             self.recorder.log("inauthentic_response", agent=pending.agent, rule=run.alarm.rule)
             return failure(ErrorCode.INAUTHENTIC_RESPONSE)
@@ -355,6 +360,8 @@ class AgentSupervisor:
 
     def _failed(self, pending: PendingRun, error: Exception) -> Ending:
         if isinstance(error, AgentFailure):
+            if hasattr(error, "__notes__"):  # written for the operator
+                self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
             return failure(error.error_code, error.retryable)
         self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
         return failure(ErrorCode.AGENT_FAILED)

@@ -1,4 +1,4 @@
-"""The ToolRegistry: the typed tools an agent may use, each bounded in time and told to the watchers."""
+"""The ToolRegistry: the typed tools an agent may use, each bounded in time and bytes and told to the watchers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from chatcore.agents.base import Run
 from chatcore.errors import ChatcoreError
 from chatcore.protocol.messages import Evidence
 
-P = TypeVar("P", bound=msgspec.Struct)
+P = TypeVar("P", bound=msgspec.Struct | dict[str, Any])
+
+MAX_VALUE_BYTES = 1024 * 1024
+"""Of what a tool gives its agent, as JSON: many times what any model reads at once."""
+
+MAX_ARGUMENT_BYTES = 256 * 1024
+"""Of a tool's arguments, as JSON: they are shown to whoever watches the run, and kept."""
+
+MAX_SUMMARY_CHARACTERS = 1_000
+"""Of a tool's summary: it is shown to a person."""
 
 
 @attrs.define
@@ -54,9 +63,12 @@ class Tool(Generic[P]):
     Args:
         name: what agents and clients know it by.
         description: one sentence: what it does.
-        parameters: a msgspec struct; arguments are checked against it before the tool runs.
+        parameters: a msgspec struct, its fields described by ``msgspec.Meta``; arguments are checked against it before
+            the tool runs. A plain dict where the shape is somebody else's, and ``arguments_schema`` says it.
         function: does the work.
         timeout_seconds: how long it may take.
+        max_bytes: how large its value may be, as JSON.
+        arguments_schema: the JSON schema of the arguments; made of ``parameters`` unless given.
     """
 
     name: str
@@ -64,9 +76,13 @@ class Tool(Generic[P]):
     parameters: type[P]
     function: Callable[[P], Awaitable[ToolResult]]
     timeout_seconds: float = 30.0
+    max_bytes: int = MAX_VALUE_BYTES
+    arguments_schema: Mapping[str, Any] | None = None
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the parameters."""
+        if self.arguments_schema is not None:
+            return dict(self.arguments_schema)
         return msgspec.json.schema(self.parameters)
 
 
@@ -96,14 +112,16 @@ class ToolRegistry:
         """Use a tool within a run, announced to its watchers.
 
         Raises:
-            ToolError: when there is no such tool, an argument is wrong, it took too long or it failed.
+            ToolError: when there is no such tool, an argument is wrong, it took too long, gave too much or failed.
         """
         tool = self._tools.get(name)
         if tool is None:
             raise ToolError(name, f"there is no such tool; there are {', '.join(self._tools) or 'none'}")
+        if _size(arguments) > MAX_ARGUMENT_BYTES:
+            raise ToolError(name, f"its arguments are larger than {MAX_ARGUMENT_BYTES // 1024} KiB")
         async with run.tool(name, **arguments) as call:
             result = await self._run(tool, arguments)
-            call.summary = result.summary
+            call.summary = _shortened(result.summary)
             call.evidence.extend(result.evidence)
         return result
 
@@ -114,5 +132,17 @@ class ToolRegistry:
         except msgspec.ValidationError as error:
             raise ToolError(tool.name, f"an argument is wrong: {error}") from None
         with trio.move_on_after(tool.timeout_seconds):
-            return await tool.function(parameters)
+            result = await tool.function(parameters)
+            if _size(result.value) > tool.max_bytes:
+                raise ToolError(tool.name, f"gave more than {tool.max_bytes // 1024} KiB")
+            return result
         raise ToolError(tool.name, f"took longer than {tool.timeout_seconds:g} s")
+
+
+def _size(value: Any) -> int:
+    """How large a value is as JSON; what has no JSON counts as its text."""
+    return len(msgspec.json.encode(value, enc_hook=str))
+
+
+def _shortened(summary: str) -> str:
+    return summary if len(summary) <= MAX_SUMMARY_CHARACTERS else summary[: MAX_SUMMARY_CHARACTERS - 1] + "…"

@@ -17,7 +17,7 @@ Arrear: TypeAlias = Resume | str
 class Arrears:
     """A queue without a bound of its own: whoever takes requests bounds them, and the rest are threads watched."""
 
-    _items: list[Arrear] = attrs.field(factory=list)
+    _items: tuple[Arrear, ...] = ()
     _added: trio.Event | None = None
 
     def __len__(self) -> int:
@@ -25,13 +25,15 @@ class Arrears:
 
     def add(self, item: Arrear) -> None:
         """To be given after the others; never waits."""
-        self._items.append(item)
+        self._items = (*self._items, item)
         if self._added is not None:
             self._added.set()
 
     def pop(self) -> Arrear:
         """The first one, of which there is one; nobody else gets it."""
-        return self._items.pop(0)
+        first, *rest = self._items
+        self._items = tuple(rest)
+        return first
 
     async def next(self) -> Arrear:
         """The first one, once there is one; nobody else gets it."""

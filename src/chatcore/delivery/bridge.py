@@ -11,7 +11,7 @@ to store what it has sent, the history is replayed up to what was stored then, a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -30,8 +30,8 @@ class Watcher(Protocol):
     def behind(self) -> bool:
         """Whether it is to be given no event now."""
 
-    def deliver(self, event: StoredEvent) -> None:
-        """Take an event; must not wait."""
+    def deliver(self, *events: StoredEvent) -> None:
+        """Take events that follow one another; must not wait."""
 
     def fall_behind(self, thread_id: str) -> None:
         """Events of this thread are in the log from now on, for :meth:`~.replay.Replay.catch_up`; must not wait."""
@@ -56,23 +56,25 @@ class Watch:
     missed: bool = False
     _held_bytes: int = 0
 
-    def offer(self, event: StoredEvent) -> None:
-        """Give an event, once; or hold it, or pass it over."""
+    def offer(self, *events: StoredEvent) -> None:
+        """Give events that follow one another, each once; or hold them, or pass them over."""
         if self.last_seq is None:
-            self.last_seq = event.first_seq - 1
-        if self.missed or event.seq <= self.last_seq:
+            self.last_seq = events[0].first_seq - 1
+        if events[0].seq <= self.last_seq:
+            events = tuple(event for event in events if event.seq > (self.last_seq or 0))
+        if self.missed or not events:
             return
         if self.held is not None:
-            self._hold(self.held, event)
+            self._hold(self.held, events)
         elif self.watcher.behind:
             self.lapse()
         else:
-            self.give(event)
+            self.give(*events)
 
-    def give(self, event: StoredEvent) -> None:
-        """Give the next event."""
-        self.last_seq = event.seq
-        self.watcher.deliver(event)
+    def give(self, *events: StoredEvent) -> None:
+        """Give the next events."""
+        self.last_seq = events[-1].seq
+        self.watcher.deliver(*events)
 
     def hold(self) -> None:
         """A replay begins: what it does not reach is held."""
@@ -93,9 +95,9 @@ class Watch:
         for event in held:
             self.offer(event)
 
-    def _hold(self, held: list[StoredEvent], event: StoredEvent) -> None:
-        held.append(event)
-        self._held_bytes += len(event.frame)
+    def _hold(self, held: list[StoredEvent], events: Sequence[StoredEvent]) -> None:
+        held.extend(events)
+        self._held_bytes += sum(len(event.frame) for event in events)
         if self._held_bytes > HELD_BYTES:
             held.clear()
             self.missed = True
@@ -109,10 +111,10 @@ class AgentWebSocketBridge:
     _watched: defaultdict[Watcher, set[str]] = attrs.field(factory=lambda: defaultdict(set))
     _flushes: dict[str, Callable[[], Awaitable[None]]] = attrs.field(factory=dict)
 
-    def publish(self, thread_id: str, event: StoredEvent) -> None:
-        """Hand an event to everyone who watches its thread."""
+    def publish(self, thread_id: str, *events: StoredEvent) -> None:
+        """Hand events that follow one another to everyone who watches their thread."""
         for watch in tuple(self._watches.get(thread_id, {}).values()):
-            watch.offer(event)
+            watch.offer(*events)
 
     def watch(self, watcher: Watcher, thread_id: str) -> None:
         """Watch a thread from now on; changes nothing where it is watched already."""

@@ -57,6 +57,11 @@ TRANSITIONS: Mapping[tuple[RunState, type], RunState] = MappingProxyType(
 )
 """Every step there is, by the state and the event."""
 
+_STEPS: Mapping[RunState, Mapping[type, RunState]] = MappingProxyType(
+    {state: {kind: after for (before, kind), after in TRANSITIONS.items() if before is state} for state in RunState}
+)
+"""The same, by the state alone: it is looked up for every word that is said."""
+
 ENDS: Final = (AgentCompleted, AgentFailed, AgentCancelled)
 """The events that end a run."""
 
@@ -73,6 +78,7 @@ class RunGrammar:
     """What may come next in one run. The first event fixes whose events these are."""
 
     _state: RunState = attrs.field(default=RunState.PENDING, init=False)
+    _steps: Mapping[type, RunState] = attrs.field(default=_STEPS[RunState.PENDING], init=False)
     _identity: tuple[str, str, str] | None = attrs.field(default=None, init=False)
     _seq: int = attrs.field(default=0, init=False)
     _attempt: int = attrs.field(default=1, init=False)
@@ -112,14 +118,16 @@ class RunGrammar:
         Raises:
             IllegalRunEvent: when it may not come now; nothing has changed then.
         """
-        after = TRANSITIONS.get((self._state, type(event)))
+        after = self._steps.get(type(event))
         if after is None:
             raise _illegal(self._state, event)
         self._check_place(event)
         rule = _RULES.get(type(event))
         if rule is not None:
             rule(self, event)
-        self._state, self._seq = after, event.seq
+        if after is not self._state:
+            self._state, self._steps = after, _STEPS[after]
+        self._seq = event.seq
 
     def _check_place(self, event: AnyRunEvent) -> None:
         """Each event belongs to the same run, and its numbers begin where the last one's ended."""
@@ -128,7 +136,7 @@ class RunGrammar:
             self._identity = identity
         elif identity != self._identity:
             raise _illegal(f"that of run {self._identity[1]} in epoch {self._identity[2]}", event)
-        elif first_seq(event) != self._seq + 1 or event.seq < first_seq(event):
+        elif not self._seq + 1 == first_seq(event) <= event.seq:
             raise _illegal(f"at seq {self._seq}", event)
 
     def _say(self, event: AgentDelta) -> None:

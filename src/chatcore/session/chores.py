@@ -22,7 +22,7 @@ class Hands:
 
     nursery: trio.Nursery | None = None
     failed: Callable[[Exception], None] | None = None
-    _doing: list[Work] = attrs.field(factory=list)
+    _doing: tuple[Work, ...] = ()
 
     def do(self, work: Work) -> None:
         """Begin this chore. Where it is being done already, it finds what is new.
@@ -32,7 +32,7 @@ class Hands:
         """
         if self.nursery is not None and work not in self._doing:
             self.nursery.start_soon(self._do, work)
-            self._doing.append(work)
+            self._doing = (*self._doing, work)
 
     async def _do(self, work: Work) -> None:
         try:
@@ -42,4 +42,4 @@ class Hands:
                 raise
             self.failed(error)
         finally:
-            self._doing.remove(work)
+            self._doing = tuple(other for other in self._doing if other != work)

@@ -76,7 +76,11 @@ class Session:
             async with trio.open_nursery() as nursery:
                 self.voice.hands.nursery, self.voice.hands.failed = nursery, self._fail
                 try:
-                    await self._live(nursery)
+                    if math.isfinite(self.ends_at):
+                        nursery.start_soon(self._expire)
+                    with self.voice.life:
+                        await self._converse()
+                    await self._finish_writing()
                 finally:
                     self.voice.hands.nursery = None  # before the nursery closes: nothing is begun in it any more
                 nursery.cancel_scope.cancel()
@@ -101,11 +105,7 @@ class Session:
             return self._fail(error)
         self.voice.end(CloseCode.SERVICE_RESTART, "Draining")
 
-    async def _live(self, nursery: trio.Nursery) -> None:
-        if math.isfinite(self.ends_at):
-            nursery.start_soon(self._expire)
-        with self.voice.life:
-            await self._converse()
+    async def _finish_writing(self) -> None:
         if self.voice.heard and self.voice.unwritten:
             with trio.move_on_after(FLUSH_SECONDS):
                 await self.voice.written()

@@ -140,12 +140,12 @@ class Voice:
         """Whether it may not say an event of a run now: ``ready`` has not been said, or much is unread."""
         return self.ending is None and ((self.state, What.RUN_EVENT) not in TRANSITIONS or self._outbox.behind)
 
-    def deliver(self, event: StoredEvent) -> None:
-        """Say an event of a run; only while not :attr:`behind`."""
+    def deliver(self, *events: StoredEvent) -> None:
+        """Say events of a run, together; only while not :attr:`behind`."""
         if self.ending is None:
             now = trio.current_time()
             together, self._delivered_at = now - self._delivered_at < TOGETHER_SECONDS, now
-            (self._queue if together else self._put)(event.frame)
+            (self._queue if together and len(events) == 1 else self._put)(*[event.frame for event in events])
 
     def fall_behind(self, thread_id: str) -> None:
         """Events of this thread were passed over."""
@@ -206,8 +206,7 @@ class Voice:
         except TransportError:
             return self.end(None)
         if whole:
-            for _ in frames:
-                self.recorder.delivered(0.0)
+            self.recorder.delivered(0.0, len(frames))
             return None
         self._outbox.begin(len(frames), trio.current_time())
         return self.hands.do(self.write)

@@ -237,12 +237,12 @@ class RecordingRun:
         """See :class:`~chatcore.delivery.bridge.Watcher`."""
         raise AssertionError(f"an event of {thread_id} was passed over")
 
-    def deliver(self, event: StoredEvent) -> None:
+    def deliver(self, *events: StoredEvent) -> None:
         """See :class:`~chatcore.delivery.bridge.Watcher`."""
-        if event.run_id == self.accepted.run_id:
-            self.events.append(cast("AnyRunEvent", decode_server_frame(event.frame)))
-            self._changed.set()
-            self._changed = trio.Event()
+        mine = [event for event in events if event.run_id == self.accepted.run_id]
+        self.events += [cast("AnyRunEvent", decode_server_frame(event.frame)) for event in mine]
+        self._changed.set()
+        self._changed = trio.Event()
 
     @property
     def ended(self) -> bool:

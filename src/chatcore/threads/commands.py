@@ -27,6 +27,7 @@ from chatcore.threads.model import (
     Thread,
     title_of,
 )
+from chatcore.threads.signing import Signer
 from chatcore.threads.sqlite import MARK_DELETED
 
 PROBE: Final = bytes(4096)
@@ -39,9 +40,11 @@ class Commands:
 
     Args:
         transaction: to write in.
+        signer: signs what is written.
     """
 
     _transaction: sql.Transaction
+    _signer: Signer
 
     def create_thread(self, user_id: str, title: str, now: float) -> Thread:
         """Open a thread without messages."""
@@ -215,24 +218,36 @@ class Commands:
         message_id: str | None = None,
         answer: bytes | None = None,
     ) -> None:
-        self._transaction.run(
-            sql.ADD_MESSAGE,
-            message_id=message_id,
-            thread_id=run.thread_id,
-            user_id=user_id,
-            run_id=run.run_id,
-            role=role,
-            content=content,
-            answer=answer,
-            created_at=now,
-        )
+        row = {
+            "message_id": message_id,
+            "thread_id": run.thread_id,
+            "user_id": user_id,
+            "run_id": run.run_id,
+            "role": role,
+            "content": content,
+            "answer": answer,
+            "created_at": now,
+        }
+        self._transaction.run(sql.ADD_MESSAGE, **row, mac=self._signer.sign("message", *row.values()))
 
     def _append_events(self, thread_id: str, run_id: str, events: Sequence[StoredEvent], now: float) -> None:
         before, last = events[0].first_seq - 1, events[-1].seq
-        place = {"before": before, "last": last, "reserved": last + RESERVED_AHEAD}
+        found = self._transaction.find(sql.FIND_LAST_EVENT, thread_id=thread_id, before=before)
+        if found is None:
+            raise self._why_not_advanced(thread_id, run_id, before)
+        mac, user_id, epoch = found
+        rows = self._signed(mac, [_event_row(thread_id, event) for event in events])
+        seal = self._signer.sign("thread", thread_id, user_id, epoch, last, rows[-1]["mac"])
+        place = {"before": before, "last": last, "reserved": last + RESERVED_AHEAD, "seal": seal}
         if not self._transaction.run(sql.ADVANCE, thread_id=thread_id, run_id=run_id, now=now, **place):
             raise self._why_not_advanced(thread_id, run_id, before)
-        self._transaction.run_each(sql.ADD_EVENT, [_event_row(thread_id, event) for event in events])
+        self._transaction.run_each(sql.ADD_EVENT, rows)
+
+    def _signed(self, previous: bytes | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Each row of an event with its MAC, chained to ``previous``."""
+        for row in rows:
+            previous = row["mac"] = self._signer.sign("event", previous, *row.values())
+        return rows
 
     def _why_not_advanced(self, thread_id: str, run_id: str, before: int) -> ChatcoreError:
         thread = self._transaction.find(sql.FIND_THREAD, thread_id=thread_id)

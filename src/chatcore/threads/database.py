@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -16,6 +17,7 @@ import attrs
 from alembic.command import upgrade
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.engine.interfaces import DBAPIModule
@@ -24,7 +26,9 @@ from sqlalchemy.exc import DBAPIError
 from chatcore.addresses import database_path
 from chatcore.errors import ConfigurationError, StorageUnavailable
 from chatcore.threads.commands import Commands
+from chatcore.threads.keys import signer_for
 from chatcore.threads.queries import Queries
+from chatcore.threads.signing import Signer
 from chatcore.threads.sqlite import (
     COMPACT_BYTES,
     create_sqlite_engine,
@@ -51,12 +55,14 @@ class Database:
     """An open database; made by :func:`open_database`.
 
     Args:
-        lock: the descriptor of the lock that one server has, None where none is held.
+        signer: signs what is written.
+        opened: what is open, in the order in which it was opened.
     """
 
     _writer: Engine
     _readers: Engine
-    _lock: int | None = None
+    _signer: Signer
+    _opened: ExitStack
 
     def read(self, query: Callable[[Queries], T]) -> T:
         """What ``query`` finds in one consistent state of the database.
@@ -66,7 +72,7 @@ class Database:
         """
         try:
             with self._readers.begin() as connection:
-                return query(Queries(connection))
+                return query(Queries(connection, self._signer))
         except DBAPIError as error:
             raise unavailable(error) from None
 
@@ -80,7 +86,8 @@ class Database:
         try:
             with self._writer.begin() as connection:
                 transaction = Transaction(connection.connection.cursor(), dialect)
-                return [_attempt(transaction, command, dialect.loaded_dbapi) for command in commands]
+                written = Commands(transaction, self._signer)
+                return [_attempt(transaction, written, command, dialect.loaded_dbapi) for command in commands]
         except (DBAPIError, dialect.loaded_dbapi.Error) as error:
             return [Outcome(error=unavailable(error)) for _ in commands]
 
@@ -115,17 +122,14 @@ class Database:
 
     def close(self) -> None:
         """Close every connection, and let another server have the file."""
-        self._readers.dispose()
-        self._writer.dispose()
-        if self._lock is not None:
-            os.close(self._lock)
+        self._opened.close()
 
 
-def _attempt(transaction: Transaction, command: Command, driver: DBAPIModule) -> Outcome:
+def _attempt(transaction: Transaction, commands: Commands, command: Command, driver: DBAPIModule) -> Outcome:
     """Run one command in a savepoint; what it raises is its outcome, unless it is a fault of storage itself."""
     transaction.savepoint("SAVEPOINT")
     try:
-        outcome = Outcome(command(Commands(transaction)))
+        outcome = Outcome(command(commands))
     except (driver.OperationalError, driver.InternalError):
         raise
     except driver.Error as error:  # about this command's rows
@@ -138,31 +142,35 @@ def _attempt(transaction: Transaction, command: Command, driver: DBAPIModule) ->
     return outcome
 
 
-def open_database(database_url: str, *, readers: int, alone: bool = False) -> Database:
+def open_database(database_url: str, *, readers: int, alone: bool = False, signing_key: str | None = None) -> Database:
     """Open the database and bring its schema up to date.
 
     Args:
         database_url: ``sqlite:///PATH``.
         readers: how many threads may read at once.
         alone: whether no other may have it open so at the same time.
+        signing_key: signs what is written; that of the file beside the database where absent, which is then made.
 
     Raises:
-        ConfigurationError: the URL or the file is wrong.
+        ConfigurationError: the URL, the file or the key is wrong.
         StorageUnavailable: the file cannot be used now.
     """
     path = database_path(database_url)
     require_version()
     require_writable(path)
-    database = Database(
-        create_sqlite_engine(path, connections=1, writes=True),
-        create_sqlite_engine(path, connections=readers, writes=False),
-        take_lock(path) if alone else None,
-    )
+    opened = ExitStack()
     try:
-        _migrate(database._writer, path)
+        if alone:
+            opened.callback(os.close, take_lock(path))
+        writer = create_sqlite_engine(path, connections=1, writes=True)
+        opened.callback(writer.dispose)
+        _migrate(writer, path)
+        reading = create_sqlite_engine(path, connections=readers, writes=False)
+        opened.callback(reading.dispose)
+        database = Database(writer, reading, signer_for(path, signing_key), opened)
         database.erase(compact_bytes=0)  # the log of a process that was killed; a start does not wait for more
     except BaseException:  # whatever ended it: what was opened is closed
-        database.close()
+        opened.close()
         raise
     return database
 
@@ -211,12 +219,27 @@ def current_revision(database_url: str) -> str | None:
         engine.dispose()
 
 
-def _migrate(writer: Engine, path: Path) -> None:
-    """Run what migrations are missing, in one transaction under the write lock: one process does, others wait."""
+_ONE_MIGRATION = threading.Lock()
+"""Alembic keeps the migration that it is at in globals: two at once, of two servers in one process, write into each
+other's database."""
+
+
+def head_revision() -> str | None:
+    """The revision that this version makes."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def _alembic() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _migrate(writer: Engine, path: Path) -> None:
+    """Run what migrations are missing, in one transaction under the write lock: one process does, others wait."""
+    config = _alembic()
     try:
-        with opening(path), writer.begin() as connection:
+        with _ONE_MIGRATION, opening(path), writer.begin() as connection:
             config.attributes["connection"] = connection
             upgrade(config, "head")
     except CommandError:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import accumulate, groupby
 from typing import Final
 
-import attrs
 import msgspec
 from msgspec.structs import replace
 
@@ -53,11 +52,11 @@ def cut(event: StoredEvent, after_seq: int) -> StoredEvent:
     characters = (0, *accumulate(event.parts))[min(known, len(event.parts))]  # no parts: numbers without any text
     whole = _decoded(event)
     rest = replace(whole, text=whole.text[characters:], offset=whole.offset + characters, first_seq=after_seq + 1)
-    return attrs.evolve(event, first_seq=after_seq + 1, parts=event.parts[known:], frame=encode_utf8(rest))
+    return replace(event, first_seq=after_seq + 1, parts=event.parts[known:], frame=encode_utf8(rest), event=None)
 
 
 _DELTA: Final = msgspec.json.Decoder(AgentDelta)
 
 
-def _decoded(event: StoredEvent) -> AgentDelta:
-    return _DELTA.decode(event.frame)
+def _decoded(stored: StoredEvent) -> AgentDelta:
+    return stored.event if isinstance(stored.event, AgentDelta) else _DELTA.decode(stored.frame)

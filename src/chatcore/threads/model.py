@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
+import msgspec
 
 from chatcore.errors import ChatcoreError, InvalidMessage
 from chatcore.protocol.codec import MAX_SAFE_INTEGER
+from chatcore.protocol.messages import RunEvent
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -108,12 +110,12 @@ class RunIds(Protocol):
         """Its thread."""
 
 
-@attrs.frozen(kw_only=True)
-class StoredEvent:
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event of a run: ``frame`` is the exact JSON that went on the wire, as UTF-8.
 
     ``first_seq`` is below ``seq`` where deltas were merged, else equal to it; ``parts`` are then the characters of
-    each.
+    each. ``event`` is what the frame says, where that is at hand; it is not kept. A struct, as one is made for every
+    word that is said.
     """
 
     seq: int
@@ -122,6 +124,7 @@ class StoredEvent:
     type: str
     frame: bytes
     parts: tuple[int, ...] = ()
+    event: RunEvent | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -17,7 +17,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, Select, bindparam
 
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.protocol.messages import Answer, ThreadMessage
+from chatcore.threads.chain import LogReport, check_log
 from chatcore.threads.deltas import cut
+from chatcore.threads.log_rows import read_log
 from chatcore.threads.model import (
     OPEN_STATES,
     Page,
@@ -32,6 +34,7 @@ from chatcore.threads.model import (
 )
 from chatcore.threads.records import read_records
 from chatcore.threads.schema import events, inactive, messages, runs, service_starts, threads
+from chatcore.threads.signing import Signer
 
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 """What a page may hold in memory, unless a single item is larger: answers with evidence are long, and many read."""
@@ -110,9 +113,11 @@ class Queries:
 
     Args:
         connection: in a transaction, so that all that one query reads is of one moment.
+        signer: knows what was signed.
     """
 
     _connection: Connection
+    _signer: Signer
 
     def thread(self, user_id: str, thread_id: str) -> Thread:
         """One thread of the user.
@@ -203,6 +208,17 @@ class Queries:
     def unfinished_runs(self) -> tuple[RunRecord, ...]:
         """The runs of every user that have no end yet, the oldest first."""
         return tuple(map(_run, self._connection.execute(_UNFINISHED_RUNS)))
+
+    def audit(self, user_id: str, thread_id: str) -> LogReport:
+        """Whether the log of the user's thread is as it was signed.
+
+        Raises:
+            RequestRefused: ``THREAD_NOT_FOUND``.
+        """
+        log = read_log(self._connection, thread_id)
+        if log is None or log.user_id != user_id:
+            raise RequestRefused(ErrorCode.THREAD_NOT_FOUND)
+        return check_log(log, self._signer)
 
     def learned_durations(self) -> Mapping[str, float]:
         """How long each service takes to start, in seconds: the median of its last few starts."""

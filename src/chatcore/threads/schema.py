@@ -53,6 +53,7 @@ threads = Table(
     Column("reserved_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("seal", LargeBinary),
     UniqueConstraint("thread_id"),
     Index("ix_threads_user", "user_id", "id"),
 )
@@ -104,6 +105,7 @@ messages = Table(
     Column("content", Text, nullable=False),
     Column("answer", LargeBinary),
     Column("created_at", Double, nullable=False),
+    Column("mac", LargeBinary),
     UniqueConstraint("user_id", "message_id"),
     UniqueConstraint("run_id", "role"),
     CheckConstraint("role IN ('user', 'agent')", name="role"),
@@ -121,6 +123,7 @@ events = Table(
     Column("type", Text, nullable=False),
     Column("frame", LargeBinary, nullable=False),
     Column("parts", LargeBinary),
+    Column("mac", LargeBinary),
     Index("ix_events_tools", "run_id", "seq", sqlite_where=TOOL_EVENTS, postgresql_where=TOOL_EVENTS),
 )
 

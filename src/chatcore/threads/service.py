@@ -44,6 +44,7 @@ from chatcore.threads.model import (
 from chatcore.threads.writer import FLUSH_SECONDS, GroupCommitWriter, open_writer
 
 if TYPE_CHECKING:
+    from chatcore.threads.chain import LogReport
     from chatcore.threads.commands import Commands
     from chatcore.threads.database import Command, Database
     from chatcore.threads.queries import Queries
@@ -310,6 +311,10 @@ class ThreadService:
             lambda queries: queries.events(user_id, thread_id, after=after_seq, limit=limit, run_id=run_id)
         )
 
+    async def audit(self, user_id: str, thread_id: str) -> LogReport:
+        """Whether a thread's log is as it was signed, to its end; of another user's thread, ``THREAD_NOT_FOUND``."""
+        return await self._read(lambda queries: queries.audit(user_id, thread_id))
+
     # --- the server's own record ------------------------------------------------------------------------------------
 
     async def learned_durations(self) -> Mapping[str, float]:
@@ -361,7 +366,7 @@ class ThreadService:
 
 @asynccontextmanager
 async def open_threads(
-    database_url: str, *, clock: Callable[[], float] = time.time, alone: bool = False
+    database_url: str, *, clock: Callable[[], float] = time.time, alone: bool = False, signing_key: str | None = None
 ) -> AsyncIterator[ThreadService]:
     """Open storage, bring its schema up to date, and write what is queued when the block ends.
 
@@ -370,12 +375,13 @@ async def open_threads(
         clock: tells Unix seconds.
         alone: whether no other may have it open so at the same time, as a server must not: it ends the runs that it
             finds under way.
+        signing_key: signs what is written; that of the file beside the database where absent, which is then made.
 
     Raises:
-        ConfigurationError: the URL or the file is wrong, and trying again would not help.
+        ConfigurationError: the URL, the file or the key is wrong, and trying again would not help.
         StorageUnavailable: the file cannot be used now.
     """
-    database = await trio.to_thread.run_sync(_open_database, database_url, alone)
+    database = await trio.to_thread.run_sync(_open_database, database_url, alone, signing_key)
     try:
         async with open_writer(database.commit) as writer:
             eraser = Eraser(partial(writer.between_commits, database.erase))
@@ -387,7 +393,7 @@ async def open_threads(
             await trio.to_thread.run_sync(database.close, abandon_on_cancel=True)
 
 
-def _open_database(database_url: str, alone: bool) -> Database:
+def _open_database(database_url: str, alone: bool, signing_key: str | None) -> Database:
     from chatcore.threads.database import open_database
 
-    return open_database(database_url, readers=READERS, alone=alone)
+    return open_database(database_url, readers=READERS, alone=alone, signing_key=signing_key)

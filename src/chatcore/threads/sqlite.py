@@ -102,11 +102,14 @@ def _open_file(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        if error.errno in _PASSING_ERRNO:
-            raise StorageUnavailable() from None
-        raise ConfigurationError(
+        raise passing(error) or ConfigurationError(
             "database_url", f"{path} cannot be written ({error.strerror})", "name a file in a folder that can be"
         ) from None
+
+
+def passing(error: OSError) -> StorageUnavailable | None:
+    """What a file that fails to open means where it may open tomorrow, else None."""
+    return StorageUnavailable() if error.errno in _PASSING_ERRNO else None
 
 
 @contextmanager

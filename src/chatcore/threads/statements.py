@@ -29,8 +29,8 @@ _THIS_RUN = runs.c.run_id == bindparam("run_id")
 
 ADD_THREAD = _add(threads, "thread_id user_id title epoch last_seq reserved_seq created_at updated_at")
 ADD_RUN = _add(runs, "run_id thread_id user_id message_id agent state attempt created_at")
-ADD_MESSAGE = _add(messages, "message_id thread_id user_id run_id role content answer created_at")
-ADD_EVENT = _add(events, "thread_id seq first_seq run_id type frame parts")
+ADD_MESSAGE = _add(messages, "message_id thread_id user_id run_id role content answer created_at mac")
+ADD_EVENT = _add(events, "thread_id seq first_seq run_id type frame parts mac")
 ADD_INITIALIZATION = _add(
     initializations,
     "instance_id attempt outcome generation error_code failed_service started_at duration_seconds",
@@ -46,6 +46,12 @@ FIND_MESSAGE = (
 )
 FIND_THREAD = select(threads.c.epoch, threads.c.last_seq).where(_THIS_THREAD)
 FIND_OWN_THREAD = FIND_THREAD.where(threads.c.user_id == bindparam("user_id"))
+FIND_LAST_EVENT = (
+    select(events.c.mac, threads.c.user_id, threads.c.epoch)
+    .outerjoin_from(threads, events, (events.c.thread_id == threads.c.thread_id) & (events.c.seq == threads.c.last_seq))
+    .where(_THIS_THREAD, threads.c.last_seq == bindparam("before"))
+)
+"""What the events after ``before`` are chained to; nothing unless that is the thread's last."""
 FIND_RUN = select(runs.c.thread_id, runs.c.user_id, runs.c.state).where(_THIS_RUN)
 
 TOUCH_THREAD = update(threads).where(_THIS_THREAD).values(updated_at=bindparam("now"))
@@ -63,7 +69,12 @@ ADVANCE = (
         threads.c.last_seq == bindparam("before"),
         exists().where(_THIS_RUN, runs.c.thread_id == bindparam("thread_id"), runs.c.ended_at.is_(None)),
     )
-    .values(last_seq=bindparam("last"), reserved_seq=bindparam("reserved"), updated_at=bindparam("now"))
+    .values(
+        last_seq=bindparam("last"),
+        reserved_seq=bindparam("reserved"),
+        updated_at=bindparam("now"),
+        seal=bindparam("seal"),
+    )
 )
 """Makes room for events if they follow the thread's last one and their run is one of it that has not ended. It tests
 and sets in one statement, so that it holds on any database."""

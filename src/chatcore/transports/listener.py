@@ -127,7 +127,10 @@ async def http_served(
         try:
             accepted = await _first_request(stream, app, serve_http, settings, vigil)
             if accepted is not None:
-                await accepted.serve()
+                transport, conversation = accepted.begin()
+                del accepted  # nothing of the handshake is held while it lasts: there may be thousands
+                with vigil.watch(transport):
+                    await conversation
         except Exception as error:
             recorder.log("connection_failed", **describe_error(error))
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -93,16 +94,15 @@ class AcceptedWebSocket:
     _vigil: Vigil
     _accepted: Accepted
 
-    async def serve(self) -> None:
-        """Serve it until it ends."""
+    def begin(self) -> tuple[WebSocketTransport, Awaitable[None]]:
+        """Its transport, and the conversation over it, to be awaited; neither holds anything of the handshake."""
         limit, agreement = self._settings.max_frames_per_second, self._accepted.compression
         inflater = Inflater(agreement.their_window_bits) if agreement is not None else None
         frame = partial(deflated_frame, window_bits=agreement.window_bits) if agreement is not None else message_frame
         reader, small = MessageReader(self._accepted.max_message_bytes, inflater), TokenBucket(limit, 4 * limit)
         transport = WebSocketTransport(self._stream, reader, small, self._vigil.spawn, frame)
         transport.begin(self._accepted.answer, self._rest)
-        with self._vigil.watch(transport):
-            await self._accepted.converse(transport)
+        return transport, self._accepted.converse(transport)
 
 
 @attrs.define(eq=False)

@@ -139,16 +139,19 @@ class WebSocketTransport:
             item = None if self._closed else next(self._inbox, None)
             if isinstance(item, str | bytes):
                 return item
-            await (self._read_on() if item is None else self._heed(item))
+            if item is None:
+                self._prepare_to_read()
+                await self._read()
+            else:
+                await self._heed(item)
 
-    async def _read_on(self) -> None:
-        """Take more off the stream, where there may be more."""
+    def _prepare_to_read(self) -> None:
+        """See that there may be more on the stream."""
         self._check()
         if self._fault is not None:
             raise self._fault
         if self._greeting:
             self._put(b"")  # nothing was said before anything was heard
-        await self._read()
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""

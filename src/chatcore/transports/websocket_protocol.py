@@ -12,6 +12,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Generator, Iterator
 from hashlib import sha1
 from itertools import repeat
+from struct import Struct
 from typing import Final, TypeAlias
 
 import attrs
@@ -27,6 +28,8 @@ FINAL_TEXT, MASKED, SMALL_HEAD, LONGEST_SMALL = 0x81, 0x80, 6, 125
 """RFC 6455, section 5.2: the first byte of a text in one frame, the bit of the second that says it is masked, what
 comes before a short payload, and how long that may be."""
 
+_SHORT, _LONG = Struct("!BBH").pack, Struct("!BBQ").pack
+"""The head of a frame of 126 bytes and more, and of 65,536 and more."""
 COMPRESSED: Final = 0x40
 """RFC 7692, section 6: the bit of a message's first byte that says that it is compressed."""
 
@@ -74,8 +77,8 @@ def message_frame(payload: bytes, *, text: bool, compressed: bool = False) -> by
     if size < 126:
         return bytes((first, size)) + payload
     if size < 65_536:
-        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+        return _SHORT(first, 126, size) + payload
+    return _LONG(first, 127, size) + payload
 
 
 def deflated_frame(payload: bytes, *, text: bool, window_bits: int) -> bytes:

@@ -103,9 +103,10 @@ class EventStream(ResponseBody):
         """Events were passed over; they are read from the log when there is room."""
         self._arrears.add(thread_id)
 
-    def deliver(self, event: StoredEvent) -> None:
-        """Take an event of a run."""
-        self._put(b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.frame))
+    def deliver(self, *events: StoredEvent) -> None:
+        """Take events of a run."""
+        for event in events:
+            self._put(b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.frame))
 
     def say(self, frame: m.AnyServerFrame) -> None:
         """Take a frame about the stream itself. Only a snapshot has an id: a reader resumes from what it has seen."""

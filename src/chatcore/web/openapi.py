@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _PARAMETER: Final = re.compile(r"<(\w+)>")
 
-_WHOLE_NUMBERS: Final[Mapping[str, int]] = MappingProxyType({"limit": 1, "after": 0})
-"""Query parameters that are numbers; every other one is a text."""
+_WHOLE_NUMBERS: Final[Mapping[str, int]] = MappingProxyType({"after": 0, "limit": 1, "width": 0})
+"""Query parameters that are numbers, with the least that each may be; every other one is a text."""
 
 _DESCRIPTION: Final = """\
 Conversations over HTTP, beside the WebSocket of `/asyncapi.json`. Every error is `application/problem+json` with the

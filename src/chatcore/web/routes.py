@@ -21,7 +21,8 @@ from chatcore.ids import new_id
 from chatcore.initialization.lifecycle import State
 from chatcore.protocol import messages as m
 from chatcore.server import Server
-from chatcore.web import idempotency, requests, shapes
+from chatcore.web import evidence, idempotency, requests, shapes
+from chatcore.web.drawing import USUAL_WIDTH
 from chatcore.web.events import EventStream
 from chatcore.web.health import readiness
 from chatcore.web.problems import retry_after
@@ -166,6 +167,28 @@ ROUTES: tuple[Route, ...] = (
         status=202,
     ),
     Route(
+        method="GET",
+        path="/api/runs/<run_id>/evidence",
+        handler="evidence",
+        summary="The evidence of a run's answer, and which of it can be looked at as a chart.",
+        answer=shapes.EvidenceList,
+    ),
+    Route(
+        method="GET",
+        path="/api/runs/<run_id>/evidence/<evidence_id>.svg",
+        handler="evidence_chart",
+        summary="The chart of one item; 404 where a table says it better.",
+        answer="image/svg+xml",
+        query=(("column", "what is drawn, if not what is chosen"), ("width", "in CSS pixels")),
+    ),
+    Route(
+        method="GET",
+        path="/api/runs/<run_id>/evidence/<evidence_id>.csv",
+        handler="evidence_rows",
+        summary="The rows of one item as a file; a text that a spreadsheet would take for a formula begins with '.",
+        answer="text/csv",
+    ),
+    Route(
         method="POST",
         path="/api/tickets",
         handler="issue_ticket",
@@ -307,6 +330,22 @@ class Api:
         """Cancel a run."""
         await self.server.supervisor.cancel(requests.user(), run_id)
         return shapes.CancelledRun(run_id=run_id)
+
+    async def evidence(self, run_id: str) -> shapes.EvidenceList:
+        """What an answer rests on."""
+        found = await evidence.evidence_of(await self.server.keeper.opened(), requests.user(), run_id)
+        return await trio.to_thread.run_sync(evidence.listed, found)
+
+    async def evidence_chart(self, run_id: str, evidence_id: str) -> Response:
+        """One item of it to look at."""
+        width = requests.whole("width", request.args.get("width"), USUAL_WIDTH)
+        item = await evidence.item_of(await self.server.keeper.opened(), requests.user(), run_id, evidence_id)
+        return await evidence.svg_response(item, request.args.get("column"), width)
+
+    async def evidence_rows(self, run_id: str, evidence_id: str) -> Response:
+        """One item of it to take along."""
+        item = await evidence.item_of(await self.server.keeper.opened(), requests.user(), run_id, evidence_id)
+        return await evidence.csv_response(item, evidence.file_name(run_id, evidence_id))
 
     async def issue_ticket(self) -> shapes.IssuedTicket:
         """A ticket for who asks; it ends with their token at the latest."""

@@ -93,6 +93,34 @@ class CancelledRun(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
 
 
+class ChartShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A chart: ``steps`` in the order of a calendar, ``bars`` for names, ``frontier`` for cost against quality.
+
+    ``columns`` are those of the evidence that it shows, the first one names the rows; ``description`` says what is
+    seen.
+    """
+
+    kind: str
+    title: str
+    description: str
+    columns: list[str]
+
+
+class EvidenceShape(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of an answer's evidence; ``chart`` is null where a table says it better."""
+
+    id: str
+    row_count: int
+    chart: ChartShape | None
+
+
+class EvidenceList(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence of an answer; ``foremost`` is the item whose chart tells most of it, null where none is drawn."""
+
+    evidence: list[EvidenceShape]
+    foremost: str | None
+
+
 class IssuedTicket(msgspec.Struct, frozen=True, kw_only=True):
     """Opens one WebSocket, as ``/ws?ticket=``, and nothing else."""
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 import msgspec
+import trio
 
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
@@ -15,11 +16,16 @@ from chatcore.agents.analyst.evidence import Sheet
 from chatcore.agents.analyst.intents.base import Draft, Sheets
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
-from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.model_engine import ModelInquiry
+from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.suggesting import next_questions
 from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
+from chatcore.agents.llm.dialogue import Model
+from chatcore.agents.numbers import proof_of
+from chatcore.agents.tools import Tool
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
 _NOTES = {
@@ -42,18 +48,35 @@ class Analyst:
 
     Args:
         data: what it answers from.
+        language_model: who puts the words; None for the planner, which needs nobody.
+        more_tools: of others, for the language model.
     """
 
     data: Data
+    language_model: Model | None = None
+    more_tools: Sequence[Tool[Any]] = ()
 
     proves_numbers: ClassVar[bool] = True
     restartable: ClassVar[bool] = True
-    engine: ClassVar[str] = "planner"
     description: ClassVar[str] = "Answers questions about usage data with numbers from the rows, and shows the evidence"
+
+    @property
+    def engine(self) -> str:
+        """What provenance names as the means of its answers."""
+        return "planner" if self.language_model is None else "llm"
+
+    @property
+    def model(self) -> str | None:
+        """The language model that provenance names."""
+        return None if self.language_model is None else self.language_model.name
 
     async def respond(self, message: UserMessage, run: Run) -> Answer:
         """Answer a question, or say why it has no answer and what would have one."""
         async with self.data.opened_for(run.context.user_id) as ledger:
+            if self.language_model is not None:
+                note = _NOTES.get(ledger.catalogue.origin)
+                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools)
+                return await inquiry.answer(message.content)
             return await Inquiry(ledger, run).answer(message.content)
 
 
@@ -78,16 +101,40 @@ class Inquiry:
         await self.run.thinking("Reading the question against the tables")
         tools = tools_for(self.ledger)
         await tools.call(self.run, "list_tables")
-        planned = plan(question, self._catalogue)
+        earlier = await self._earlier(question)
+        planned = plan(question, self._catalogue, earlier)
         if isinstance(planned, Refusal):
             return await self._refuse(planned, ())
-        await self.run.thinking(self._understood(planned))
+        lead = "Going on from the question before: " if earlier else ""
+        await self.run.thinking(lead + self._understood(planned))
         await tools.call(self.run, "describe_table", table=planned.table)
         found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
         worded = KINDS[planned.kind].word(planned, self._catalogue, _sheets(found.value))
         if isinstance(worded, Refusal):
             return await self._refuse(worded, found.evidence)
-        return await self._tell(worded, found.evidence)
+        await self._tell(worded)
+        following = await self._following(planned, question, found.evidence)
+        return Answer(
+            insights=list(worded.insights),
+            recommendations=list(worded.recommendations),
+            action_items=[*worded.action_items, *following],
+            evidence=list(found.evidence),
+        )
+
+    async def _following(self, intent: Intent, question: str, evidence: Sequence[Evidence]) -> list[str]:
+        """What to ask next; a question with a number that nothing here proves is not put into anybody's mouth."""
+        asked, proof = [], proof_of(question, evidence)
+        for each in next_questions(intent, self._catalogue):
+            await trio.lowlevel.checkpoint()
+            if not proof.untraceable_numbers(each):
+                asked.append(f"Ask: “{each}”")
+        return asked
+
+    async def _earlier(self, question: str) -> list[str]:
+        """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""
+        if not leans_on_earlier(question, self._catalogue):
+            return []
+        return [message.content for message in await self.run.history() if message.role == "user"]
 
     def _understood(self, intent: Intent) -> str:
         """What the question is taken for, and which column for the cost."""
@@ -101,16 +148,10 @@ class Inquiry:
         words += [f"(taking {cost.name} for the cost)"] if cost else []
         return " ".join(words)
 
-    async def _tell(self, draft: Draft, evidence: Sequence[Evidence]) -> Answer:
+    async def _tell(self, draft: Draft) -> None:
         for part in draft.parts:
             await self.run.say(part)
         await self._note()
-        return Answer(
-            insights=list(draft.insights),
-            recommendations=list(draft.recommendations),
-            action_items=list(draft.action_items),
-            evidence=list(evidence),
-        )
 
     async def _refuse(self, refusal: Refusal, evidence: Sequence[Evidence]) -> Answer:
         await self.run.say(f"{refusal.text}\n")

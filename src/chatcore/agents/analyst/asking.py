@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 import attrs
 
@@ -20,7 +21,8 @@ SUMMED = (Meaning.COST, *TOKENS)
 ROW_NOUNS = "|".join(sorted(lexicon.SINGLE))
 PER_CALL = rf"\bper[ -](?:single )?(?:{ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
 _PER_TOKENS = (
-    r"\bper (?:1[,.]?000,?000|million|m|1m|1000|thousand|1k)?[ -]?tokens?\b|\bper (?:million|mtok)\b"
+    r"\b(?:per|a|each|for a) (?:1[,.]?000,?000|million|mio|m|1m|1000|thousand|1k|1 million)?[ -]?tokens?\b"
+    r"|\bper (?:million|mtok)\b"
     r"|\bunit (?:price|cost)s?\b"
 )
 COUNT_OF = r"\b(?:how many|number of|count of)(?: different| distinct| unique| various| of our| of the)*\s+"
@@ -29,11 +31,16 @@ LED = re.compile(r"\b(by|per|each|every|across|which|what|who)[\s.]+$")
 
 BY = re.compile(r"\b(by|per|each|every|across)\s+$")
 
+_SENT, _GIVEN = r"(?:prompts?|contexts?|inputs?)", r"(?:responses?|answers?|outputs?|completions?|replies|reply)"
+_HOW_LONG = (
+    r"\b{what}(?:'s)? (?:lengths?|sizes?)\b|\b(?:longest|biggest|largest|shortest) {what}\b(?! tokens?)"
+    r"|\bhow (?:long|large|big) (?:is|are|was|were) (?:\w+ ){{0,3}}{what}\b"
+)
 _PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
 _ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
 _STEP_LED = re.compile(
-    r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|cheapest|over|best|worst|top(?: \w+)?|most|highest"
-    r"|biggest|lowest|quietest)$"
+    r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
+    r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)$"
 )
 _MONTH_DAYS = 45
 _HALF_YEAR_DAYS = 200
@@ -72,7 +79,7 @@ class Asking:
 
     # --- what is measured -------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def measure(self) -> Measure:
         """What is summed, counted or averaged."""
         tokens = self.reading.has(lexicon.TOKENS) and not self.reading.has(lexicon.COST)
@@ -91,7 +98,7 @@ class Asking:
         if not per_call and not self.reading.has(lexicon.AVERAGE):
             return None
         if tokens:
-            return Measure.TOKENS_PER_CALL
+            return Measure.TOKENS_PER_CALL if per_call or self.grain is None else None
         asks_cost = self.reading.has(lexicon.COST) or per_call
         plain = self.named_number is None and self.grain is None
         return Measure.COST_PER_CALL if asks_cost and plain and self.table.has(Meaning.COST) else None
@@ -116,6 +123,13 @@ class Asking:
         return Measure.COST if by_cost or not self.has_tokens else Measure.TOKENS
 
     @property
+    def length(self) -> Column | None:
+        """The tokens of prompts or of answers, where it is asked how long these are."""
+        asked = {Meaning.INPUT_TOKENS: _SENT, Meaning.OUTPUT_TOKENS: _GIVEN}
+        found = (m for m, what in asked.items() if self.reading.says(_HOW_LONG.format(what=what)))
+        return next((column for meaning in found if (column := self.table.column(meaning))), None)
+
+    @property
     def named_number(self) -> Column | None:
         """A column of numbers that is named and is none of those that are summed."""
         columns = [named.column for named in self.reading.columns]
@@ -123,7 +137,7 @@ class Asking:
 
     # --- what it is split by ----------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def group_columns(self) -> list[NamedColumn]:
         """The columns that the rows are to be split by: named, and neither what is measured nor what is filtered."""
         filtered = {named.column.name for named in self.reading.values}
@@ -142,7 +156,7 @@ class Asking:
 
     # --- steps of time ----------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def grain(self) -> Grain | None:
         """The steps of time that are asked for: ``by month``, ``which day``, ``weekly``."""
         free = self.reading.free
@@ -152,7 +166,7 @@ class Asking:
                 continue
             adverb = word.text.endswith("ly") or word.text == "annual"
             led = _STEP_LED.search(self.reading.text[: word.start].rstrip())
-            if adverb or led or (after is not None and after.text in ("by", "over", "on")):
+            if adverb or led or (after is not None and after.text in ("by", "over", "on", "with", "had", "has")):
                 return grain
         return None
 

@@ -6,15 +6,21 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 import attrs
 
 from chatcore.agents.analyst.columns import Family, Meaning, currency_of, family_of, flat, name_words
+from chatcore.agents.analyst.keeping import Kept
+from chatcore.agents.analyst.pricebook import PriceBook
 from chatcore.protocol.messages import Covered
 
 IMPLAUSIBLE_TIMES = 10_000
 """A row is implausible where it costs this many times what a token, or a row, usually costs. The dearest model there
 is costs some thousand times the cheapest, so that no real price comes near."""
+
+KEPT_PLANS = 1024
+"""A plan takes some milliseconds of the loop; what answers suggest is planned again and again."""
 
 
 class Origin(StrEnum):
@@ -33,6 +39,7 @@ class Column:
         name: as in the file.
         type: DuckDB's name of it.
         meaning: what it is taken for.
+        told: whether somebody has said so; else it is a guess.
         distinct: how many different values it has, about, where they are names; else 0.
         values: those values, commonest first, where they are names and not too many.
         ticks_per_second: for a time that is kept as a number since 1970: 1 for seconds, 1,000 for milliseconds.
@@ -41,6 +48,7 @@ class Column:
     name: str
     type: str
     meaning: Meaning = Meaning.UNKNOWN
+    told: bool = False
     distinct: int = 0
     values: tuple[str, ...] = ()
     ticks_per_second: int | None = None
@@ -148,11 +156,18 @@ class Catalogue:
         tables: in the order of the files.
         origin: where they come from.
         data_version: names this state of the data.
+        price_books: the tables of list prices among them.
     """
 
     tables: tuple[Table, ...]
     origin: Origin
     data_version: str
+    price_books: tuple[PriceBook, ...] = ()
+
+    @cached_property
+    def plans(self) -> Kept[Any]:
+        """What questions were taken for, by their words: a plan depends on nothing but them and this catalogue."""
+        return Kept(KEPT_PLANS)
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
@@ -165,3 +180,18 @@ class Catalogue:
     def table(self, name: str) -> Table:
         """The table of this name."""
         return next(table for table in self.tables if table.name == name)
+
+    @property
+    def price_tables(self) -> frozenset[str]:
+        """The names of the tables that hold prices: no usage is looked for in them."""
+        books = self.price_books
+        return frozenset(name for book in books for name in (book.columns.table, book.tiers) if name)
+
+    def find_prices(self) -> None:
+        """Look up the price of every model that the tables have: done while they are looked at, and kept."""
+        for book in self.price_books:
+            book.words  # noqa: B018  the index of its names is made here, too
+            for table in self.tables:
+                column = table.column(Meaning.MODEL)
+                if column is not None and table.name != book.columns.table:
+                    book.matches(column.values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 import attrs
@@ -142,6 +143,7 @@ _BY_TYPE_ALONE = 10.0
 """Further from a meaning than any name that tells it."""
 
 
+@lru_cache(maxsize=4096)
 def name_words(name: str) -> tuple[str, ...]:
     """The words of a column's or table's name, in lower case: ``inputTokens``, ``input_tokens`` -> input, tokens."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
@@ -161,22 +163,38 @@ class Candidate:
     type: str
 
 
-def recognise(columns: Iterable[Candidate]) -> dict[str, Meaning]:
+def recognise(columns: Iterable[Candidate], given: Mapping[str, Meaning] | None = None) -> dict[str, Meaning]:
     """The meaning of each column by its name; each meaning is given to one column, the plainest.
 
     Columns beyond it are UNKNOWN: a running total beside a cost, a second model.
+
+    Args:
+        columns: of one table.
+        given: what somebody has said that columns mean; the others are guessed.
     """
-    columns = list(columns)
-    meanings = dict.fromkeys((column.name for column in columns), Meaning.UNKNOWN)
+    columns, given = list(columns), given or {}
+    meanings = dict.fromkeys((column.name for column in columns), Meaning.UNKNOWN) | dict(given)
     for meaning in SIGNS:
+        if meaning in given.values():
+            continue
         ranked = sorted(
             (score, position, column.name)
             for position, column in enumerate(columns)
-            if meanings[column.name] is Meaning.UNKNOWN and (score := _distance(column, meaning)) is not None
+            if column.name not in given
+            and meanings[column.name] is Meaning.UNKNOWN
+            and (score := _distance(column, meaning)) is not None
         )
         if ranked:
             meanings[ranked[0][2]] = meaning
     return meanings
+
+
+def may_mean(column: Candidate, meaning: Meaning) -> bool:
+    """Whether the values of a column can be what a meaning says; times may be numbers since 1970."""
+    if meaning is Meaning.UNKNOWN:
+        return True
+    family, right = family_of(column.type), SIGNS[meaning].family
+    return family is right or (family is Family.NUMBER and meaning in (*_NUMBERS_AS_NAMES, Meaning.TIME))
 
 
 def _distance(column: Candidate, meaning: Meaning) -> float | None:

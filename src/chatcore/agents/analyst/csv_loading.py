@@ -54,11 +54,16 @@ async def load_csv(target: Target) -> None:
     Raises:
         ConfigurationError: names the file, the fault, and the line.
     """
-    header = await trio.to_thread.run_sync(_header, target.source)
+    header = await trio.to_thread.run_sync(header_of, target.source)
     await CsvLoading(target, header).run()
 
 
-def _header(source: Source) -> delimited.Header:
+def header_of(source: Source) -> delimited.Header:
+    """The header of a CSV file. Blocks.
+
+    Raises:
+        ConfigurationError: names the file and the fault of its first line.
+    """
     with source.path.open("rb") as file:
         content = file.read(SAMPLE_BYTES)
     return delimited.header_of(source.shown, decode(source.shown, content, whole=len(content) >= source.size_bytes))

@@ -6,16 +6,16 @@ cell of the evidence, rounded and nothing else. So each number traces (protocol.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import attrs
 
+from chatcore.agents.analyst.plain import plain
 from chatcore.protocol.messages import Evidence
 
 MAX_EVIDENCE_ROWS = 200
@@ -51,17 +51,12 @@ class Rows:
     @staticmethod
     def of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Rows:
         """Rows as DuckDB gives them, with times as ISO 8601 and decimals as numbers."""
-        return Rows(tuple(columns), tuple(tuple(map(_plain, row)) for row in rows))
+        return Rows(tuple(columns), tuple(tuple(map(plain, row)) for row in rows))
 
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return float(value) if isinstance(value, Decimal) else value
+    @cached_property
+    def digest(self) -> str:
+        """See :func:`digest_of`; made once."""
+        return digest_of(self)
 
 
 def digest_of(rows: Rows) -> str:
@@ -80,7 +75,7 @@ def evidence_of(identity: str, tool: str, query: Query, rows: Rows, data_version
         columns=list(rows.columns),
         rows=[list(row) for row in rows.rows[:MAX_EVIDENCE_ROWS]],
         row_count=len(rows.rows),
-        sha256=digest_of(rows),
+        sha256=rows.digest,
         data_version=data_version,
     )
 

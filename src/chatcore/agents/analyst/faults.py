@@ -6,15 +6,21 @@ import re
 from collections.abc import Callable, Sequence
 
 from chatcore.agents.analyst import lexicon, refusals
-from chatcore.agents.analyst.asking import BY, LED, SUMMED, Asking
+from chatcore.agents.analyst.asking import BY, LED, SUMMED, TOKENS, Asking
+from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.language import Word
+from chatcore.agents.analyst.mentions import NamedColumn, Span
 from chatcore.agents.analyst.periods import Calendar, overlaps
+from chatcore.agents.analyst.reading import blanked
 from chatcore.agents.analyst.request import Measure, Refusal
 
 _WHO = frozenset({"who", "whose", "whom"})
 _OURS = frozenset({"team", "company", "organization", "organisation", "org"})
-_FIGURES = lexicon.COST | lexicon.CALLS | lexicon.TOKENS
+_ASKED_OF_ROWS = frozenset(["many", "number", "count"]).union(
+    lexicon.FIGURES, lexicon.CHEAP, lexicon.QUALITY, lexicon.STATISTIC, lexicon.AVERAGE, lexicon.TREND,
+    lexicon.COMPARE, lexicon.SLOW, lexicon.FAST, lexicon.STATUS, lexicon.SPLIT,
+) - lexicon.SINGLE  # fmt: skip
 _NAMES_TIME = (
     r"\b(january|february|april|june|july|august|september|october|november|december)\b|\b(19|20)\d\d(-\d\d)?\b"
     r"|\b(last|this|past|previous) (day|week|month|quarter|year)s?\b"
@@ -42,6 +48,11 @@ def find_fault(asking: Asking) -> Refusal | None:
 def find_scope_fault(asking: Asking) -> Refusal | None:
     """The first reason against the period or a name of a question whose other words a recogniser accounts for."""
     return _first(_SCOPE_FAULTS, asking)
+
+
+def find_follow_up_fault(asking: Asking) -> Refusal | None:
+    """The first reason against what a follow-up names; a month of several years is none yet."""
+    return _first(_FOLLOW_UP_FAULTS, asking)
 
 
 def _first(faults: Sequence[Callable[[Asking], Refusal | None]], asking: Asking) -> Refusal | None:
@@ -75,13 +86,21 @@ def _part_of_period(asking: Asking) -> Refusal | None:
     """A part of a month or a year that is not worked out: its first week, its end."""
     free = asking.reading.free
     steps = any(word in lexicon.GRAINS for word in free) and asking.grain is None and not asking.previous
-    part = asking.reading.periods and asking.reading.says(_PART)
+    part = asking.reading.periods and re.search(_PART, _without_whole_periods(asking))
     if not part and not (steps and not asking.reading.says(_COUNTED_STEPS)):
         return None
     if steps and asking.group_columns and not asking.reading.periods:
         columns, step = [named.column for named in asking.group_columns], next(iter(free & set(lexicon.GRAINS)))
         return refusals.one_split_at_a_time(columns, lexicon.GRAINS[step], asking.table, asking.reading.catalogue)
     return refusals.not_supported("a part of a period", asking.reading.catalogue)
+
+
+def _without_whole_periods(asking: Asking) -> str:
+    """The question with dots for ``first quarter of 2025`` and the like, which are periods themselves."""
+    whole = [
+        Span(f.start, f.end) for f in asking.reading.periods if asking.reading.text[f.start : f.end].count(" ") > 1
+    ]
+    return blanked(asking.reading.text, whole)
 
 
 def _absent_concept(asking: Asking) -> Refusal | None:
@@ -97,6 +116,25 @@ def _absent_concept(asking: Asking) -> Refusal | None:
             shown = word.text if meaning is Meaning.DURATION else str(meaning)
             return refusals.no_such_column(shown, asking.table, reading.catalogue)
     return None
+
+
+def _about_something_else(asking: Asking) -> Refusal | None:
+    """No word for a figure, and words that are not known: ``who won the world cup``, ``how happy are our users``."""
+    reading = asking.reading
+    asked = reading.has(_ASKED_OF_ROWS) or reading.says(r"\bhow long\b") or reading.values or reading.periods
+    if asked or not reading.unknown:
+        return None
+    named = [each for each in reading.columns if "_" in reading.text[each.start : each.end] or not _is_meant(each)]
+    if named or asking.grain is not None:
+        return None
+    words = [word for word, _ in reading.unknown if word.text not in lexicon.OTHER_NOUNS | lexicon.STATUS]
+    digits = any(character.isdigit() for word in words for character in word.text)
+    return refusals.not_understood(reading.catalogue) if words and not digits else None
+
+
+def _is_meant(named: NamedColumn) -> bool:
+    """Whether a column is named by what it means, as ``who`` does, and not by its name."""
+    return named.column.meaning is not Meaning.UNKNOWN
 
 
 def _unknown_word(asking: Asking) -> Refusal | None:
@@ -120,7 +158,7 @@ def _unknown_word(asking: Asking) -> Refusal | None:
 def _qualifies(asking: Asking, word: Word) -> bool:
     """Whether a word says whose or what spend, calls or tokens are meant: it stands right before them."""
     after = re.match(r"\s*([a-z]+)", asking.reading.text[word.end :])
-    return after is not None and after[1] in _FIGURES
+    return after is not None and after[1] in lexicon.FIGURES
 
 
 def _phrase(asking: Asking, word: str) -> str:
@@ -132,15 +170,17 @@ def _phrase(asking: Asking, word: str) -> str:
 
 def _missing_measure(asking: Asking) -> Refusal | None:
     measure, table = asking.measure, asking.table
-    needed = _NEEDED.get(measure)
-    words = ""
-    if asking.reading.has(lexicon.SLOW | lexicon.FAST) and not table.has(Meaning.DURATION):
-        words = str(Meaning.DURATION)
-    elif needed is not None and not table.has(needed):
-        words = str(needed)
-    elif measure in _NEEDS_TOKENS and not asking.has_tokens:
-        words = "tokens"
+    timed = asking.reading.has(lexicon.SLOW | lexicon.FAST) and not table.has(Meaning.DURATION) and not asking.length
+    words = str(Meaning.DURATION) if timed else lacking_for(measure, table)
     return refusals.no_such_column(words, table, asking.reading.catalogue) if words else None
+
+
+def lacking_for(measure: Measure, table: Table) -> str:
+    """What a table lacks for a measure; empty where it lacks nothing."""
+    needed = _NEEDED.get(measure)
+    if needed is not None and not table.has(needed):
+        return str(needed)
+    return "tokens" if measure in _NEEDS_TOKENS and not any(table.has(each) for each in TOKENS) else ""
 
 
 def _bad_period(asking: Asking) -> Refusal | None:
@@ -148,13 +188,19 @@ def _bad_period(asking: Asking) -> Refusal | None:
     table, reading = asking.table, asking.reading
     if table.first_day is None or table.last_day is None:
         return None
-    known = Calendar(table.first_day, table.last_day, table.months)
     for found in reading.periods:
         if len(found.choices) > 1:
             return refusals.which_year(reading, found, table)
-        if not overlaps(found.choices[0], known):
-            return refusals.out_of_range(found.choices[0], table, reading.catalogue)
-    return None
+    return _beyond_the_rows(asking)
+
+
+def _beyond_the_rows(asking: Asking) -> Refusal | None:
+    table = asking.table
+    if table.first_day is None or table.last_day is None:
+        return None
+    known = Calendar(table.first_day, table.last_day, table.months)
+    outside = [f.choices[0] for f in asking.reading.periods if not any(overlaps(each, known) for each in f.choices)]
+    return refusals.out_of_range(outside[0], table, asking.reading.catalogue) if outside else None
 
 
 _FAULTS = (
@@ -162,6 +208,7 @@ _FAULTS = (
     _timeless,
     _bad_date,
     _part_of_period,
+    _about_something_else,
     _absent_concept,
     _unknown_word,
     _missing_measure,
@@ -170,3 +217,6 @@ _FAULTS = (
 """In the order of what a person would say first."""
 
 _SCOPE_FAULTS = (_timeless, _bad_date, _unknown_word, _bad_period)
+_FOLLOW_UP_FAULTS = (
+    _split_by_sum, _timeless, _bad_date, _absent_concept, _unknown_word, _about_something_else, _beyond_the_rows,
+)  # fmt: skip

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +20,22 @@ import trio
 
 from chatcore.agents.analyst.blocking import interruptible
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
+from chatcore.agents.analyst.columns import Candidate
+from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
+from chatcore.agents.analyst.flights import SingleFlight
+from chatcore.agents.analyst.keeping import Kept
+from chatcore.agents.analyst.mapping import Meanings
+from chatcore.agents.analyst.pricebook.opening import open_books
 from chatcore.agents.analyst.profile import profile
 from chatcore.agents.analyst.sample import write_sample
+from chatcore.agents.analyst.sandbox.pool import Sandbox, open_sandbox
 from chatcore.agents.analyst.sources import Source, find_sources
 from chatcore.errors import ChatcoreError
 
 if TYPE_CHECKING:
     import duckdb
-
-MEMORY_LIMIT = "1GB"
-"""For DuckDB; past it queries spill into the private directory."""
-
-MAX_THREADS = 4
-"""More would not make a question faster, and would take the processors from the server."""
 
 CONCURRENT_QUERIES = 4
 """Queries that run side by side; the rest wait, within the time limit of their tool."""
@@ -45,12 +46,6 @@ KEPT_RESULTS = 256
 LOADING = 0.95
 """The part of the progress that loading is; looking at the columns is the rest."""
 
-_LOCKS = (
-    "SET enable_external_access = false",
-    "SET python_enable_replacements = false",
-    "SET lock_configuration = true",
-)
-
 
 @attrs.define
 class QueryRefused(ChatcoreError):
@@ -60,36 +55,55 @@ class QueryRefused(ChatcoreError):
         return "only a single SELECT is run"
 
 
+@attrs.frozen(eq=False)
+class Apart:
+    """Where queries are run that nobody vouches for.
+
+    Args:
+        sandbox: runs them, in processes of their own.
+        database: the rows again, as an open file: a process that is handed it needs no name of it.
+    """
+
+    sandbox: Sandbox
+    database: Callable[[], Awaitable[int]]
+
+
 @attrs.define(eq=False)
 class Ledger:
     """Loaded data, locked.
 
     Args:
         catalogue: what is in it.
+        apart: where a stranger's queries are run.
     """
 
     catalogue: Catalogue
+    apart: Apart
     _connection: duckdb.DuckDBPyConnection
     _slots: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CONCURRENT_QUERIES))
-    _kept: dict[str, Rows] = attrs.field(factory=dict)
+    _flights: SingleFlight[Rows] = attrs.field(factory=lambda: SingleFlight(Kept(KEPT_RESULTS)))
 
     async def query(self, query: Query) -> Rows:
-        """Run a query; its rows, as JSON values.
+        """Run a query, once for all who ask it; its rows, as JSON values.
 
         Raises:
             QueryRefused: it is not one SELECT.
             duckdb.Error: it failed.
         """
-        key = repr((query.sql, sorted(query.parameters.items())))
-        if key not in self._kept:
+
+        async def execute() -> Rows:
             async with self._slots:
-                rows = await select(self._connection, query.sql, query.parameters)
-            while len(self._kept) >= KEPT_RESULTS:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = rows
-        else:
-            await trio.lowlevel.checkpoint()
-        return self._kept[key]
+                return await select(self._connection, query.sql, query.parameters)
+
+        return await self._flights.do(repr((query.sql, sorted(query.parameters.items()))), execute)
+
+    async def query_apart(self, sql: str) -> Rows:
+        """Run a query that a stranger or a model has written, in a process of its own; its rows, as JSON values.
+
+        Raises:
+            QueryStopped: it is not one SELECT, is wrong, or would use more than it may.
+        """
+        return await self.apart.sandbox.select(await self.apart.database(), sql)
 
     @asynccontextmanager
     async def opened_for(self, user_id: str) -> AsyncIterator[Ledger]:  # noqa: ARG002  everyone sees the same data
@@ -107,32 +121,38 @@ async def select(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Ma
     cursor = connection.cursor()
 
     def work() -> Rows:
-        import duckdb
+        statement = single_select(cursor, sql)
+        if statement is None:
+            raise QueryRefused
+        cursor.execute(statement, dict(parameters))
+        rows = Rows.of([name for name, *_ in cursor.description or ()], cursor.fetchall())
+        rows.digest  # noqa: B018  made here, in the thread, and kept with the rows
+        return rows
 
-        try:
-            statements = cursor.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise QueryRefused
-            cursor.execute(statements[0], dict(parameters))
-            return Rows.of([name for name, *_ in cursor.description or ()], cursor.fetchall())
-        finally:
-            cursor.close()
-
-    return await interruptible(cursor, work)
+    try:
+        return await interruptible(cursor, work)
+    finally:
+        cursor.close()  # not in the thread: an interrupt that comes as it ends would find it closed
 
 
 @asynccontextmanager
-async def open_ledger(sources: Sequence[Source], progress: Callable[[float, str], None]) -> AsyncIterator[Ledger]:
+async def open_ledger(
+    sources: Sequence[Source], progress: Callable[[float, str], None], mapping: Mapping[str, Meanings] | None = None
+) -> AsyncIterator[Ledger]:
     """Load files and lock them.
 
     Args:
         sources: found and validated.
         progress: is told how much is done, from 0 to 1 and never less than before, and what is being done.
+        mapping: what columns mean, by the table's name and theirs, where somebody has said so.
 
     Raises:
         ConfigurationError: a file has a fault that was not in the part that was validated.
     """
-    async with private_directory() as directory, _loaded(directory, sources, progress, Origin.ATTACHED) as ledger:
+    async with (
+        private_directory() as directory,
+        _loaded(directory, sources, progress, Origin.ATTACHED, mapping or {}) as ledger,
+    ):
         yield ledger
 
 
@@ -143,7 +163,7 @@ async def open_sample(progress: Callable[[float, str], None]) -> AsyncIterator[L
         path = directory / "sample.csv"
         progress(0.0, "generating the sample ledger")
         await trio.to_thread.run_sync(write_sample, path)
-        async with _loaded(directory, find_sources([path]), progress, Origin.GENERATED) as ledger:
+        async with _loaded(directory, find_sources([path]), progress, Origin.GENERATED, {}) as ledger:
             yield ledger
 
 
@@ -160,19 +180,42 @@ async def private_directory() -> AsyncIterator[Path]:
 
 @asynccontextmanager
 async def _loaded(
-    directory: Path, sources: Sequence[Source], progress: Callable[[float, str], None], origin: Origin
+    directory: Path,
+    sources: Sequence[Source],
+    progress: Callable[[float, str], None],
+    origin: Origin,
+    mapping: Mapping[str, Meanings],
 ) -> AsyncIterator[Ledger]:
     file = directory / "ledger.duckdb"
     async with _connected(file, directory, read_only=False) as connection:
         filled = await fill(connection, directory, sources, lambda part, words: progress(LOADING * part, words))
         await interruptible(connection, lambda: connection.execute("CHECKPOINT"))
     progress(LOADING, "looking at what the columns hold")
-    async with _connected(file, directory, read_only=True) as connection:
-        await trio.to_thread.run_sync(_forget_files, directory)
-        await trio.to_thread.run_sync(lock, connection)
-        ledger = await described(connection, filled.tables, filled.data_version, origin)
-        progress(1.0, "the data is loaded")
-        yield ledger
+    async with _connected(file, directory, read_only=True) as connection, open_sandbox() as sandbox:
+        with open_file(file) as database:
+            await trio.to_thread.run_sync(_forget_files, directory)
+            await trio.to_thread.run_sync(lock, connection)
+            catalogue = await describe(connection, filled.tables, filled.data_version, origin, mapping)
+            progress(1.0, "the data is loaded")
+            yield Ledger(catalogue, Apart(sandbox, _always(database)), connection)
+
+
+@contextmanager
+def open_file(file: Path) -> Iterator[int]:
+    """A database's file, open for reading, which it stays when its name is gone."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _always(database: int) -> Callable[[], Awaitable[int]]:
+    async def same() -> int:
+        await trio.lowlevel.checkpoint()
+        return database
+
+    return same
 
 
 def _forget_files(directory: Path) -> None:
@@ -182,55 +225,37 @@ def _forget_files(directory: Path) -> None:
             file.unlink()
 
 
-async def described(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str], data_version: str, origin: Origin
-) -> Ledger:
-    """The ledger of a locked database, given the file of each table."""
+async def describe(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, str],
+    data_version: str,
+    origin: Origin,
+    mapping: Mapping[str, Meanings],
+) -> Catalogue:
+    """What a locked database holds, given the file of each table and what is said of its columns."""
     cursor = connection.cursor()
 
     def fetch(sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         return cursor.execute(sql, dict(parameters)).fetchall()
 
-    def describe() -> Catalogue:
-        found = tuple(profile(fetch, name, file) for name, file in tables.items())
-        catalogue = Catalogue(tables=found, origin=origin, data_version=data_version)
+    def look() -> Catalogue:
+        found = tuple(profile(fetch, name, file, mapping.get(name)) for name, file in tables.items())
+        books = open_books(fetch, {t.name: [Candidate(c.name, c.type) for c in t.columns] for t in found})
+        catalogue = Catalogue(tables=found, origin=origin, data_version=data_version, price_books=books)
         catalogue.vocabulary  # noqa: B018  made here, in the thread, and kept for every question
+        catalogue.find_prices()
         return catalogue
 
-    return Ledger(await interruptible(cursor, describe), connection)
+    return await interruptible(cursor, look)
 
 
 @asynccontextmanager
 async def _connected(file: Path, directory: Path, *, read_only: bool) -> AsyncIterator[duckdb.DuckDBPyConnection]:
-    connection = await trio.to_thread.run_sync(lambda: connect(str(file), directory, read_only=read_only))
+    connection = await trio.to_thread.run_sync(
+        lambda: connect(str(file), str(directory / "spill"), read_only=read_only)
+    )
     try:
         yield connection
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(connection.close)
-
-
-def connect(file: str, directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """A connection with bounded memory and no extension beyond those compiled in. Blocks: it imports DuckDB."""
-    import duckdb
-
-    connection = duckdb.connect(
-        file,
-        read_only=read_only,
-        config={
-            "memory_limit": MEMORY_LIMIT,
-            "threads": min(os.cpu_count() or 1, MAX_THREADS),
-            "temp_directory": str(directory / "spill"),
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "allow_community_extensions": "false",
-        },
-    )
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-    return connection
-
-
-def lock(connection: duckdb.DuckDBPyConnection) -> None:
-    """Switch off everything that reaches outside, for good."""
-    for statement in _LOCKS:
-        connection.execute(statement)

@@ -21,7 +21,7 @@ def _pointing(groups: Mapping[str, str]) -> Mapping[str, str]:
 COST = _words("""
     spend spends spent spending cost costs costing costed costly pay pays paid paying bill bills billed billing
     expense expenses expensive expenditure expenditures money dollar dollars usd bucks charge charges charged
-    burn burned burnt outlay invoice price priced costliest priciest dearest
+    burn burned burnt burning outlay invoice price priced costliest priciest dearest damage expended cash $ € £
 """)
 CHEAP = _words("cheap cheaper cheapest inexpensive")
 SINGLE = _words("""
@@ -32,6 +32,7 @@ SINGLE = _words("""
 
 CALLS = SINGLE | _words("event events usage used times popular often frequently busiest active volume")
 TOKENS = _words("token tokens toks")
+FIGURES = COST | CALLS | TOKENS
 INPUT = _words("input prompt context incoming sent")
 OUTPUT = _words("output completion generated response outgoing produced")
 AVERAGE = _words("average averages avg mean typical typically")
@@ -54,7 +55,7 @@ COMPARE = _words("""
 QUALITY = _words("""
     quality missing null nulls duplicate duplicates duplicated gap gaps outlier outliers implausible anomaly anomalies
     anomalous suspicious reliable trust trustworthy completeness incomplete invalid inconsistent wrong dirty weird
-    strange odd plausible problems issues free unpriced zero
+    strange odd plausible problems issues free unpriced zero fishy funny amiss abnormal unusual
 """)
 SOUND = _words("complete valid clean empty blank")
 """Words of quality that also mean something else; they count where no figure is asked for."""
@@ -63,12 +64,12 @@ OTHER_KNOWN = _words("""
     many number count counts amount top most highest biggest largest best greatest leading main data table tables
     column columns schema dataset datasets file files field fields attached loaded cover covers covered coverage
     structure contents contain contains available help capabilities early late mid middle beginning half previous
-    prior preceding earlier
+    prior preceding earlier peak peaks peaked
 """)
 """Words that patterns look for."""
 
 SLOW = _words("slow slower slowest longest")
-FAST = _words("fast faster fastest quick quickest shortest")
+FAST = _words("fast faster fastest quickest shortest")
 STATUS = _words("""
     failed fail fails failure failures succeeded success successful completed cancelled canceled unsuccessful
 """)
@@ -89,7 +90,7 @@ _CONCEPTS = {
     Meaning.MODEL: "model models llm llms engine engines",
     Meaning.USER: """
         user users person people who whose whom developer developers member members employee employees colleague
-        colleagues engineer engineers account accounts someone anyone
+        colleagues engineer engineers account accounts someone anyone spender spenders
     """,
     Meaning.FEATURE: """
         feature features format formats mode modes purpose purposes endpoint endpoints task tasks activity activities
@@ -112,6 +113,13 @@ OTHER_NOUNS = _words("""
 """)
 """What else usage is asked about: names for a column that this data may not have."""
 
+TELLING = _words("""
+    hour hours hourly weekday weekdays weekend weekends morning evening afternoon session sessions concentrated
+    concentration histogram unusual abnormal spike spikes drivers drove driven economics ratio ratios percentile errors
+    error exceptions failures outlier outliers anomalies coverage
+""")
+"""Words that one kind of question is told by; beside other words they mean nothing that is known here."""
+
 UNSUPPORTED = _pointing(
     {
         "a forecast": """
@@ -128,34 +136,61 @@ UNSUPPORTED = _pointing(
             hour hours hourly weekday weekdays weekend weekends morning afternoon evening night monday tuesday
             wednesday thursday friday saturday sunday
         """,
+        "profit and loss": "profit profits revenue revenues income roi margin margins earn earned earnings lose lost",
+        "what is new and what is gone": "newly discontinued abandoned retired",
         "a correlation": "correlation correlate correlated correlates regression",
-        "a change to the data": "delete remove insert update",
+        "a change to the data": "delete remove insert update truncate alter",
     }
 )
 """Words that ask for what is not answered, with how it is called."""
+
+WHAT_IF = _words("""
+    swap swapped swapping replace replaced replacing switch switched switching move moved moving migrate migrated
+    shift shifted shifting route routed routing send sent sending instead rather capped capping truncate truncated
+    trim trimmed batch batches batched batching prefix prefixes peak save saving savings reduce reducing reduction
+    frontier pareto forecast budget within exceed exceeded projected projection pace track concurrent concurrently
+    simultaneous
+""")
+"""Words that savings and decisions are asked in: spelt right, and accounted for only by those who look for them."""
 
 STOP = _words("""
     a an the of for to in on at by with from and or is are was were be been being am do does did done have has had it
     its this that these those there here i we us our ours you your my me mine they them their he she his her one ones
     any all total totals overall sum altogether together combined entire whole everything much so far up please can
     could would tell show give list find get see know let lets want need like about how when where just only also now
-    current currently ever yet then than as if not no yes ok thanks thank what's which what who ai api openai usage
+    current currently ever yet then than as if not no yes ok thanks thank what's which what who ai api usage
     use uses using per each every some few lot lots kind kinds type types sort sorts figure figures number numbers
     amount amounts value values stats statistics summary overview report result results info information detail
     details really exactly actually roughly approximately around quite very most least highest lowest go goes going
     went gone make makes made take takes took happen happened look looks looked run ran running period time times
     date dates range between during within out into back over rank ranked sorted order ordered descending ascending
-    across different distinct unique various separate other answer question calculate compute say display print
+    second third fourth across different distinct unique various separate other answer question calculate compute say
+    display print
     single individual recorded raw i'd we've i'm break down start starts started begin begins began end ends ended
     first last latest newest oldest recent recently since until till before after again same share percentage percent
     proportion part fraction including included include along well both either cents t re ve ll hello hi hey there's
     none ask asked more less million thousand billion come comes came contribute contributed accounted responsible
-    belong belongs own guys folks everyone everybody
+    belong belongs own guys folks everyone everybody stuff thing things wise send sends pls plz kindly thx cheers
+    ytd mtd dear hiya yo okay cool great nice sorry maybe perhaps wondering wonder curious actual i'm im whats hows
+    wheres whos dont didn't don't isn't aren't wasn't doesn't can't couldn't wouldn't shouldn't won't i've we've you're
+    that's it's thats theres here's mind gonna wanna gotta bit little quick brief briefly pull produce provide hand
+    retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw
+    threw thrown put puts putting pour poured rack racked chew chewed eat eats ate eating swallow swallowed blow
+    blew blown plot draw graphed visualize visualise attributable attributed due owing related associated goes
+    toward towards onto ll
 """)
 """Words that carry no meaning of their own here."""
 
 PREPOSITIONS = _words("by per for on of from with using in via through to at each every across which what about")
 """What follows one of these names something: a word there that is not understood changes the question."""
+
+TELLING_OF_ROWS = _words("duplicates outliers gaps anomalies errors free prices price budget save saved saving savings")
+"""Words that a question about the rows has without a figure."""
+
+SENTENCE = _words("""
+    is are was were do does did has have had can could will would should how hello hi hey give show list tell
+""")
+"""Words that make a sentence of other words, odd as it may be."""
 
 _COUNTED = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
@@ -169,7 +204,7 @@ _TIMES = _words("""
 
 MEANT: frozenset[str] = frozenset().union(
     COST, CHEAP, CALLS, TOKENS, INPUT, OUTPUT, AVERAGE, STATISTIC, LOW, EACH, SPLIT, WHICH, TREND, COMPARE, QUALITY,
-    SOUND, SLOW, FAST, OTHER_KNOWN, GRAINS, CONCEPTS, NUMBERS, _TIMES,
+    SOUND, SLOW, FAST, TELLING, OTHER_KNOWN, GRAINS, CONCEPTS, NUMBERS, _TIMES,
 )  # fmt: skip
 """Words that a misspelt one may be meant as."""
 

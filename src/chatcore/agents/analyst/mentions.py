@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import attrs
 
@@ -64,7 +65,8 @@ class NamedValues(Span):
     words: str
 
 
-def _phrase(words: Sequence[str]) -> re.Pattern[str]:
+@lru_cache(maxsize=4096)
+def _phrase(words: tuple[str, ...]) -> re.Pattern[str]:
     *first, last = map(re.escape, words)
     stem = last[:-1] if last.endswith("s") and len(last) > 3 else last
     ending = "(?:s|es)?" if stem.isalpha() else ""
@@ -96,9 +98,10 @@ def _is_meant(text: str, match: re.Match[str], table: Table) -> bool:
 def _by_telling_words(words: Sequence[Word], tables: Sequence[Table]) -> list[NamedTable]:
     """Tables by the words of their names that are no words of another kind: ``azure``, ``errors``."""
     left: list[Table] = list(tables)
+    telling = {table.name: _telling(table) for table in tables}
     spans: list[Word] = []
     for word in words:
-        matching = [table for table in left if word.text in _telling(table)]
+        matching = [table for table in left if word.text in telling[table.name]]
         if matching:
             left, spans = matching, [*spans, word]
     return [NamedTable(spans[0].start, spans[-1].end, table) for table in left] if spans else []
@@ -106,10 +109,10 @@ def _by_telling_words(words: Sequence[Word], tables: Sequence[Table]) -> list[Na
 
 def _telling(table: Table) -> set[str]:
     words = name_words(table.name)
-    own = {word for word in words if word not in KNOWN and not word.isdigit()}
-    last = words[-1] if words else ""
-    if last not in COST | CALLS | TOKENS | STOP and last not in CONCEPTS:
-        own |= {last, last.removesuffix("s")} - STOP
+    own = {w for w in words if w not in KNOWN and not w.isdigit() and w.removesuffix("s") not in COST}
+    last = {words[-1], words[-1].removesuffix("s")} if words else set()
+    if not last & (COST | CALLS | TOKENS | STOP) and not last & set(CONCEPTS):
+        own |= last
     return own
 
 
@@ -117,18 +120,20 @@ def find_columns(text: str, tables: Iterable[Table]) -> list[NamedColumn]:
     """The columns that are named, longest names first; a part of a name found is not looked at again."""
     found: list[NamedColumn] = []
     columns = [column for table in tables for column in table.columns]
+    flattened = flat(text)
     for column in sorted(columns, key=lambda each: -len(each.name)):
-        for name in _names(column):
-            for match in _phrase(name).finditer(flat(text)):
+        for name in _names(column.name):
+            for match in _phrase(name).finditer(flattened):
                 span = NamedColumn(match.start(), match.end(), column)
                 if not any(_overlap(span, other) and other.column.name != column.name for other in found):
                     found.append(span)
     return sorted(found, key=lambda each: each.start)
 
 
-def _names(column: Column) -> list[tuple[str, ...]]:
+@lru_cache(maxsize=4096)
+def _names(column: str) -> list[tuple[str, ...]]:
     """How a question may call a column: its name, and its name without the unit; no word of everyday alone."""
-    words = name_words(column.name)
+    words = name_words(column)
     short = tuple(word for word in words if word not in _UNITS)
     return [name for name in dict.fromkeys((words, short)) if name and (len(name) > 1 or name[0] not in KNOWN - _NOUNS)]
 
@@ -142,10 +147,12 @@ def _overlap(one: Span, other: Span) -> bool:
 
 def by_meaning(words: Sequence[Word], table: Table) -> list[NamedColumn]:
     """The columns that are named by what they mean: ``who`` is the user."""
+    following = [*(word.text for word in words[1:]), ""]
     return [
         NamedColumn(word.start, word.end, column, word.text in WHICH)
-        for word in words
+        for word, after in zip(words, following, strict=False)
         if word.text in CONCEPTS and (column := table.column(CONCEPTS[word.text]))
+        if not (word.text == "llm" and after in CALLS | COST)  # an LLM call, the LLM bill
     ]
 
 

@@ -19,11 +19,12 @@ from chatcore.agents.analyst.request import Period
 _MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 _MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
 _MONTH = r"(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
-_YEAR = r"(?P<year>(?:19|20)\d\d)\b"
+_YEAR = r"(?P<year>(?:19|20)\d\d|['’]\d\d)\b"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "last": 4}
 _ORDINAL = r"(?P<ordinal>" + "|".join(_ORDINALS) + r")"
 _UNIT = r"(?P<unit>day|week|month|quarter|year)s?\b"
+_SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
 _OF_DATA = r"(?P<of_data>\s+(?:of|in)\s+(?:the\s+|our\s+)?(?:data|file|ledger)\b)?"
 _NUMBERS = {
     word: number
@@ -40,23 +41,29 @@ _PREPOSITION = (
 _PATTERNS = {  # in the order they are looked for: the longer before what is a part of it
     "week_of": r"\bweek (?:of|starting|beginning)(?: on)? (?P<iso_day>(?:19|20)\d\d-\d\d-\d\d)\b",
     "day": r"(?P<iso_day>\b(?:19|20)\d\d-\d\d-\d\d)\b(?:[T ]\d\d:\d\d(?::\d\d)?)?",
-    "iso_month": r"\b(?P<iso_month>(?:19|20)\d\d-(?:0[1-9]|1[0-2]))\b(?!-\d)",
+    "iso_month": r"\b(?P<iso_month>(?:19|20)\d\d[-/](?:0[1-9]|1[0-2]))\b(?![-/]\d)",
+    "month_year": r"(?<![\d/.])(?P<number>0?[1-9]|1[0-2])[/.](?P<year>(?:19|20)\d\d)\b",
     "year_quarter": rf"\b{_YEAR}[- ]?q(?P<quarter>[1-4])\b",
     "quarter": rf"\bq(?P<quarter>[1-4])\b(?:\s*(?:of\s+)?{_YEAR})?",
     "half": rf"\bh(?P<half>[12])\b(?:\s*(?:of\s+)?{_YEAR})?",
-    "ordinal_part": rf"\b(?:the\s+)?{_ORDINAL}\s+(?P<part>quarter|half)\s+(?:of\s+)?{_YEAR}",
+    "ordinal_part": rf"\b(?:the\s+)?{_ORDINAL}\s+(?P<part>quarter|half)\s+(?:of\s+)?(?:the\s+year\s+)?{_YEAR}",
+    "season": rf"\b(?:the\s+)?(?P<season>spring|summer|autumn|fall|winter)\s+(?:of\s+)?{_YEAR}",
+    "last_season": r"\b(?P<which>last|past|this|previous)\s+(?P<season>spring|summer|autumn|fall|winter)\b",
     "day_month": rf"\b(?:the\s+)?{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?",
     "month_day": rf"\b{_MONTH}\s+{_DAY}(?!\d)(?:,?\s+{_YEAR})?",
-    "month": rf"\b{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR})?",
+    "month": rf"\b(?:(?:the\s+)?month\s+of\s+)?{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR})?",
     "last_count": rf"\b(?:the\s+)?(?:last|past|previous|latest|final|most recent|recent)\s+{_COUNT}\s+{_UNIT}",
     "last_one": rf"\b(?:the\s+)?(?P<which>last|past|previous|this|current|latest)\s+{_UNIT}{_OF_DATA}",
-    "named_day": r"\b(?P<named>today|yesterday)\b",
-    "year": rf"(?<![\w.,$-]){_YEAR}(?![\w.,]*\d|-\d)",
+    "to_date": r"\b(?:(?P<unit>year|quarter|month|week)[- ]to[- ]date|(?P<short>ytd|qtd|mtd))\b",
+    "named_day": r"\b(?P<named>today|yesterday)\b(?!(?:'s)? (?:list )?(?:prices?|rates?)\b)",
+    "year": rf"(?:\b(?:the\s+)?(?:calendar\s+)?year\s+(?:of\s+)?)?(?<![\w.,$-]){_YEAR}(?![\w.,]*\d|-\d)",
 }
-_AMBIGUOUS_WORDS = frozenset({"may", "march", "mar", "sun", "sat"})
+_AMBIGUOUS_WORDS = frozenset({"may", "march"})
+_NAMED_AFTER = r"\s+(?:spend(?:ing)?|costs?|bills?|invoice|usage|calls?|requests?|tokens?|expenses?|total)\b"
 
-
-_RELATIVE = ("last_count", "last_one", "named_day")
+_RELATIVE = ("last_count", "last_one", "named_day", "last_season", "to_date")
+_SHORT_UNITS = {"ytd": "year", "qtd": "quarter", "mtd": "month"}
+_SEASON_MONTHS = 3
 _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -99,7 +106,7 @@ def find_periods(text: str, known: Calendar, *, apart: bool) -> list[Found]:
         apart: whether ``from A to B`` and ``between A and B`` name two periods, as in a comparison, and not one.
     """
     dates = list(_dates(text, known))
-    return dates if apart else list(_ranges(text, dates))
+    return dates if apart and len(dates) > 1 else list(_ranges(text, dates))
 
 
 def _dates(text: str, known: Calendar) -> Iterator[Found]:
@@ -127,7 +134,7 @@ class _Date:
     def year(self) -> int | None:
         """The year, where the words name one."""
         year = self.group("year") or (self.group("iso_day") or self.group("iso_month") or "")[:4]
-        return int(year) if year else None
+        return (int(year) if year.isdigit() else 2000 + int(year[1:])) if year else None
 
 
 def _matches(text: str) -> Iterator[_Date]:
@@ -145,7 +152,9 @@ def _is_date(text: str, date: _Date) -> bool:
     if date.kind != "month" or date.year or date.match.group().strip(".") not in _AMBIGUOUS_WORDS:
         return True
     before, after = text[: date.match.start()], text[date.match.end() :]
-    return bool(re.search(rf"\b{_PREPOSITION}\s+$", before)) or not after.strip(" ?!.,")
+    led = re.search(rf"\b{_PREPOSITION}\s+$", before)
+    noun = re.match(_NAMED_AFTER, after) and (not before.strip() or date.match.group() == "march")
+    return bool(led) or not after.strip(" ?!.,") or bool(noun)
 
 
 def _spans(date: _Date, known: Calendar, years: Sequence[int]) -> list[tuple[dt.date, dt.date]]:
@@ -177,8 +186,12 @@ def _months_of(date: _Date) -> tuple[int, int]:
     """The first month of the words and how many months they span."""
     if month := date.group("iso_month"):
         return int(month[5:]), 1
+    if number := date.group("number"):
+        return int(number), 1
     if month := date.group("month"):
         return _MONTHS[month], 1
+    if season := date.group("season"):
+        return _SEASONS[season], _SEASON_MONTHS
     if quarter := date.group("quarter"):
         return 3 * int(quarter) - 2, 3
     if half := date.group("half"):
@@ -204,6 +217,11 @@ def _relative(date: _Date, known: Calendar) -> tuple[dt.date, dt.date]:
     tomorrow = known.last + dt.timedelta(days=1)
     if named := date.group("named"):
         return (known.last, tomorrow) if named == "today" else (known.last - dt.timedelta(days=1), known.last)
+    if season := date.group("season"):
+        return _last_season(_SEASONS[season], known.last, running=date.group("which") == "this")
+    if date.kind == "to_date":
+        unit = date.group("unit") or _SHORT_UNITS[str(date.group("short"))]
+        return begin_of(unit, known.last), tomorrow
     unit = str(date.group("unit"))
     if count := date.group("count"):
         number = _NUMBERS.get(count) or int(count)
@@ -214,6 +232,14 @@ def _relative(date: _Date, known: Calendar) -> tuple[dt.date, dt.date]:
     if date.group("which") in ("this", "current", "latest") or date.group("of_data"):
         return begin, next_of(unit, begin)
     return begin_of(unit, begin - dt.timedelta(days=1)), begin
+
+
+def _last_season(month: int, last: dt.date, *, running: bool) -> tuple[dt.date, dt.date]:
+    """The latest season from this month on that is over, or with ``running``, that has begun, by a day."""
+    begin = dt.date(last.year, month, 1)
+    while (begin if running else _add_months(begin, _SEASON_MONTHS)) > last:
+        begin = _add_months(begin, -12)
+    return begin, _add_months(begin, _SEASON_MONTHS)
 
 
 def begin_of(unit: str, day: dt.date) -> dt.date:
@@ -276,11 +302,17 @@ def _joins(before: str, between: str) -> bool:
 def _span(first: Found, second: Found) -> Found:
     if not first.choices or not second.choices:
         return attrs.evolve(first, choices=())
-    begin, end = first.choices[0].start, second.choices[-1].end
-    if begin is None or end is None or begin >= end:
+    spans = [(begin, str(last.end)) for last in second.choices if (begin := _begin_before(first, last)) is not None]
+    if not spans:
         return first
-    period = _period(dt.date.fromisoformat(begin), dt.date.fromisoformat(end))
-    return Found(first.start, second.end, (period,))
+    periods = [_period(dt.date.fromisoformat(begin), dt.date.fromisoformat(end)) for begin, end in spans]
+    return Found(first.start, second.end, tuple(periods))
+
+
+def _begin_before(first: Found, last: Period) -> str | None:
+    """The latest begin that lies before the end of a period."""
+    begins = [each.start for each in first.choices if each.start and last.end and each.start < last.end]
+    return max(begins, default=None)
 
 
 def _open_ended(found: Found, before: str, after: str) -> Found:
@@ -319,3 +351,13 @@ def before(period: Period, unit: str | None = None) -> Period:
     if unit in _MONTHS_IN:
         return _period(_add_months(begin, -_MONTHS_IN[unit]), _add_months(end, -_MONTHS_IN[unit]))
     return _period(begin - (end - begin), begin)
+
+
+def after(period: Period, unit: str | None = None) -> Period:
+    """The period of the same length that comes just after one; with ``unit``, so many months after it."""
+    begin, end = dt.date.fromisoformat(str(period.start)), dt.date.fromisoformat(str(period.end))
+    months = (end.year - begin.year) * 12 + end.month - begin.month
+    if begin.day == 1 and end.day == 1:
+        on = _MONTHS_IN.get(str(unit), months)
+        return _period(_add_months(begin, on), _add_months(end, on))
+    return _period(end, end + (end - begin))

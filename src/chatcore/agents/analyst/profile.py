@@ -9,8 +9,10 @@ import attrs
 
 from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.columns import Candidate, Family, Meaning, recognise, says_time
+from chatcore.agents.analyst.mapping import MAPPING, check_types
 from chatcore.agents.analyst.readings import identifier, literal
 from chatcore.agents.analyst.sql import cost_basis, time_of
+from chatcore.errors import ConfigurationError
 
 MAX_NAMED_VALUES = 2_000
 """A column with more different values than this is not searched for the words of a question."""
@@ -19,22 +21,30 @@ Fetch: TypeAlias = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
 """Runs a statement with parameters and returns its rows."""
 
 
-def profile(fetch: Fetch, name: str, file: str) -> Table:
+def profile(fetch: Fetch, name: str, file: str, mapping: Mapping[str, Meaning] | None = None) -> Table:
     """Look at a table.
 
     Args:
         fetch: runs a query.
         name: of the table.
         file: that it came from.
+        mapping: what somebody has said that its columns mean.
+
+    Raises:
+        ConfigurationError: a column of the mapping is missing, or cannot mean that.
     """
+    given = mapping or {}
     described = fetch(
         "SELECT column_name, data_type FROM duckdb_columns() "
         f"WHERE table_name = {literal(name)} AND NOT internal ORDER BY column_index",
         {},
     )
     candidates = [Candidate(column, type_name) for column, type_name in described]
-    meanings = recognise(candidates)
-    columns = tuple(Column(name=c.name, type=c.type, meaning=meanings[c.name]) for c in candidates)
+    check_types(name, given, candidates)
+    meanings = recognise(candidates, given)
+    columns = tuple(
+        Column(name=c.name, type=c.type, meaning=meanings[c.name], told=c.name in given) for c in candidates
+    )
     table = _with_epoch(fetch, Table(name=name, file=file, rows=0, columns=columns))
     table = _measure(fetch, table)
     table = attrs.evolve(table, columns=tuple(_with_values(fetch, table, column) for column in table.columns))
@@ -96,16 +106,20 @@ def _with_usual_cost(fetch: Fetch, table: Table) -> Table:
 
 def _with_epoch(fetch: Fetch, table: Table) -> Table:
     """Take a column of numbers for the time, if its name says so and its values are of this century."""
-    if table.column(Meaning.TIME) is not None:
+    told = table.column(Meaning.TIME)
+    if told is not None and told.family is not Family.NUMBER:
         return table
-    for column in table.columns:
-        if column.family is Family.NUMBER and says_time(column.name):
+    for column in table.columns if told is None else (told,):
+        if column is told or (column.family is Family.NUMBER and says_time(column.name) and not column.told):
             name = identifier(column.name)
             ((low, high),) = fetch(f"SELECT min({name}), max({name}) FROM {identifier(table.name)}", {})
             ticks = _ticks_per_second(low, high)
             if ticks is not None:
                 timed = attrs.evolve(column, meaning=Meaning.TIME, ticks_per_second=ticks)
                 return attrs.evolve(table, columns=tuple(timed if c is column else c for c in table.columns))
+    if told is not None:
+        problem = f"[{table.name}] {told.name}: it is said to be the time and holds numbers that are none"
+        raise ConfigurationError(MAPPING, problem, "times are kept as such, or as numbers since 1970")
     return table
 
 

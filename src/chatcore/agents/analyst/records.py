@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -12,9 +13,11 @@ import trio
 
 from chatcore.agents.analyst.catalogue import Origin
 from chatcore.agents.analyst.columns import says_time
+from chatcore.agents.analyst.connecting import connect, lock
 from chatcore.agents.analyst.evidence import Rows, digest_of
-from chatcore.agents.analyst.ledger import Ledger, connect, described, lock, private_directory
+from chatcore.agents.analyst.ledger import Apart, Ledger, describe, open_file, private_directory
 from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.sandbox.pool import Sandbox, open_sandbox
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,23 +46,56 @@ class Records:
     Args:
         fetch: gives the tables as a user may see them.
         directory: where DuckDB may spill.
+        sandbox: runs queries that nobody vouches for.
     """
 
     fetch: Callable[[str], Awaitable[Sequence[RecordTable]]]
     directory: Path
+    sandbox: Sandbox
 
     @asynccontextmanager
     async def opened_for(self, user_id: str) -> AsyncIterator[Ledger]:
         """The record as it is now, as far as it is this user's."""
         tables = await self.fetch(user_id)
         connection = await trio.to_thread.run_sync(_filled, tables, self.directory)
+        copy = _Copy(tables, self.directory)
         try:
             version = digest_of(Rows.of([], [[t.name, list(t.columns), [list(row) for row in t.rows]] for t in tables]))
             files = {table.name: "the server's record" for table in tables}
-            yield await described(connection, files, version, Origin.RECORDS)
+            catalogue = await describe(connection, files, version, Origin.RECORDS, {})
+            yield Ledger(catalogue, Apart(self.sandbox, copy.opened), connection)
         finally:
+            copy.close()
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(connection.close)
+
+
+@attrs.define(eq=False)
+class _Copy:
+    """One user's rows as a file, for a query that runs in another process; written when the first one comes."""
+
+    _tables: Sequence[RecordTable]
+    _directory: Path
+    _open: ExitStack = attrs.field(factory=ExitStack)
+    _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock)
+    _database: int | None = None
+
+    async def opened(self) -> int:
+        """The file, open; it has no name any more."""
+        async with self._one_at_a_time:
+            if self._database is None:
+                self._database = await trio.to_thread.run_sync(self._write)
+            return self._database
+
+    def _write(self) -> int:
+        with TemporaryDirectory(dir=self._directory) as directory:
+            file = Path(directory) / "records.duckdb"
+            _filled(self._tables, self._directory, str(file)).close()
+            return self._open.enter_context(open_file(file))
+
+    def close(self) -> None:
+        """Give the file up, and with it the rows."""
+        self._open.close()
 
 
 @asynccontextmanager
@@ -69,9 +105,9 @@ async def open_records(fetch: Callable[[str], Awaitable[Sequence[RecordTable]]])
     Args:
         fetch: gives the tables that the user of this id may see, as they are now.
     """
-    async with private_directory() as directory:
+    async with private_directory() as directory, open_sandbox() as sandbox:
         await trio.to_thread.run_sync(_import_duckdb)
-        yield Records(fetch, directory)
+        yield Records(fetch, directory, sandbox)
 
 
 def _import_duckdb() -> None:
@@ -79,9 +115,9 @@ def _import_duckdb() -> None:
     import duckdb  # noqa: F401
 
 
-def _filled(tables: Sequence[RecordTable], directory: Path) -> duckdb.DuckDBPyConnection:
-    """A locked database in memory with these tables. Blocks."""
-    connection = connect(":memory:", directory, read_only=False)
+def _filled(tables: Sequence[RecordTable], directory: Path, file: str = ":memory:") -> duckdb.DuckDBPyConnection:
+    """A locked database with these tables, in memory unless a file is named. Blocks."""
+    connection = connect(file, str(directory / "spill"), read_only=False)
     for table in tables:
         types = [_type_of(name, [row[i] for row in table.rows]) for i, name in enumerate(table.columns)]
         columns = ", ".join(f"{identifier(name)} {kind}" for name, kind in zip(table.columns, types, strict=True))

@@ -59,6 +59,75 @@ def not_understood(catalogue: Catalogue) -> Refusal:
     )
 
 
+def several_things(unanswered: Sequence[str], answered: Sequence[str], catalogue: Catalogue) -> Refusal:
+    """Several questions at once, which no single answer covers.
+
+    Args:
+        unanswered: those of them that have no answer.
+        answered: those that have, each as a question by itself.
+        catalogue: what there is to ask about.
+    """
+    lacking = " and ".join(f"“{each}”" for each in unanswered)
+    text = f"That asks several things, and I have no answer to {lacking}." if lacking else "That asks several things."
+    return Refusal(
+        reason="not_supported",
+        text=f"{text} I answer one at a time, rather than half of them.",
+        missing=tuple(unanswered) or ("one question at a time",),
+        alternatives=tuple(dict.fromkeys(answered)) or suggestions(catalogue),
+    )
+
+
+def too_long(catalogue: Catalogue) -> Refusal:
+    """More than a question."""
+    return Refusal(
+        reason="not_supported",
+        text="That is longer than a question that I read: ask it in a sentence or two, one thing at a time.",
+        missing=("a shorter question",),
+        alternatives=suggestions(catalogue),
+    )
+
+
+def nothing_before(catalogue: Catalogue) -> Refusal:
+    """A question that leans on an earlier one, where none was answered."""
+    return Refusal(
+        reason="not_supported",
+        text="That goes on from an earlier question, and there is none in this conversation that I answered.",
+        missing=("an earlier question",),
+        alternatives=suggestions(catalogue),
+    )
+
+
+def unclear_follow_up(catalogue: Catalogue) -> Refusal:
+    """A question that leans on an earlier one and changes nothing of it that is known."""
+    return Refusal(
+        reason="not_supported",
+        text="That goes on from the question before, and I could not make out what it changes: a period, a name, "
+        "a split or a figure.",
+        missing=("what to change of the question before",),
+        alternatives=suggestions(catalogue),
+    )
+
+
+def which_place(asked: Sequence[str], words: str) -> Refusal:
+    """A name that can take the place of either of two in the question before."""
+    return Refusal(
+        reason="ambiguous",
+        text=f"“{words.strip(' ?.!')}” can be meant in two ways: which one?",
+        missing=("what it takes the place of",),
+        alternatives=tuple(asked),
+    )
+
+
+def nothing_to_rank(table: Table, catalogue: Catalogue) -> Refusal:
+    """The first few are asked for of an answer that is no list."""
+    return Refusal(
+        reason="not_supported",
+        text="The answer before is no list, so there is no top of it: a split has one.",
+        missing=("a list",),
+        alternatives=tuple(groupings(table)[:3]) or suggestions(catalogue),
+    )
+
+
 def not_supported(what: str, catalogue: Catalogue) -> Refusal:
     """The question asks for something that is not answered."""
     return Refusal(
@@ -140,8 +209,8 @@ def out_of_range(period: Period, table: Table, catalogue: Catalogue) -> Refusal:
     )
 
 
-def which_year(reading: Reading, found: Found, table: Table) -> Refusal:
-    """A month that the data has in several years."""
+def which_year(reading: Reading, found: Found, table: Table, asked: Sequence[str] = ()) -> Refusal:
+    """A month that the data has in several years; ``asked``: the questions with each of them, where it is known."""
     years = [str(period.start)[:4] for period in found.choices]
     words = reading.text[found.start : found.end].strip()
     head, tail = reading.text[: found.start], reading.text[found.end :]
@@ -150,7 +219,19 @@ def which_year(reading: Reading, found: Found, table: Table) -> Refusal:
         text=f"The data has “{words}” in {' and '.join(years)}: which one is meant?",
         missing=("year",),
         covered=table.covered,
-        alternatives=tuple(_sentence(f"{head}{words} {year}{tail}") for year in years),
+        alternatives=tuple(asked) or tuple(_sentence(f"{head}{words} {year}{tail}") for year in years),
+    )
+
+
+def best_by_what(column: Column, table: Table) -> Refusal:
+    """The best of something, and nothing says by which figure."""
+    figures = ["Spend"] if table.has(Meaning.COST) else []
+    figures += ["Calls"] + (["Tokens"] if table.has(Meaning.INPUT_TOKENS) or table.has(Meaning.TOTAL_TOKENS) else [])
+    return Refusal(
+        reason="ambiguous",
+        text=f"Best by what? The rows have {', '.join(figure.lower() for figure in figures)}, and no judgement.",
+        missing=("a figure to judge by",),
+        alternatives=tuple(f"{figure} by {column.name}" for figure in figures),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import attrs
 import msgspec
+from msgspec import Meta
 
 from chatcore.protocol.messages import Covered, RefusalReason
 
@@ -29,16 +30,14 @@ Grain: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of time.
+    """A stretch of time."""
 
-    ``words`` is how an answer calls it; ``start`` and ``end`` are ISO dates, ``end`` exclusive; None is open.
-    ``relative``: it was asked for by words that count from the last day of the data.
-    """
-
-    words: str
-    start: str | None = None
-    end: str | None = None
-    relative: bool = False
+    words: Annotated[str, Meta(description="How an answer calls it, such as 2025-05.")]
+    start: Annotated[str | None, Meta(description="The first day, YYYY-MM-DD; open where absent.")] = None
+    end: Annotated[str | None, Meta(description="The day after the last, YYYY-MM-DD; open where absent.")] = None
+    relative: Annotated[
+        bool, Meta(description="Whether it was asked for by words that count from the last day of the data.")
+    ] = False
 
     @property
     def days(self) -> int | None:
@@ -49,33 +48,34 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Only rows whose ``column`` is one of ``values``, or none of them where ``exclude``; ``words`` as asked."""
+    """Only rows with some values of a column, or only those without them."""
 
-    column: str
-    values: list[str]
-    words: str
-    exclude: bool = False
+    column: Annotated[str, Meta(description="The column's name.")]
+    values: Annotated[list[str], Meta(description="The values, spelt as in the rows.")]
+    words: Annotated[str, Meta(description="How the question called them.")]
+    exclude: Annotated[bool, Meta(description="Whether rows with these values are left out instead.")] = False
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to find out.
+    """One thing to find out."""
 
-    ``kind`` names it in the table of intents; ``by`` is the column to group by; ``limit`` how many groups or rows were
-    asked for; ``column`` a column of its own kind to describe; ``options`` what only this kind takes, in the shape that
-    the kind declares.
-    """
-
-    kind: str
-    table: str
-    measure: Measure = Measure.COST
-    by: str | None = None
-    grain: Grain | None = None
-    column: str | None = None
-    descending: bool = True
-    limit: int | None = None
-    periods: list[Period] = []
-    filters: list[Filter] = []
-    options: dict[str, Any] = {}
+    kind: Annotated[str, Meta(description="The kind of question, one of those that the tool's description lists.")]
+    table: Annotated[str, Meta(description="The table's name.")]
+    measure: Annotated[Measure, Meta(description="What is summed, counted or averaged.")] = Measure.COST
+    by: Annotated[str | None, Meta(description="The column to group by.")] = None
+    grain: Annotated[Grain | None, Meta(description="The steps of a trend.")] = None
+    column: Annotated[
+        str | None, Meta(description="The column to describe, for kinds that describe a column of numbers.")
+    ] = None
+    descending: Annotated[bool, Meta(description="Whether the most comes first.")] = True
+    limit: Annotated[int | None, Meta(description="How many groups or rows were asked for.")] = None
+    periods: Annotated[
+        list[Period], Meta(description="The period asked for; two, the earlier first, where periods are compared.")
+    ] = []
+    filters: Annotated[list[Filter], Meta(description="Only these rows; all filters hold together.")] = []
+    options: Annotated[
+        dict[str, Any], Meta(description="What only this kind takes, as the tool's description lists it.")
+    ] = {}
 
     @property
     def period(self) -> Period | None:

@@ -126,6 +126,10 @@ def aggregates(table: Table) -> dict[str, str]:
     tokens = tokens_of(table)
     if tokens is not None:
         columns["tokens"] = exact_sum(tokens, _token_type(table))
+        odd = implausible(table)
+        if odd is not None and table.implausible:
+            left_out = exact_sum(tokens, _token_type(table), odd.sql)
+            columns["implausible_tokens"] = f"coalesce({left_out}, 0)"
     return columns
 
 
@@ -146,9 +150,10 @@ def ratio(measure: Measure, table: Table) -> str | None:
     clean = table.implausible > 0
     spend = "spend_without_implausible" if clean else "spend"
     calls = "(calls - implausible_rows)" if clean else "calls"
+    tokens = "(tokens - implausible_tokens)" if clean else "tokens"
     return {
         Measure.COST_PER_CALL: f"{spend} / nullif({calls}, 0)",
-        Measure.COST_PER_MILLION_TOKENS: f"1000000.0 * {spend} / nullif(tokens, 0)",
+        Measure.COST_PER_MILLION_TOKENS: f"1000000.0 * {spend} / nullif({tokens}, 0)",
         Measure.TOKENS_PER_CALL: "1.0 * tokens / nullif(calls, 0)",
     }.get(measure)
 

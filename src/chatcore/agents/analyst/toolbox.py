@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Annotated
 
 import msgspec
 
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.evidence import evidence_of
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.prices.tool import price_tool
 from chatcore.agents.analyst.request import Intent
+from chatcore.agents.analyst.running import run_queries
+from chatcore.agents.analyst.simulation import DESCRIPTION, SIMULATE_SAVINGS, SimulateSavings, simulate_savings
 from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult
 
 RUN_INTENT = "run_intent"
@@ -26,7 +30,7 @@ class ListTables(msgspec.Struct, frozen=True):
 class DescribeTable(msgspec.Struct, frozen=True):
     """What ``describe_table`` takes."""
 
-    table: str
+    table: Annotated[str, msgspec.Meta(description="The table's name, as ``list_tables`` gives it.")]
 
 
 def tools_for(ledger: Ledger) -> ToolRegistry:
@@ -36,6 +40,8 @@ def tools_for(ledger: Ledger) -> ToolRegistry:
             Tool("list_tables", "Lists the tables and what they cover", ListTables, _list_tables(ledger)),
             Tool("describe_table", "Says what each column is taken for", DescribeTable, _describe_table(ledger)),
             Tool(RUN_INTENT, "Runs the queries of an intent", Intent, _run_intent(ledger), INTENT_TIMEOUT_SECONDS),
+            Tool(SIMULATE_SAVINGS, DESCRIPTION, SimulateSavings, simulate_savings(ledger), INTENT_TIMEOUT_SECONDS),
+            price_tool(ledger),
         )
     )
 
@@ -53,24 +59,19 @@ def _describe_table(ledger: Ledger) -> Callable[[DescribeTable], Awaitable[ToolR
         tables = {table.name: table for table in ledger.catalogue.tables}
         if asked.table not in tables:
             raise ToolError("describe_table", f"there is no table {asked.table!r}")
-        meanings = {column.name: column.meaning for column in tables[asked.table].columns}
-        known = [f"{name}: {meaning}" for name, meaning in meanings.items() if meaning is not Meaning.UNKNOWN]
-        return ToolResult(meanings, "; ".join(known) or "no column is recognised")
+        columns = tables[asked.table].columns
+        known = [column for column in columns if column.meaning is not Meaning.UNKNOWN]
+        shown = [f"{each.name}: {each.meaning}" + (" (as the mapping says)" if each.told else "") for each in known]
+        return ToolResult({each.name: each.meaning for each in columns}, "; ".join(shown) or "no column is recognised")
 
     return describe_table
 
 
 def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
-    async def run_intent(intent: Intent) -> ToolResult:
-        import duckdb
+    ids = (f"e{number}" for number in count(1))  # a run may use the tool more than once
 
-        found = {}
-        for number, query in enumerate(KINDS[intent.kind].queries(intent, ledger.catalogue), 1):
-            try:
-                rows = await ledger.query(query)
-            except duckdb.Error as error:
-                raise ToolError(RUN_INTENT, f"the query {query.name!r} failed") from error
-            found[query.name] = evidence_of(f"e{number}", RUN_INTENT, query, rows, ledger.catalogue.data_version)
+    async def run_intent(intent: Intent) -> ToolResult:
+        found = await run_queries(ledger, RUN_INTENT, KINDS[intent.kind].queries(intent, ledger.catalogue), ids)
         return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
 
     return run_intent

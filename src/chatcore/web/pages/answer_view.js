@@ -1,19 +1,32 @@
 /** A completed answer beside its text: what it could not answer, insights, recommendations, actions, evidence. */
 
+import { chartView } from "./chart_view.js";
 import { el, factList } from "./dom.js";
 import { evidenceView } from "./evidence_view.js";
 import { quantity } from "./format.js";
 import { renderLines } from "./render.js";
 import { BASIS, REASONS } from "./words.js";
 
-/** @param {object} answer @param {(question: string) => void} ask @returns {HTMLElement[]} */
-export function answerParts(answer, ask) {
+/** An action that is a question to be asked next. */
+const QUESTION = /^Ask: \u201c(.+)\u201d$/s;
+
+/**
+ * @param {object} answer
+ * @param {string} runId
+ * @param {(question: string) => void} ask
+ * @returns {HTMLElement[]}
+ */
+export function answerParts(answer, runId, ask) {
+  const actions = answer.action_items ?? [];
+  const evidence = answer.evidence ?? [];
   const parts = [
     answer.answered ? null : refusal(answer, ask),
+    answer.answered && evidence.length ? chartView(answer, runId) : null,
     list("Insights", answer.insights),
     recommendations(answer.recommendations ?? []),
-    list("Action items", answer.action_items),
-    section("Evidence", (answer.evidence ?? []).map(evidenceView)),
+    list("Action items", actions.filter((item) => !QUESTION.test(item))),
+    questions("Ask next", actions.map((item) => QUESTION.exec(item)?.[1]).filter(Boolean), ask),
+    section("Evidence", evidence.map((item) => evidenceView(item, runId))),
   ].filter((part) => part !== null);
   renderLines(parts.flatMap((part) => [...part.querySelectorAll(".line")]));
   return parts;
@@ -48,12 +61,22 @@ function refusal(answer, ask) {
   );
 }
 
-function alternatives(questions, ask) {
-  if (questions.length === 0) return null;
-  const buttons = questions.map((text) =>
-    el("li", {}, el("button", { type: "button", class: "button wide", onclick: () => ask(text) }, text)),
+function alternatives(texts, ask) {
+  if (texts.length === 0) return null;
+  return el("div", {}, el("p", { class: "meta" }, "This would work:"), askButtons("alternatives", texts, ask));
+}
+
+function questions(title, texts, ask) {
+  return texts.length ? section(title, [askButtons("questions", texts, ask)]) : null;
+}
+
+/** @param {string} kind @param {string[]} texts @param {(question: string) => void} ask @returns {HTMLElement} */
+export function askButtons(kind, texts, ask) {
+  const wide = kind === "alternatives" ? "button wide" : "button";
+  const buttons = texts.map((text) =>
+    el("li", {}, el("button", { type: "button", class: wide, onclick: () => ask(text) }, text)),
   );
-  return el("div", {}, el("p", { class: "meta" }, "This would work:"), el("ul", { class: "alternatives" }, ...buttons));
+  return el("ul", { class: kind }, ...buttons);
 }
 
 function recommendations(items) {

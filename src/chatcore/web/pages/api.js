@@ -87,6 +87,31 @@ export async function deleteThread(threadId) {
   });
 }
 
+/** @param {string} runId @returns {Promise<object>} its evidence, and what of it can be looked at */
+export async function evidenceCharts(runId) {
+  return (await request(forUser(evidencePath(runId)))).json();
+}
+
+/** @param {string} runId @param {string} id of the evidence @param {number} width @returns {Promise<string>} SVG */
+export async function evidenceSvg(runId, id, width) {
+  return (await request(forUser(evidencePath(runId, id, "svg"), { width }))).text();
+}
+
+/** @returns {string} where the rows are, for whoever the server knows without a token */
+export function csvAddress(runId, id) {
+  return forUser(evidencePath(runId, id, "csv"));
+}
+
+/** @returns {Promise<Blob>} the rows, with the token */
+export async function evidenceCsv(runId, id) {
+  return (await request(csvAddress(runId, id))).blob();
+}
+
+function evidencePath(runId, id = null, kind = "") {
+  const all = `/api/runs/${encodeURIComponent(runId)}/evidence`;
+  return id === null ? all : `${all}/${encodeURIComponent(id)}.${kind}`;
+}
+
 const JSON_BODY = { "Content-Type": "application/json" };
 
 function threadPath(threadId) {

@@ -3,6 +3,7 @@
 import { ActivityView } from "./activity_view.js";
 import { linkTo } from "./address.js";
 import { answerParts } from "./answer_view.js";
+import { costLine } from "./chart_view.js";
 import { el, retryButton, setText, show } from "./dom.js";
 import { provenanceView } from "./evidence_view.js";
 import { icon } from "./icons.js";
@@ -123,9 +124,10 @@ export class TurnView {
   }
 
   #showAnswer() {
-    const { answer, agent, provenance, seconds } = this.turn;
+    const { answer, agent, provenance, seconds, runId } = this.turn;
     this.shownAnswer = answer;
-    this.parts.replaceChildren(...answerParts(answer, (question) => this.actions.ask(question, agent)));
+    this.parts.replaceChildren(...answerParts(answer, runId, (question) => this.actions.ask(question, agent)));
+    this.parts.append(...[costLine(answer)].filter(Boolean));
     if (provenance !== null) this.parts.append(provenanceView(provenance, seconds));
   }
 }

@@ -5,14 +5,18 @@ from __future__ import annotations
 from chatcore.agents.analyst.intents import (
     column_groups,
     compare,
+    coverage,
     description,
     distinct,
+    drivers,
     groups,
     quality,
+    sessions,
     statistics,
     top_calls,
     totals,
     trend,
+    unit_cost,
     versus,
 )
 from chatcore.agents.analyst.intents.base import IntentKind
@@ -20,6 +24,10 @@ from chatcore.agents.analyst.intents.base import IntentKind
 KINDS: tuple[IntentKind, ...] = tuple(
     module.KIND
     for module in (
+        drivers,
+        sessions,
+        unit_cost,
+        coverage,
         totals,
         groups,
         versus,

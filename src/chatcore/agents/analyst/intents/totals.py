@@ -146,6 +146,8 @@ class Figure:
                 zero = plural(self._cell("zero_cost_calls"), noun_of(self.table))
                 facts.append(f"Of them, {zero} carry a cost of zero: free, local or unpriced.")
             facts.append(f"A call costs {self._money('cost_per_call')} on average{self._left_out()}.")
+            if self.totals.has("tokens") and not self._cell("tokens").missing:
+                facts.append(f"The tokens are {self._cell('tokens').count}.")
         elif self.totals.has("spend") and not self._cell("spend").missing:
             facts.append(f"The spend is {self._money('spend')}{self._clean()}.".replace("**", ""))
         if (

@@ -1,0 +1,67 @@
+"""How DuckDB is opened, and how it is locked. Needs nothing but the standard library until it is called."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY_LIMIT = "1GB"
+"""For DuckDB; past it queries spill into the private directory."""
+
+MAX_THREADS = 4
+"""More would not make a question faster, and would take the processors from the server."""
+
+_LOCKS = (
+    "SET enable_external_access = false",
+    "SET python_enable_replacements = false",
+    "SET lock_configuration = true",
+)
+
+
+def connect(
+    file: str, spill: str, *, read_only: bool, memory: str = MEMORY_LIMIT, threads: int = MAX_THREADS
+) -> duckdb.DuckDBPyConnection:
+    """A connection with bounded memory and no extension beyond those compiled in. Blocks: it imports DuckDB.
+
+    Args:
+        file: the database.
+        spill: the directory for what does not fit into memory; empty where nothing may be written.
+        read_only: whether nothing can be changed.
+        memory: DuckDB's own limit, in its words.
+        threads: at most so many.
+    """
+    import duckdb
+
+    connection = duckdb.connect(
+        file,
+        read_only=read_only,
+        config={
+            "memory_limit": memory,
+            "threads": min(os.cpu_count() or 1, threads),
+            "temp_directory": spill,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+        },
+    )
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+    return connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Switch off everything that reaches outside, for good."""
+    for statement in _LOCKS:
+        connection.execute(statement)
+
+
+def single_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement | None:
+    """The statement, if DuckDB's own parser finds exactly one, and it is a SELECT."""
+    import duckdb
+
+    statements = cursor.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        return None
+    return statements[0]

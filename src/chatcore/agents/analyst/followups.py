@@ -1,0 +1,147 @@
+"""A question that leans on the one before it: ``and by month?``, ``what about o3?``, ``top 3 of those``. Pure.
+
+What it names takes the place of what the last question named of that sort, and the rest stays. A question that
+stands by itself is never bent by what was asked before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from chatcore.agents.analyst import lexicon
+from chatcore.agents.analyst.asking import Asking
+from chatcore.agents.analyst.merging import PLAIN
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.request import Intent
+
+_POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|well|so|oh|ah|please)\b[\s,.!:–-]*)*"
+_MARK = re.compile(
+    rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead|same|the same|(?:what|how) about|vs\.?|versus"
+    r"|compared (?:to|with)|compare (?:it|that|this|them|those) |against|(?:in|as) (?:tokens|calls|dollars)\b)\b"
+)
+_POINTS_BACK = re.compile(
+    r"\b(?:of|for|in|by|on|with|than|to|among|about) (?:those|them|these|that|it)\b(?! (?:are|is|were|was|cost))"
+    r"|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
+    r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b"
+)
+_BARE_PLACES = re.compile(r"^\W*(?:the )?(?:top|bottom|first|last|cheapest|worst|biggest|next|\d+)(?: \w+)?\W*$")
+_LEADS = frozenset(
+    ["by", "per", "for", "in", "on", "of", "with", "from", "to", "at", "each", "every", "only", "and", "the", "a", "an"]
+)
+_TELLING = (
+    lexicon.COST | lexicon.CHEAP | lexicon.CALLS | lexicon.TOKENS | lexicon.QUALITY | lexicon.STATISTIC
+    | lexicon.AVERAGE | lexicon.TREND | lexicon.COMPARE | lexicon.SLOW | lexicon.FAST | lexicon.STATUS
+    | lexicon.LOW | lexicon.SPLIT | {"most", "top", "data", "table", "tables", "columns", "column", "help", "highest"}
+)  # fmt: skip
+"""Words of which a question that stands by itself has one."""
+
+_TWO = 2
+_MOST_FRAGMENT_WORDS = 8
+_ONE_FIGURE = (
+    lexicon.COST | lexicon.CALLS | lexicon.TOKENS | lexicon.INPUT | lexicon.OUTPUT | lexicon.STATISTIC | lexicon.AVERAGE
+)
+
+
+@attrs.frozen
+class Asked:
+    """What was asked before, and is leant on.
+
+    Args:
+        text: the whole question, in words.
+        intent: what it was taken for.
+    """
+
+    text: str
+    intent: Intent
+
+
+def leans(reading: Reading) -> bool:
+    """Whether a question leans on an earlier one, by its own words alone."""
+    return is_marked(reading) or is_fragment(reading)
+
+
+def points_back(reading: Reading) -> bool:
+    """Whether it cannot be a question by itself, whatever its names are."""
+    return bool(reading.words) and (is_marked(reading) or _BARE_PLACES.search(reading.text) is not None)
+
+
+def is_marked(reading: Reading) -> bool:
+    """Whether it begins as a follow-up does, or points back."""
+    return bool(_MARK.search(reading.text) or _POINTS_BACK.search(reading.text))
+
+
+def is_fragment(reading: Reading) -> bool:
+    """Whether it only names something, and asks nothing of it: ``May 2025?``, ``by user``, ``tokens``, ``why?``."""
+    words = [word.text for word in reading.words]
+    if not words or len(words) > _MOST_FRAGMENT_WORDS or reading.tables:
+        return False
+    if _BARE_PLACES.search(reading.text) or words in (["why"], ["how"], ["how", "so"], ["how", "come"]):
+        return True
+    if len(words) <= _TWO and set(words) <= lexicon.WHICH | set(lexicon.CONCEPTS):
+        return True
+    telling = [word for word in words if word in _TELLING]
+    asks = [word for word in words if word in lexicon.WHICH | lexicon.SENTENCE]
+    if not telling and not asks and not set(words) & set(lexicon.UNSUPPORTED):
+        return True
+    rest = [word for word in words if word not in _LEADS]
+    return len(rest) == 1 and rest[0] in _ONE_FIGURE
+
+
+def is_plain(intent: Intent) -> bool:
+    """Whether a follow-up can change an intent part by part; of other kinds, the question is put again in words."""
+    return intent.kind in PLAIN
+
+
+def asks_why(reading: Reading) -> bool:
+    """Whether it asks for nothing but the reason of the last answer."""
+    return (
+        re.fullmatch(r"\W*(?:and |but )?(?:why|how come|how so)(?: (?:is|was) (?:that|it|this))?\W*", reading.text)
+        is not None
+    )
+
+
+def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
+    """The last question with the names, times and splits of a follow-up in place of its own, or after them.
+
+    Args:
+        asked: the last question, read against its table.
+        asking: the follow-up, read against the same table.
+        target: a name that the last question has besides its values, as the model that calls are moved to.
+
+    Returns:
+        None of them where the follow-up names nothing; two questions where a name can take the place of two.
+    """
+    reading = asking.reading
+    changes = [*_new_period(asked, reading), *_new_values(asked, reading)]
+    text = asked.text.rstrip(" ?.!")
+    splits = [named.column.name for named in asking.group_columns] + ([asking.grain] if asking.grain else [])
+    by = "".join(f" by {name}" for name in splits[:1])
+    texts = [_changed(text, changes) + by] if changes or by else []
+    if target and reading.values and target.lower() in text:
+        texts.append(_changed(text.replace(target.lower(), reading.values[0].words), [*_new_period(asked, reading)]))
+    return texts
+
+
+def _changed(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
+    for start, end, words in sorted(changes, key=lambda change: -change[0]):
+        text = f"{text[:start]}{words}{text[end:]}"
+    return text
+
+
+def _new_period(asked: Reading, reading: Reading) -> Iterator[tuple[int, int, str]]:
+    end = len(asked.text.rstrip(" ?.!"))
+    for found in reading.periods[:1]:
+        single = found.choices[0] if len(found.choices) == 1 and not found.choices[0].relative else None
+        words = single.words if single else reading.text[found.start : found.end]
+        old = asked.periods[-1:]
+        yield (old[0].start, old[0].end, words) if old else (end, end, f" in {words}")
+
+
+def _new_values(asked: Reading, reading: Reading) -> Iterator[tuple[int, int, str]]:
+    end = len(asked.text.rstrip(" ?.!"))
+    for named in reading.values[:1]:
+        old = [value for value in asked.values if value.column.name == named.column.name][-1:]
+        yield (old[0].start, old[0].end, named.words) if old else (end, end, f" for {named.words}")

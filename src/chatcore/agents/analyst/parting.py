@@ -1,0 +1,47 @@
+"""A question that asks several things: its clauses, and whether one answer covers them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from chatcore.agents.analyst import lexicon
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.request import Intent, Measure
+
+_ASKING = r"(?:what|how|which|who|when|is|are|was|were|did|do|does|show|list|give|compare|tell)"
+_BETWEEN = re.compile(
+    rf"[?!;]+\s+|\.\s+(?={_ASKING}\b)|\s*,?\s*\b(?:and|but|plus|then)\s+(?:also\s+|then\s+)*(?={_ASKING}\b)"
+)
+_SHORT_QUESTION = 2
+_FIGURES = lexicon.FIGURES | lexicon.CHEAP | lexicon.STATISTIC | lexicon.TREND | lexicon.TELLING_OF_ROWS
+
+
+def clauses(reading: Reading) -> list[str]:
+    """The parts that ask something of their own; one where the question asks one thing."""
+    parts = [part for part in _BETWEEN.split(reading.text) if part.strip()]
+    asking = [part for part in parts if _asks(part)]
+    return asking if len(asking) > 1 else [reading.text]
+
+
+def _asks(part: str) -> bool:
+    words = set(re.findall(r"[a-z$]+", part))
+    if re.match(r"\W*(?:what|how|which|who|when|where|why)\b", part):
+        return len(words) > _SHORT_QUESTION and not re.match(r"\W*how (?:are you|do you do|is it going)", part)
+    return len(words) > 1 and bool(words & _FIGURES)
+
+
+def covering(intents: Sequence[Intent]) -> Intent | None:
+    """The one intent whose answer tells what all of them ask: totals of the same rows; None where there is none."""
+    first = intents[0]
+    if any(msgspec.structs.replace(each, measure=first.measure) != first for each in intents):
+        return None
+    if first.kind != "total" or any(each.measure not in _TOLD for each in intents):
+        return first if all(each == first for each in intents) else None
+    return min(intents, key=lambda each: _TOLD.index(each.measure))
+
+
+_TOLD = (Measure.COST, Measure.TOKENS, Measure.CALLS)
+"""A total of one of these tells those after it."""

@@ -1,0 +1,216 @@
+"""What a workload costs on models: some tokens in, some out, on those that are named or on all."""
+
+from __future__ import annotations
+
+import attrs
+import msgspec
+
+from chatcore.agents.analyst.catalogue import Catalogue
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, markdown_table, options_of, plural
+from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
+from chatcore.agents.analyst.prices import wording
+from chatcore.agents.analyst.prices.lookup import keys_of, model_fault
+from chatcore.agents.analyst.prices.pricing import all_prices, costed
+from chatcore.agents.analyst.prices.questions import INPUT, OUTPUT, PRICE, PriceQuestion, amount_of, usage_tables
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.request import Intent, Refusal
+
+_USED = r"\b(?:our|my) (?:\w+ )?models?\b|\b(?:we|i) (?:have )?used?\b"
+
+MOST_USED = 100
+"""Models of the usage that are set side by side."""
+
+SHOWN = 10
+"""The cheapest models that are shown, where none is named."""
+
+_ASKED = PRICE + r"|\bcosts?\b|\bcheap\w*\b|\bexpensive\b|\bcompar\w+\b|\bpay\b|\bhow much\b"
+_CHEAPEST = r"\b(?:cheapest|least expensive|lowest price|best price|most expensive|costliest|priciest|dearest)\b"
+_DEAREST = r"\b(?:most expensive|costliest|priciest|dearest|highest)\b"
+
+
+class WorkloadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A workload: tokens in and out of a call, how many calls; the models by seller and id, all where none is given."""
+
+    input_tokens: int
+    output_tokens: int
+    calls: int = 1
+    models: list[PriceKey] = []
+
+
+# --- recognised -----------------------------------------------------------------------------------------------------
+
+
+def recognise(reading: Reading) -> Intent | Refusal | None:
+    """Tokens in and out that somebody thinks of, and what they cost; or the cheapest model by the list."""
+    if not reading.says(_ASKED) or not reading.says(r"\d|\bcheapest\b|\bexpensive\b"):
+        return None
+    book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
+    if book is None:
+        return wording.no_prices(reading.catalogue) if _amounts(reading) else None
+    question = PriceQuestion(reading, book)
+    if question.input_tokens is None and question.output_tokens is None:
+        asks_cheapest = reading.says(_CHEAPEST) and reading.says(r"\blist\b") and not question.models
+        return which_workload(reading.catalogue) if asks_cheapest else None
+    return model_fault(question) or _intent(question)
+
+
+def _amounts(reading: Reading) -> bool:
+    return amount_of(reading.text, INPUT) is not None and amount_of(reading.text, OUTPUT) is not None
+
+
+def _intent(question: PriceQuestion) -> Intent:
+    reading = question.reading
+    keys = keys_of(question) or _used(question)
+    options = WorkloadOptions(question.input_tokens or 0, question.output_tokens or 0, question.calls, keys)
+    return Intent(
+        kind="workload_price",
+        table=question.book.columns.table,
+        descending=reading.says(_DEAREST),
+        limit=reading.limit,
+        options=msgspec.to_builtins(options),
+    )
+
+
+def _used(question: PriceQuestion) -> list[PriceKey]:
+    """The models of our usage, where those are meant."""
+    tables = usage_tables(question.catalogue)
+    column = tables[0].column(Meaning.MODEL) if tables and question.reading.says(_USED) else None
+    return list(dict.fromkeys(question.book.matches(column.values).values()))[:MOST_USED] if column else []
+
+
+def which_workload(catalogue: Catalogue) -> Refusal:
+    """Which model is cheapest depends on how much goes in and comes out."""
+    return Refusal(
+        reason="ambiguous",
+        text="Which model is cheapest by the list depends on how many tokens go in and come out: for which workload?",
+        missing=("tokens in and out",),
+        alternatives=wording.price_questions(catalogue),
+    )
+
+
+# --- asked ----------------------------------------------------------------------------------------------------------
+
+
+def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
+    """What the workload costs on each model, in the order that is asked for; and how many models there are."""
+    book, options = _book(intent, catalogue), options_of(intent, WorkloadOptions)
+    priced, parameters = _priced(book, options)
+    order = "DESC" if intent.descending and not options.models else "ASC"
+    limit = "" if options.models else " LIMIT $limit"
+    models = (
+        f"SELECT price_provider AS provider, price_model AS model, CAST(price_since AS VARCHAR) AS since, input_rate, "
+        f"output_rate, call_input_tokens AS input_tokens, call_output_tokens AS output_tokens, list_cost AS call_cost, "
+        f"$calls * list_cost AS workload_cost, price_tiered AS tiered FROM ({priced}) WHERE {_COUNTS} "
+        f"ORDER BY list_cost {order} NULLS LAST, provider, model{limit}"
+    )
+    limited = {} if options.models else {"limit": intent.limit or SHOWN}
+    counted = (
+        f"SELECT count(*) AS models, count(*) FILTER (WHERE NOT coalesce({_COUNTS}, false)) AS left_out FROM ({priced})"
+    )
+    return [
+        Query("models", models, {**parameters, "calls": options.calls, **limited}),
+        *([] if options.models else [Query("counted", counted, parameters)]),
+    ]
+
+
+_COUNTS = "list_cost > 0"
+"""A price of nothing is a trial, an offer or a gap in the list, and none of them is a price to plan with."""
+
+
+def _book(intent: Intent, catalogue: Catalogue) -> PriceBook:
+    return next(book for book in catalogue.price_books if book.columns.table == intent.table)
+
+
+def _priced(book: PriceBook, options: WorkloadOptions) -> tuple[str, dict[str, object]]:
+    """SQL for the cost of a call on every model at its newest price, outside of any window of the day."""
+    tiered = book.tiers is not None and any(row.tiered for row in book.rows)
+    rows, struct = all_prices(book, tiered)
+    parameters: dict[str, object] = {"input_tokens": options.input_tokens, "output_tokens": options.output_tokens}
+    wanted = ""
+    if options.models:
+        wanted = (
+            " JOIN (SELECT unnest($price_providers) AS wanted_provider, unnest($price_models) AS wanted_model) "
+            "ON provider IS NOT DISTINCT FROM wanted_provider AND model = wanted_model"
+        )
+        parameters["price_providers"] = [key.provider for key in options.models]
+        parameters["price_models"] = [key.model for key in options.models]
+    newest = "row_number() OVER (PARTITION BY provider, model ORDER BY since DESC NULLS LAST, input, output)"
+    inner = (
+        f"SELECT $input_tokens AS call_input_tokens, $output_tokens AS call_output_tokens, {struct} AS price "
+        f"FROM ({rows}){wanted} WHERE from_time IS NULL QUALIFY {newest} = 1"
+    )
+    return costed(inner, tiered), parameters
+
+
+# --- worded ---------------------------------------------------------------------------------------------------------
+
+
+def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
+    """The first in a sentence, all in a table."""
+    book, options = _book(intent, catalogue), options_of(intent, WorkloadOptions)
+    if not len(sheets["models"]):
+        names = ", ".join(str(key) for key in options.models)
+        return wording.no_such_price(names or "this workload", book, catalogue)
+    return Workload(intent, catalogue, sheets, book, options).draft()
+
+
+@attrs.frozen
+class Workload:
+    """The wording of what a workload costs."""
+
+    intent: Intent
+    catalogue: Catalogue
+    sheets: Sheets
+    book: PriceBook
+    options: WorkloadOptions
+
+    def draft(self) -> Draft:
+        """The whole answer."""
+        return Draft(
+            (f"{self._headline()}\n\n", self._table()),
+            (*self._assumed(), wording.source_note(self.book, self.catalogue)),
+        )
+
+    def _headline(self) -> str:
+        row = self.sheets["models"].row(0)
+        inside, outside = row["input_tokens"].count, row["output_tokens"].count
+        calls = "A call" if self.options.calls == 1 else f"`{self.options.calls}` calls"
+        verb = "costs" if self.options.calls == 1 else "cost"
+        size = f"{calls} with {inside} tokens in and {outside} out{' each' if self.options.calls != 1 else ''}"
+        amount = f"**{wording.amount(row['workload_cost'], self.book.columns.currency)}**"
+        if len(self.sheets["models"]) == 1:
+            return f"{size} {verb} {amount} on {wording.model_of(row)} at list price."
+        rank = "most" if self.intent.descending and not self.options.models else "least"
+        return f"{size} {verb} {rank} on {wording.model_of(row)}: {amount} at list price."
+
+    def _table(self) -> str:
+        currency = self.book.columns.currency
+        rows = [
+            [
+                wording.model_of(row),
+                wording.rate(row["input_rate"], currency),
+                wording.rate(row["output_rate"], currency),
+                wording.amount(row["workload_cost"], currency),
+            ]
+            for row in self.sheets["models"]
+        ]
+        return markdown_table(["model", "input per million", "output per million", "the workload"], rows)
+
+    def _assumed(self) -> list[str]:
+        told = ["Prices are the newest of the list, outside of any window of the day; nothing is read from a cache."]
+        if "counted" in self.sheets:
+            counted = self.sheets["counted"]
+            told.append(
+                f"Of {plural(counted.cell('models'), 'model')} in the list, {counted.cell('left_out').count} without a "
+                "price for such a call, or with a price of zero, are left out. How good one is, the list does not say."
+            )
+        if self.book.tiers is None and any(row["tiered"].value for row in self.sheets["models"]):
+            told.append("Some of these cost more for a long prompt; the price of short prompts is applied.")
+        return told
+
+
+KIND = IntentKind(
+    "workload_price", "What some tokens in and out cost on models", queries, word, recognise, WorkloadOptions
+)

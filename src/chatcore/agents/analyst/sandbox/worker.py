@@ -1,0 +1,165 @@
+"""The child's program: one SELECT over one database, both handed to it, within limits that it cannot raise.
+
+It inherits no environment, no file but the socket to its parent, and no secret. It imports DuckDB, then waits for a
+query; so one can be kept warm. A database comes as an open file, so that it needs no name. Whatever becomes of the
+parent, the child ends: a thread waits for the socket to close, and the processor time is limited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from chatcore.agents.analyst.connecting import connect, lock, single_select
+from chatcore.agents.analyst.plain import plain
+from chatcore.agents.analyst.sandbox.limits import Limits, Outcome
+
+if TYPE_CHECKING:
+    import duckdb
+
+NICENESS = 10
+"""The server goes first."""
+
+MAX_FILES = 32
+"""Open files: its own, the socket and the database."""
+
+HEADER_BYTES = 8
+"""The length of the query, big-endian; the database comes with it."""
+
+_BATCH = 256
+"""Rows that are fetched at a time, between two looks at how much there is."""
+
+_WORDS_SHOWN = 500
+"""Of what DuckDB says about a query that is wrong: the reason and the names that come near."""
+
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+
+
+class _TooMuch(Exception):
+    """The result is larger than it may be."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+def main(limits: Limits) -> None:
+    """Answer one query that comes through the socket that is standard input, and end."""
+    import duckdb  # noqa: F401  takes most of the start; done before there is a query
+
+    _limit_at_once()
+    with socket.socket(fileno=os.dup(0)) as parent:
+        sql, database = _receive(parent)
+        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+        parent.sendall(json.dumps(_answer(sql, database, limits), ensure_ascii=False).encode())
+        parent.shutdown(socket.SHUT_WR)
+    os._exit(0)  # nothing is to be tidied up, and nothing of DuckDB's may hold this up
+
+
+def _limit_at_once() -> None:
+    """No file may be written, no memory dumped; what is left is set when the query comes."""
+    os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, MAX_FILES))
+
+
+def _limit_query(limits: Limits) -> None:
+    """Memory and processor time, counted from now."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + limits.cpu_seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))  # at the second of them it is killed
+    memory = _address_space() + limits.memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def _address_space() -> int:
+    """How much is taken already, in bytes: code, and room that is reserved and hardly used."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  pathlib is not needed otherwise
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:  # elsewhere than on Linux
+        return 1024 * 1024 * 1024
+
+
+def _receive(parent: socket.socket) -> tuple[str, int]:
+    header, files, _, _ = socket.recv_fds(parent, HEADER_BYTES, 1)
+    if len(header) < HEADER_BYTES or not files:
+        os._exit(0)  # the parent is gone, or has no use for this child
+    length, parts = int.from_bytes(header, "big"), bytearray()
+    while len(parts) < length:
+        part = parent.recv(length - len(parts))
+        if not part:
+            os._exit(0)
+        parts += part
+    return parts.decode(), files[0]
+
+
+def _end_with_parent(parent: socket.socket) -> None:
+    parent.recv(1)
+    os._exit(1)
+
+
+def _answer(sql: str, database: int, limits: Limits) -> dict[str, Any]:
+    """The rows, or how it failed."""
+    import duckdb
+
+    try:
+        return _select(sql, database, limits)
+    except _TooMuch as error:
+        return {"outcome": error.outcome}
+    except (MemoryError, duckdb.OutOfMemoryException):
+        return {"outcome": Outcome.MEMORY}
+    except duckdb.Error as error:
+        return {"outcome": Outcome.FAILED, "words": _told(str(error))}
+    except ValueError:  # DuckDB has values that Python has not, as a date in the year 5,000,000
+        return {"outcome": Outcome.FAILED, "words": "a value of the result cannot be shown"}
+
+
+def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
+    connection = connect(
+        f"/dev/fd/{database}", "", read_only=True, memory=limits.database_memory, threads=limits.threads
+    )
+    lock(connection)
+    _limit_query(limits)
+    statement = single_select(connection, sql)
+    if statement is None:
+        return {"outcome": Outcome.REFUSED}
+    if not connection.get_table_names(sql):
+        return {"outcome": Outcome.NO_TABLE}
+    connection.execute(statement)
+    described = connection.description or ()
+    zoned = [name for name, kind, *_ in described if str(kind) == _ZONED]
+    if zoned:
+        return {"outcome": Outcome.FAILED, "words": f"{zoned[0]!r} has a time zone; CAST it AS TIMESTAMP"}
+    return {"columns": [name for name, *_ in described], "rows": list(_rows(connection, limits))}
+
+
+def _told(message: str) -> str:
+    """What DuckDB says of a query that is wrong, without the query itself, and without what Python says after it."""
+    return message.partition("\n\nLINE ")[0].partition("Traceback")[0][:_WORDS_SHOWN].strip()
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, limits: Limits) -> Iterator[list[Any]]:
+    count = size = 0
+    while batch := cursor.fetchmany(_BATCH):
+        for row in batch:
+            if any(isinstance(value, str | bytes | list) and len(value) > limits.result_bytes for value in row):
+                raise _TooMuch(Outcome.BYTES)  # before it is made larger still
+            values = [plain(value) for value in row]
+            count, size = count + 1, size + len(json.dumps(values, ensure_ascii=False).encode())
+            if count > limits.rows:
+                raise _TooMuch(Outcome.ROWS)
+            if size > limits.result_bytes:
+                raise _TooMuch(Outcome.BYTES)
+            yield values
+
+
+if __name__ == "__main__":
+    main(Limits(**json.loads(sys.argv[1])))

@@ -1,0 +1,273 @@
+"""The what-ifs in the words they are asked in, and why one has no answer. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any
+
+from chatcore.agents.analyst.catalogue import Table
+from chatcore.agents.analyst.choosing import choose_table
+from chatcore.agents.analyst.intents.base import Recogniser
+from chatcore.agents.analyst.ranking import ranked
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.savings.measures import USUAL_DISCOUNT, USUAL_SMALL
+from chatcore.agents.analyst.savings.priced import Priced, can_be_priced, find_priced
+from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PARTS = (
+    "mini|nano|micro|pro|flash|lite|ultra|turbo|sonnet|haiku|opus|instant|large|small|medium|chat|reasoner|coder|instruct"
+    "|preview|maverick|scout|thinking|fast|beta|exp"
+)
+_NO_START = r"(?!(?:with|on|by|to|the|an?|for|all|we|i|had|have|been|us(?:e|ed|ing)|[a-z]+ing)\b)"
+_NAME = rf"{_NO_START}(?P<to>[a-z0-9][\w./:@+-]*+(?: (?:(?=[a-z.+_-]*+\d)[\w.+-]++|(?:{_PARTS})\b)){{0,4}})"
+"""A model's name, in one word or several: ``gpt-4o-mini``, ``claude 3.5 haiku``. Each word is taken whole, so that a
+question made to mislead is given up in time."""
+
+_INSTEAD = r"(?:instead of|in place of|rather than|in lieu of)"
+_MOVE = r"(?:swap|replac|substitut|exchang|mov|migrat|switch|port|shift|transfer|downgrad|upgrad|convert)\w*"
+_ON = (
+    r"(?:us(?:e|ed|ing)|r[au]n(?:ning)?(?: on)?|been|were|was|(?:switch|mov)\w* to"
+    r"|gone (?:to|with)|went (?:to|with)|chosen?)"
+)
+_CHEAPER = (
+    r"(?:a |the |some )?(?:cheap(?:er|est)|less expensive|smaller|better value)\s+"
+    r"(?:model|llm|one|alternative|option)s?"
+)
+_SWAPS = (
+    rf"\b{_MOVE}\b(?:(?!\b(?:with|by|for|to|onto)\b).)*\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}",
+    rf"(?:\b(?:{_ON}|with|by)\s+)?(?<![\w.-]){_NAME}\s+(?:model |calls? )?{_INSTEAD}\b",
+    rf"\b{_INSTEAD}\b.+?\b{_ON}\s+{_NAME}",
+    rf"\b(?:if|had)\b.*?\b{_ON}\s+(?=\S*[\d/-]){_NAME}",
+)
+_CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
+_CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
+"""What only another model can be meant by, whether it has a price or not."""
+
+_NO_NAME = _words("""
+    a an the any all it them they we less more cheaper another other batch batches cache cached fewer shorter small
+    smaller instead that this one model
+""")
+_TIMES = (
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?\b"
+    r"|(?:19|20)\d\d\b(?!-\d{4})|q[1-4]\b|h[12]\b|(?:last|this|next|previous)\b"
+)
+_WHAT_IF = r"\b(?:what if|if|would|could|should|can|suppose|imagine|simulate|effect|impact)\b"
+_VERBS = (
+    r"\b(?:sav\w+|reduce|rout\w+|sen[dt]|sending|cut|worth|benefit|gain|cap\w*|limit|trim|mov\w+|shift\w*|r[au]n|running"
+    r"|switch\w*)\b"
+)
+_TOKENS = r"\s*(?:input |prompt )?tok(?:en)?s?\b"
+_LESS = r"(?:below|under|less than|fewer than|smaller than|shorter than|up to|of at most|within)"
+_BELOW = rf"\b{_LESS}\s+{AMOUNT}{_TOKENS}"
+_ASKINGS = r"(?:prompts?|calls?|requests?|queries|questions|inputs?)"
+_SMALL = rf"\b(?:small|short|tiny|little|simple|easy)(?:er)?\s+{_ASKINGS}\b|{_BELOW}"
+_PROMPTS = rf"\b{_ASKINGS}\b"
+_ROUTE_TO = rf"\b(?:to|on|onto|with|by|through|us(?:e|ed|ing)|through)\s+(?:the )?{_NAME}"
+_CUT = r"(?:cap(?:s|ped|ping)?|limit(?:s|ed|ing)?|trim\w*|truncat\w*|cut(?:s|ting)?|shorten\w*|restrict\w*)"
+_CAPS = (
+    rf"\b{_CUT}\b.{{0,30}}?\b(?:prompts?|contexts?|inputs?|prompt length|context length)\b",
+    r"\b(?:prompts?|contexts?|inputs?)\b.{0,25}?\b(?:capped|limited|trimmed|truncated|cut|shortened)\b",
+    rf"\b(?:no|any) prompts?\b.{{0,20}}?\b(?:longer|larger|bigger|more|over|above)\b.{{0,8}}?{AMOUNT}",
+    rf"\bprompts?\b.{{0,20}}?\b(?:at most|no (?:more|longer) than)\s+{AMOUNT}",
+)
+_CAP_AT = rf"\b(?:at|to|of|below|under|over|above|than|most)\s+{AMOUNT}(?:{_TOKENS})?(?![\w.-]*\w)"
+_BATCH = r"\bbatch(?:es|ed|ing)?\b(?: api| mode| jobs?| requests?| calls?| processing)?"
+_PERCENT = r"(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent)(?: discount| off| cheaper)?"
+_CACHE = r"\b(?:prompt |input |context )?cach(?:e|ed|es|ing)\b"
+_CACHE_MOST = r"\b(?:ceiling|at most|maximum|potential|worth|benefit|gain|effect|reduce|sav\w+)\b"
+_OFF_PEAK = (
+    r"\boff[- ]?peak\b(?: hours?| times?| pric\w+| rates?)?|\b(?:cheaper|cheapest|discounted|low[- ]price) hours\b"
+    r"|\bat night\b|\bovernight\b|\btime[- ]of[- ]day pric\w+|\b(?:another|other|different) times? of (?:the )?day\b"
+)
+_PRICE_OF = r"\b(?:price|rate)s? (?:of|for)\b|\bwhat does\b.*\bcost\b"
+_KNOWN = _words("""
+    what if instead place rather swap replace route routed routing send sent cap capped capping trim batch cached
+    peak off hours times cheaper prompt prompts calls traffic everything small short simple easy long longest tokens
+    gone been had shift max maximum length longer discount api through ceiling potential worth benefit
+""")
+
+
+def asked_of(
+    reading: Reading, kind: str, taken: Sequence[str], options: Mapping[str, Any], to: str | None = None
+) -> Intent | Refusal:
+    """The intent, once the period and the names are found in what the what-if left of the question."""
+    left = apart_from(reading, (*taken, _VERBS, rf"\b{_MOVE}\b"))
+    table = _table(left)
+    if isinstance(table, Refusal):
+        return table
+    priced = find_priced(reading.catalogue, table)
+    if isinstance(priced, Refusal):
+        return priced
+    found = resolve(to, priced) if to else None
+    if to and found is None:
+        return no_such_price(to, priced)
+    scope = scope_of(left, table, _KNOWN)
+    if isinstance(scope, Refusal):
+        return scope
+    return Intent(
+        kind=kind,
+        table=table.name,
+        periods=scope.periods,
+        filters=scope.filters,
+        options={**options, **({"to": found} if found else {})},
+    )
+
+
+def _table(reading: Reading) -> Table | Refusal:
+    """The table of calls that is named, or the likeliest one whose calls can be priced."""
+    named = [mention.table for mention in reading.tables if can_be_priced(mention.table)]
+    able = [table for table in reading.catalogue.tables if can_be_priced(table)]
+    return named[0] if len(named) == 1 else ranked(able)[0] if able and not named else choose_table(reading)
+
+
+def resolve(name: str, priced: Priced) -> str | None:
+    """The name by which a model has a price: as it stands, joined by hyphens, or as the ledger has it."""
+    joined = name.replace(" ", "-")
+    column = next((c for c in priced.table.columns if joined in c.spelt_alike), None)
+    known = column.spelt_alike[joined] if column else ()
+    return next((each for each in (name, joined, *known) if priced.book.match(each)), None)
+
+
+def _has_price(name: str, reading: Reading) -> bool:
+    """Whether a list of prices knows a model of that name."""
+    spelt = (name, name.replace(" ", "-"))
+    return any(book.match(each) for book in reading.catalogue.price_books for each in spelt)
+
+
+def _is_what_if(text: str) -> bool:
+    """Whether something is asked that was not so, and not what was."""
+    return re.search(_WHAT_IF, text) is not None or re.search(_VERBS, text) is not None
+
+
+def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
+    """The first of the patterns that finds a model's name, and not a word of everyday."""
+    for pattern in patterns:
+        for match in re.finditer(pattern, text):
+            everyday = match["to"] in _NO_NAME or re.match(_TIMES, match["to"])
+            if not everyday and not re.match(_CHEAPER, text[match.start("to") :]):
+                return match
+    return None
+
+
+def _only(match: re.Match[str]) -> str:
+    """A pattern that takes out the name that was found, and nothing else."""
+    return rf"(?<![\w.-])({re.escape(match['to'].rstrip('.:/-'))})(?![\w-]|\.\w)"
+
+
+def recognise_swap(reading: Reading) -> Intent | Refusal | None:
+    """Another model instead of the ones that were used."""
+    text = reading.text
+    if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
+        return None
+    named = _named(text, _SWAPS)
+    if named is not None and (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
+        return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip(".:/-"))
+    if re.search(_CHEAPER_ONES, text):
+        return asked_of(reading, "swap", (_CHEAPER_ONES,), {})
+    return None
+
+
+def recognise_route(reading: Reading) -> Intent | Refusal | None:
+    """Small prompts to a cheaper model."""
+    text = reading.text
+    if not re.search(_SMALL, text) or not re.search(_PROMPTS, text) or not _is_what_if(text):
+        return None
+    if re.search(_CUT, text) and not re.search(r"\b(?:rout|send|sent|mov|switch)\w*\b", text):
+        return None
+    below = amount_in(re.search(_BELOW, text))
+    named = _named(text, (_ROUTE_TO,))
+    taken = [_SMALL, _CHEAPER, *([_only(named)] if named else [])]
+    options = {"below": int(below) if below else USUAL_SMALL}
+    return asked_of(reading, "route", taken, options, named["to"].rstrip(".:/-") if named else None)
+
+
+def recognise_cap(reading: Reading) -> Intent | Refusal | None:
+    """Prompts cut to a length."""
+    text = reading.text
+    if not any(re.search(pattern, text) for pattern in _CAPS):
+        return None
+    at = amount_in(re.search(_CAP_AT, text)) or amount_in(re.search(rf"{AMOUNT}{_TOKENS}", text))
+    taken = (_CAP_AT, rf"{AMOUNT}{_TOKENS}", rf"\b{_CUT}\b")
+    return asked_of(reading, "cap", taken, {"at": int(at) if at else None})
+
+
+def recognise_batch(reading: Reading) -> Intent | Refusal | None:
+    """Calls that can wait, in batches."""
+    text = reading.text
+    if not re.search(_BATCH, text) or not (_is_what_if(text) or re.search(r"\bbatching\b", text)):
+        return None
+    discount = amount_in(re.search(_PERCENT, text))
+    options = {"discount_percent": USUAL_DISCOUNT if discount is None else discount}
+    return asked_of(reading, "batch", (_BATCH, _PERCENT), options)
+
+
+def recognise_cache(reading: Reading) -> Intent | Refusal | None:
+    """All input from a cache."""
+    if not re.search(_CACHE, reading.text) or not re.search(rf"{_WHAT_IF}|{_CACHE_MOST}", reading.text):
+        return None
+    return asked_of(reading, "cache_ceiling", (_CACHE,), {})
+
+
+def recognise_off_peak(reading: Reading) -> Intent | Refusal | None:
+    """Calls at the hours when their model is cheaper."""
+    text = reading.text
+    if not re.search(_OFF_PEAK, text) or not _is_what_if(text) or re.search(_PRICE_OF, text):
+        return None
+    return asked_of(reading, "off_peak", (_OFF_PEAK,), {})
+
+
+RECOGNISERS: Mapping[str, Recogniser] = MappingProxyType(
+    {
+        "route": recognise_route,
+        "cap": recognise_cap,
+        "batch": recognise_batch,
+        "cache_ceiling": recognise_cache,
+        "off_peak": recognise_off_peak,
+        "swap": recognise_swap,
+    }
+)
+
+
+def no_such_price(name: str, priced: Priced) -> Refusal:
+    """A model that the list prices do not have."""
+    names = {row.key.model.lower(): row.key.model for row in priced.book.rows}
+    close = [names[each] for each in get_close_matches(name, names, n=3, cutoff=0.5)]
+    table = priced.table.name
+    return Refusal(
+        reason="no_rows",
+        text=f"`{priced.book.columns.table}` has no price for “{name}”: I cannot say what calls would cost on it.",
+        missing=(name,),
+        alternatives=tuple(f"What if we had used {each} for everything in {table}?" for each in close)
+        or ("How can we reduce our bill?",),
+    )
+
+
+def no_quality(priced: Priced) -> Refusal:
+    """Nothing says which models are as good as another."""
+    return Refusal(
+        reason="no_such_column",
+        text="No table here says how well models do, so that I cannot say which cheaper one is as good. Name one, and "
+        "I set its price against those of the models in use.",
+        missing=("quality",),
+        alternatives=(f"How can we reduce our bill in {priced.table.name}?", "What would batching save?"),
+    )
+
+
+def no_windows(priced: Priced) -> Refusal:
+    """No price depends on the time of the day, or no call has a time."""
+    return Refusal(
+        reason="no_such_column",
+        text=f"Nothing in `{priced.book.columns.table}` and `{priced.table.name}` says that a call was at an hour when "
+        "its model has another price.",
+        missing=("prices by the time of the day",),
+        alternatives=("What would batching save?", "How can we reduce our bill?"),
+    )

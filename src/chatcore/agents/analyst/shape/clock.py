@@ -1,0 +1,245 @@
+"""When calls are made: hours of the day, days of the week, weekends. In UTC, as the rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from chatcore.agents.analyst.asking import Asking
+from chatcore.agents.analyst.catalogue import Table
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.evidence import Cell, Query
+from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, options_of
+from chatcore.agents.analyst.intents.claims import Claim
+from chatcore.agents.analyst.intents.scope import implausible_query, totals_query
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.agents.analyst.sql import Condition, aggregates, all_of, parameters_of, select
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_PARTS = (("night", 0, 6), ("morning", 6, 12), ("afternoon", 12, 18), ("evening", 18, 24))
+_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
+_SPAN = (
+    r"(?:mornings?|afternoons?|evenings?|nights?|night[- ]?time|overnight|working hours|office hours|business hours)"
+)
+
+Unit = Literal["hour", "weekday", "weekend", "part"]
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """The options.
+
+    ``unit``: what part of the clock or the week is asked about; ``named``: which of them, as ``Monday`` or ``morning``.
+    """
+
+    unit: Unit = "hour"
+    named: list[str] = []
+
+
+def _tells_hours(table: Table) -> bool:
+    """Whether the rows say at what time of the day they were; a date alone does not."""
+    column = table.column(Meaning.TIME)
+    return column is not None and column.type != "DATE"
+
+
+CLAIM = Claim(
+    name="clock",
+    what="hours and weekdays",
+    words=(
+        r"(?:by|per|each|every|which|what|over|across|busiest|quietest|most expensive|costliest|cheapest|peak|top)"
+        r" (?:the )?(?:single )?hours?(?: of (?:the )?day)?",
+        r"hours? of (?:the )?day|time of (?:the )?day|times of (?:the )?day|hourly|what hours?|peak hours?",
+        r"(?:at )?what time(?:s)?(?: of (?:the )?day)?(?= (?:do|did|are|is|was|were|we|of))",
+        r"(?:by |per |each |every |which |what )?(?:week[ -]?days?|days? of (?:the )?week)",
+        r"(?:at |on |over |during |the ){0,3}week-?ends?(?: and week-?days?)?",
+        rf"(?:on |every |by |each )?{_DAY}(?:(?:,| and| or| vs| versus) {_DAY})*",
+        rf"(?:in |at |during |by )?(?:the )?{_SPAN}",
+    ),
+    unless=(
+        r"off[- ]peak|peak load|per (?:minute|second)|concurren\w+|throughput|load|batch\w*|discount\w*",
+        r"price|prices|cheaper|latenc\w+|durations?|slow\w*|fast\w*",
+        r"(?:mon|tues|wednes|thurs|fri|satur|sun)day (?:the )?\d+\w*|next \w+|last (?:mon|tues|wednes|thurs|fri)day",
+    ),
+    needs=(Meaning.TIME,),
+    able=_tells_hours,
+    lacks="time of day",
+    steps=None,
+)
+
+
+def recognise(reading: Reading) -> Intent | Refusal | None:
+    """Which unit of the clock is meant, and whether calls, tokens or spend."""
+    asking = CLAIM.of(reading)
+    if not isinstance(asking, Asking):
+        return asking
+    return CLAIM.intent(asking, measure=_measure(asking), options={"unit": _unit(reading), "named": _named(reading)})
+
+
+def _named(reading: Reading) -> list[str]:
+    """The days and parts that the words name."""
+    names = (*_DAYS, *(name for name, *_ in _PARTS))
+    return [name for name in names if reading.says(rf"\b{name.lower()}s?\b")]
+
+
+def _unit(reading: Reading) -> Unit:
+    if reading.says(r"\bweek-?ends?\b"):
+        return "weekend"
+    if reading.says(rf"\b(?:week[ -]?days?|days? of (?:the )?week|{_DAY})\b"):
+        return "weekday"
+    return "part" if reading.says(rf"\b{_SPAN}\b") and not reading.says(r"\bhours?\b(?<!hours)") else "hour"
+
+
+def _measure(asking: Asking) -> Measure:
+    """Spend where the words are of money, else calls: ``busiest`` asks for calls."""
+    text = asking.reading
+    if text.says(r"\b(?:tokens?)\b") and asking.has_tokens and not text.says(r"\b(?:spend|cost)"):
+        return Measure.TOKENS
+    money = text.says(r"\b(?:spen[dt]\w*|cost\w*|expensive|pa(?:y|id)|bill\w*|money|dollars|cheap\w*|\$)")
+    return Measure.COST if money and asking.table.has(Meaning.COST) else Measure.CALLS
+
+
+def queries(subject: Subject) -> list[Query]:
+    """Every hour, weekday, half of the week or part of the day, those without rows too."""
+    return [
+        totals_query(subject.intent, subject.catalogue),
+        *(_query(name, subject) for name in _SHEETS[options_of(subject.intent, Clock).unit]),
+        *implausible_query(subject.intent, subject.catalogue),
+    ]
+
+
+_SHEETS: dict[Unit, tuple[str, ...]] = {
+    "hour": ("hours",),
+    "weekday": ("weekdays", "halves"),
+    "weekend": ("halves", "weekdays"),
+    "part": ("parts",),
+}
+"""What is asked for each unit; the first is told first."""
+
+
+_HOURS = tuple(f"{hour:02}:00" for hour in range(24))
+_PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "hours": ("hour({time})", _HOURS),
+    "weekdays": ("isodow({time}) - 1", _DAYS),
+    "halves": ("CAST(isodow({time}) >= 6 AS INTEGER)", ("Monday to Friday", "weekend")),
+    "parts": ("hour({time}) // 6", tuple(f"{name} ({first:02}:00 to {last:02}:00)" for name, first, last in _PARTS)),
+}
+"""SQL for the place of a row, from 0, and the names of the places."""
+
+
+def _query(name: str, subject: Subject) -> Query:
+    """The places of one kind, each with what is summed over its rows, its part of the whole, and how it ranks."""
+    table, rows = subject.table, all_of((subject.rows, Condition(f"{subject.time} IS NOT NULL")))
+    place, labels = _PLACES[name]
+    sums = aggregates(table)
+    counted = (
+        f"SELECT {place.format(time=subject.time)} AS place, {select(sums)}, "
+        f"count(DISTINCT CAST({subject.time} AS DATE)) AS days FROM {identifier(table.name)} {rows.where} GROUP BY 1"
+    )
+    ranked = [column for column in ("calls", "tokens", _spend(subject)) if column in sums]
+    more = "".join(
+        f", 100.0 * {column} / nullif(sum({column}) OVER (), 0) AS {column}_percent"
+        f", 1.0 * {column} / nullif(days, 0) AS {column}_per_day"
+        f", row_number() OVER (ORDER BY {column} DESC NULLS LAST, place) AS {column}_rank"
+        for column in ranked
+    )
+    listed = "SELECT unnest($labels) AS part, unnest(range(len($labels))) AS place"
+    sql = (
+        f"SELECT part, * EXCLUDE (part, place){more} FROM ({listed}) LEFT JOIN ({counted}) USING (place) ORDER BY place"
+    )
+    return Query(name, sql, {**parameters_of(table), **rows.parameters, "labels": list(labels)})
+
+
+def _spend(subject: Subject) -> str:
+    """The column of spend that shares are of."""
+    return "spend_without_implausible" if subject.table.implausible else "spend"
+
+
+def _column(subject: Subject) -> str:
+    measure = subject.intent.measure
+    return _spend(subject) if measure is Measure.COST else MEASURED[measure].column
+
+
+def draft(account: Account) -> Draft:
+    """The part with the most in a sentence, all parts in a table."""
+    sheet, *others = _SHEETS[options_of(account.intent, Clock).unit]
+    parts = [f"{_headline(account, sheet)}\n\n", _table(account, sheet)]
+    parts += [f"\n{_table(account, name)}" for name in others]
+    insights = ["Times are UTC, as they are recorded: hours elsewhere are shifted.", *_weekend(account), *account.notes]
+    return Draft((*parts, *account.odd_part), tuple(insights))
+
+
+def _headline(account: Account, sheet: str) -> str:
+    column = _column(account)
+    what = MEASURED[account.intent.measure].words.replace("call", account.noun)
+    ranked = sorted((row for row in account.sheet(sheet) if row["calls"]), key=lambda row: row[f"{column}_rank"].value)
+    most, least = ranked[0], ranked[-1]
+    money = account.intent.measure is Measure.COST
+    text = f"By {_BY[sheet]} (UTC){account.scope}, most {what} fall{'s' if money else ''} {_where(most)}"
+    text += f" ({_figure(account, most)})"
+    text += f"; least {_where(least)} ({_figure(account, least)})" if len(ranked) > 1 else ""
+    asked = [row for row in account.sheet(sheet) if str(row["part"]).split(" (")[0] in _asked(account)]
+    others = "".join(f" {what.capitalize()} {_where(row)}: {_figure(account, row)}." for row in asked if row["calls"])
+    return f"{text}{account.left_out if money else ''} (`{account.table.name}`).{others}"
+
+
+def _asked(account: Account) -> list[str]:
+    return options_of(account.intent, Clock).named
+
+
+def _where(row: Mapping[str, Cell]) -> str:
+    """A place, as it follows a verb."""
+    part = str(row["part"])
+    where = "on" if part in _DAYS else "in the" if part[:1].islower() else "from" if " to " in part else "at"
+    return f"{where} {part.split(' (', maxsplit=1)[0]}"
+
+
+def _figure(account: Account, row: Mapping[str, Cell]) -> str:
+    """What a place has, and which part of the whole that is."""
+    column = _column(account)
+    return f"**{account.shown(column, row[column])}**, {row[f'{column}_percent'].percent} of all"
+
+
+_BY = {
+    "hours": "hour of the day",
+    "weekdays": "day of the week",
+    "halves": "part of the week",
+    "parts": "part of the day",
+}
+
+
+def _table(account: Account, sheet: str) -> str:
+    noun, spend = f"{account.noun}s", _spend(account)
+    titles = {"part": _BY[sheet], "calls": noun, "calls_percent": f"of {noun}", "spend": "spend"}
+    if account.has_implausible:
+        titles["spend_without_implausible"] = "without implausible rows"
+    titles |= {f"{spend}_percent": "of spend", "tokens": "tokens"}
+    if sheet in ("weekdays", "halves"):
+        titles |= {"days": "days with rows", "calls_per_day": f"{noun} a day", f"{spend}_per_day": "spend a day"}
+    return account.markdown(sheet, titles)
+
+
+def _weekend(account: Account) -> list[str]:
+    if "halves" not in account.sheets:
+        return []
+    weekend = account.sheet("halves").row(1)
+    if not weekend["calls"]:
+        return ["No row falls on a weekend."]
+    spend = ""
+    share = weekend.get(f"{_spend(account)}_percent")
+    if share is not None and not share.missing:
+        spend = f" and {share.percent} of the spend{account.left_out}"
+    return [f"Weekends have {weekend['calls_percent'].percent} of the {account.noun}s{spend}; two days of seven."]
+
+
+KIND = kind_of(
+    CLAIM,
+    "When calls are made and money is spent: hours of the day, weekdays, weekends; UTC",
+    queries,
+    draft,
+    recognise=recognise,
+    options=Clock,
+)

@@ -1,0 +1,16 @@
+"""All golden questions."""
+
+from __future__ import annotations
+
+from .decisions import DECISIONS
+from .prices import ON_MODELS, PRICES, WHAT_IFS
+from .question import Golden
+from .refused import REFUSED
+from .spend import SPEND
+from .splits import SPLITS
+from .threads import THREADS
+from .waste import WASTE
+
+GOLDEN: tuple[Golden, ...] = (
+    *SPEND, *SPLITS, *WASTE, *PRICES, *ON_MODELS, *WHAT_IFS, *DECISIONS, *REFUSED, *THREADS,
+)  # fmt: skip
