@@ -9,8 +9,12 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect
 
+from chatcore.errors import ErrorCode
+
 JSON = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8"), max_size=8)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
+CODES = st.sampled_from([str(code) for code in ErrorCode])
+"""For a field ``error_code``: its schema names those that there are."""
 
 
 def values_of(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
@@ -18,9 +22,13 @@ def values_of(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.StructType)
     return st.fixed_dictionaries(
-        {field.name: _values(field.type) for field in info.fields if field.required},
-        optional={field.name: _values(field.type) for field in info.fields if not field.required},
+        {field.name: _values_in(field) for field in info.fields if field.required},
+        optional={field.name: _values_in(field) for field in info.fields if not field.required},
     ).map(lambda fields: kind(**fields))
+
+
+def _values_in(field: inspect.Field) -> st.SearchStrategy[Any]:
+    return CODES if field.name == "error_code" else _values(field.type)
 
 
 def _values(info: inspect.Type) -> st.SearchStrategy[Any]:
