@@ -171,10 +171,10 @@ async def test_nothing_is_compressed_unless_configured() -> None:
 
 async def test_a_flood_of_small_frames_that_are_large_is_an_overrun() -> None:
     async with echoing(compression=True, max_frames_per_second=10) as port:
-        large = squeezed(bytes(1_000_000))  # the echo counts one for each half a megabyte
-        assert len(large) < 2000
-        answer = await told(port, OFFERING + large * 100)
-        assert 1 < answer.count(b"\xc2\x7e") < 30, "forty at once are all that is taken"
+        large = squeezed(bytes(250_000))  # the echo counts one for each half a megabyte
+        assert len(large) < 500
+        answer = await told(port, OFFERING + large * 400)
+        assert 10 < answer.count(b"\xc2\x7e") < 200, "forty times half a megabyte at once are all that is taken"
         assert b"\x81\x02hi" in await told(port, HANDSHAKE + masked(Opcode.TEXT, b"hi") + BYE)
 
 
