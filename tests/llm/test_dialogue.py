@@ -135,7 +135,7 @@ async def test_a_model_that_insists_is_not_heard_and_the_run_does_not_fail(repli
     assert (answer.answered, answer.reason) == (False, "not_supported")
     assert answer.text == "The model's answer had numbers that nothing in the data proves, so it is not shown."
     assert len(asked.model.told) == 1 + 1 + Limits().corrections
-    assert not any(number in str(asked.events) for number in ("99.75", "25.00", "4711"))
+    assert not any(number in str(asked.events) for number in ("$99.75", "$25.00", "'4711'"))  # ids have digits, too
 
 
 @in_virtual_time
