@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -59,7 +60,10 @@ _MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|\d:\d|jan|feb|mar|apr|may|june?|july
 _DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _LIST_MARK = re.compile(r"^[ \t>]*\d{1,9}[.)](?=\s)", re.MULTILINE)
-_RUN = re.compile(r"[A-Za-z0-9_][\w.:@#+-]*(?<![.:+-])")
+_RUN = re.compile(r"[A-Za-z0-9_](?:(?<=\d)|(?=[\w.:@#+-]*\d))[\w.:@#+-]*(?<![.:+-])")
+"""A run of letters and digits. Words without a digit are left where they stand, as nothing in them is counted."""
+_WORD_BEGINS = re.compile(r"(?<![\w.])(?<!\w-)")
+_WORD_ENDS = re.compile(r"(?!-?\w)")
 _CURRENCY_CODE = re.compile(r"(?:USD|EUR|GBP|CHF|US)(?=\d)")
 _EXPONENT = re.compile(r"\d[\d,]*(?:\.\d+)?[eE][+-]?\d+")
 _NUMBER = re.compile(
@@ -100,7 +104,7 @@ def untraceable_numbers(text: str, *, question: str, evidence: Sequence[Evidence
         question: what was asked; its numbers may be repeated.
         evidence: the queries whose rows may prove a number.
     """
-    return proof_of(question, evidence).untraceable_numbers(text)
+    return proof_of(question, evidence).untraceable_numbers(text) if _DIGIT.search(text) else ()
 
 
 @attrs.frozen
@@ -159,23 +163,25 @@ def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], set[str]]:
 
     A negative number stands there without its sign too: a text may leave that to its words.
     """
-    values: list[float] = []
+    values: set[float] = set()
     strings: set[str] = set()
-    stack: list[Any] = [item.rows for item in evidence]
-    while stack:
-        cell = stack.pop()
-        kind = type(cell)
-        if kind is int or kind is float:
-            values.append(cell)
-        elif kind is str:
-            strings.add(cell)
-        elif kind is list or kind is tuple:
-            stack.extend(cell)
-        elif kind is dict:
-            stack.extend(cell.values())
-    values += [number for string in strings if (number := _number_in(string)) is not None]
-    values += [-value for value in values if value < 0]
-    return sorted(value for value in values if math.isfinite(value)), set(filter(_DIGIT.search, strings))
+    cells: list[Any] = [row for item in evidence for row in item.rows]
+    while cells:
+        values.update(cell for cell in cells if type(cell) is int or type(cell) is float)
+        strings.update(cell for cell in cells if type(cell) is str)
+        cells = [*chain.from_iterable(map(_within, (cell for cell in cells if type(cell) in _NESTED)))]
+    telling = set(filter(_DIGIT.search, strings))
+    values.update(number for string in telling if (number := _number_in(string)) is not None)
+    values.update([-value for value in values if value < 0])
+    return sorted(filter(math.isfinite, values)), telling
+
+
+_NESTED = frozenset({list, tuple, dict})
+
+
+def _within(cell: Any) -> Iterable[Any]:
+    """The cells in a row, or in a cell that has some."""
+    return cell.values() if type(cell) is dict else cell
 
 
 def _number_in(string: str) -> float | None:
@@ -200,8 +206,23 @@ def _without_strings(text: str, strings: Set[str]) -> str:
     """The text without the cells that are words with digits in them, longest first: they are quoted, not counted."""
     present = [string for string in strings if string in text]
     for string in sorted(present, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w.])(?<!\w-){re.escape(string)}(?!-?\w)", " ", text)
+        text = "".join(_around(string, text))
     return text
+
+
+def _around(string: str, text: str) -> Iterator[str]:
+    """The text with a space where the string stands by itself. No pattern of it is compiled: there are thousands."""
+    kept = 0
+    found = text.find(string)
+    while found >= 0:
+        end = found + len(string)
+        alone = _WORD_BEGINS.match(text, found) is not None and _WORD_ENDS.match(text, end) is not None
+        if alone:
+            yield text[kept:found]
+            yield " "
+            kept = end
+        found = text.find(string, end if alone else found + 1)
+    yield text[kept:]
 
 
 def _numbers(text: str) -> Iterator[Shown]:

@@ -12,6 +12,7 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.prices.tool import price_tool
+from chatcore.agents.analyst.remembering import key_of
 from chatcore.agents.analyst.request import Intent
 from chatcore.agents.analyst.running import run_queries
 from chatcore.agents.analyst.simulation import DESCRIPTION, SIMULATE_SAVINGS, SimulateSavings, simulate_savings
@@ -71,7 +72,9 @@ def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
     ids = (f"e{number}" for number in count(1))  # a run may use the tool more than once
 
     async def run_intent(intent: Intent) -> ToolResult:
-        found = await run_queries(ledger, RUN_INTENT, KINDS[intent.kind].queries(intent, ledger.catalogue), ids)
+        kept = ledger.remembered.queries
+        queries = kept.find(key_of(intent), lambda: KINDS[intent.kind].queries(intent, ledger.catalogue))
+        found = await run_queries(ledger, RUN_INTENT, queries, ids)
         return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
 
     return run_intent
