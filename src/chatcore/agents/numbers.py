@@ -12,6 +12,7 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Set
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -21,6 +22,9 @@ from chatcore.protocol.messages import Evidence
 
 BELOW_NEED_NO_PROOF = 10
 """Integers below this are counted at a glance."""
+
+_SHORT = 4096
+"""Characters of a text whose numbers are remembered."""
 
 _ROUNDING = 1e-9
 """Allowed beside half a unit of the last digit shown: what binary fractions lose."""
@@ -225,10 +229,19 @@ def _around(string: str, text: str) -> Iterator[str]:
     yield text[kept:]
 
 
-def _numbers(text: str) -> Iterator[Shown]:
+def _numbers(text: str) -> tuple[Shown, ...]:
+    """The numbers of a text, as they stand there; of a short one they are remembered, as many are said again."""
+    return _kept_numbers(text) if len(text) <= _SHORT else _find_numbers(text)
+
+
+@lru_cache(maxsize=1024)
+def _kept_numbers(text: str) -> tuple[Shown, ...]:
+    return _find_numbers(text)
+
+
+def _find_numbers(text: str) -> tuple[Shown, ...]:
     undated = _DATES.sub(" ", text) if _MAY_HOLD_DATE.search(text) else text
-    for match in _NUMBER.finditer(_RUN.sub(_blank_name, undated)):
-        yield _shown(match)
+    return tuple(map(_shown, _NUMBER.finditer(_RUN.sub(_blank_name, undated))))
 
 
 def _blank_name(match: re.Match[str]) -> str:

@@ -26,7 +26,7 @@ from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
 from chatcore.agents.numbers import untraceable_numbers
-from chatcore.agents.tools import Tool
+from chatcore.agents.tools import Tool, ToolRegistry, ToolResult
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
 _NOTES = {
@@ -34,6 +34,10 @@ _NOTES = {
     Origin.RECORDS: "This is the server's own record; attach usage data with `chatcore serve --data usage.csv`.",
 }
 """What every answer says over data that nobody attached."""
+
+THOUGHT_AT_ONCE = 4
+"""Questions that are read, or put into words, side by side. All of it is done by one thread: with more at once none is
+answered earlier, and each turn of the event loop takes longer, for everybody."""
 
 
 class Data(Protocol):
@@ -56,6 +60,7 @@ class Analyst:
     data: Data
     language_model: Model | None = None
     more_tools: Sequence[Tool[Any]] = ()
+    _turns: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(THOUGHT_AT_ONCE), init=False)
 
     proves_numbers: ClassVar[bool] = True
     restartable: ClassVar[bool] = True
@@ -78,7 +83,7 @@ class Analyst:
                 note = _NOTES.get(ledger.catalogue.origin)
                 inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools)
                 return await inquiry.answer(message.content)
-            return await Inquiry(ledger, run).answer(message.content)
+            return await Inquiry(ledger, run, self._turns).answer(message.content)
 
 
 @attrs.frozen
@@ -88,10 +93,12 @@ class Inquiry:
     Args:
         ledger: what is asked.
         run: who is told.
+        turns: to be had for reading and wording, in the order of coming; not while the database is asked.
     """
 
     ledger: Ledger
     run: Run
+    turns: trio.CapacityLimiter
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -99,22 +106,34 @@ class Inquiry:
 
     async def answer(self, question: str) -> Answer:
         """The whole way from a question to its answer."""
-        await self.run.thinking("Reading the question against the tables")
         tools = tools_for(self.ledger)
+        async with self.turns:
+            planned = await self._read(question, tools)
+        if isinstance(planned, Refusal):
+            return await self._refuse(planned, ())
+        found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
+        async with self.turns:
+            return await self._say(question, planned, found)
+
+    async def _read(self, question: str, tools: ToolRegistry) -> Intent | Refusal:
+        """What a question asks for; whoever watches is told."""
+        await self.run.thinking("Reading the question against the tables")
         await tools.call(self.run, "list_tables")
         earlier = await self._earlier(question)
         planned = plan(question, self._catalogue, earlier)
-        if isinstance(planned, Refusal):
-            return await self._refuse(planned, ())
-        lead = "Going on from the question before: " if earlier else ""
-        await self.run.thinking(lead + self._understood(planned))
-        await tools.call(self.run, "describe_table", table=planned.table)
-        found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
-        worded = await self._worded(planned, found.value)
+        if isinstance(planned, Intent):
+            lead = "Going on from the question before: " if earlier else ""
+            await self.run.thinking(lead + self._understood(planned))
+            await tools.call(self.run, "describe_table", table=planned.table)
+        return planned
+
+    async def _say(self, question: str, intent: Intent, found: ToolResult) -> Answer:
+        """Put what was found into words."""
+        worded = await self._worded(intent, found.value)
         if isinstance(worded, Refusal):
             return await self._refuse(worded, found.evidence)
         await self._tell(worded)
-        following = await self._following(planned, question, found.evidence)
+        following = await self._following(intent, question, found.evidence)
         return Answer(
             insights=list(worded.insights),
             recommendations=list(worded.recommendations),

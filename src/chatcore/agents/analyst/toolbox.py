@@ -9,12 +9,10 @@ from typing import Annotated
 import msgspec
 
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.prices.tool import price_tool
-from chatcore.agents.analyst.remembering import key_of
 from chatcore.agents.analyst.request import Intent
-from chatcore.agents.analyst.running import run_queries
+from chatcore.agents.analyst.running import queries_of, run_queries
 from chatcore.agents.analyst.simulation import DESCRIPTION, SIMULATE_SAVINGS, SimulateSavings, simulate_savings
 from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult
 
@@ -72,9 +70,7 @@ def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
     ids = (f"e{number}" for number in count(1))  # a run may use the tool more than once
 
     async def run_intent(intent: Intent) -> ToolResult:
-        kept = ledger.remembered.queries
-        queries = kept.find(key_of(intent), lambda: KINDS[intent.kind].queries(intent, ledger.catalogue))
-        found = await run_queries(ledger, RUN_INTENT, queries, ids)
+        found = await run_queries(ledger, RUN_INTENT, queries_of(intent, ledger), ids)
         return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
 
     return run_intent
