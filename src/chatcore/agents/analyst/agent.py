@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Protocol
 
@@ -10,18 +10,16 @@ import attrs
 import msgspec
 import trio
 
+from chatcore.agents.analyst.answering import questions_after, words_of
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.evidence import Sheet
 from chatcore.agents.analyst.intents.base import Draft
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.model_engine import ModelInquiry
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
-from chatcore.agents.analyst.remembering import key_of
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.suggesting import next_questions
 from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
@@ -130,7 +128,7 @@ class Inquiry:
 
     async def _say(self, question: str, intent: Intent, found: ToolResult) -> Answer:
         """Put what was found into words."""
-        worded = await self._worded(intent, found.value)
+        worded = words_of(intent, self.ledger, found.value)
         if isinstance(worded, Refusal):
             return await self._refuse(worded, found.evidence)
         await self._tell(worded)
@@ -142,28 +140,11 @@ class Inquiry:
             evidence=list(found.evidence),
         )
 
-    async def _worded(self, intent: Intent, found: Mapping[str, Evidence]) -> Draft | Refusal:
-        """The words of what was found."""
-        await trio.lowlevel.checkpoint()
-        sheets = {name: Sheet(evidence) for name, evidence in found.items()}
-        return self.ledger.remembered.words.find(
-            key_of(intent), lambda: KINDS[intent.kind].word(intent, self._catalogue, sheets)
-        )
-
     async def _following(self, intent: Intent, question: str, evidence: Sequence[Evidence]) -> list[str]:
         """What to ask next; a question with a number that nothing here proves is not put into anybody's mouth."""
-        kept, key = self.ledger.remembered.next_questions, key_of(intent)
-        if key not in kept:
-            kept.keep(key, await self._next_questions(intent))
-        offered = [each for each in kept[key] if not untraceable_numbers(each, question=question, evidence=evidence)]
-        return [f"Ask: “{each}”" for each in offered]
-
-    async def _next_questions(self, intent: Intent) -> tuple[str, ...]:
-        found = []
-        for each in next_questions(intent, self._catalogue):
-            await trio.lowlevel.checkpoint()
-            found.append(each)
-        return tuple(found)
+        offered = await questions_after(intent, self.ledger)
+        proven = [each for each in offered if not untraceable_numbers(each, question=question, evidence=evidence)]
+        return [f"Ask: “{each}”" for each in proven]
 
     async def _earlier(self, question: str) -> list[str]:
         """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chatcore.agents.analyst.evidence import Query, evidence_of
-from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
-from chatcore.agents.analyst.remembering import key_of
-from chatcore.agents.analyst.request import Intent
 from chatcore.agents.tools import ToolError
 from chatcore.protocol.messages import Evidence
-
-
-def queries_of(intent: Intent, ledger: Ledger) -> Sequence[Query]:
-    """The queries of an intent."""
-    kind = KINDS[intent.kind]
-    return ledger.remembered.queries.find(key_of(intent), lambda: kind.queries(intent, ledger.catalogue))
 
 
 async def run_queries(ledger: Ledger, tool: str, queries: Sequence[Query], ids: Iterator[str]) -> dict[str, Evidence]:

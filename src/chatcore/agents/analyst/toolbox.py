@@ -8,11 +8,12 @@ from typing import Annotated
 
 import msgspec
 
+from chatcore.agents.analyst.answering import queries_of
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.prices.tool import price_tool
 from chatcore.agents.analyst.request import Intent
-from chatcore.agents.analyst.running import queries_of, run_queries
+from chatcore.agents.analyst.running import run_queries
 from chatcore.agents.analyst.simulation import DESCRIPTION, SIMULATE_SAVINGS, SimulateSavings, simulate_savings
 from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult
 
