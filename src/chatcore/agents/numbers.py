@@ -64,8 +64,7 @@ _MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|\d:\d|jan|feb|mar|apr|may|june?|july
 _DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _LIST_MARK = re.compile(r"^[ \t>]*\d{1,9}[.)](?=\s)", re.MULTILINE)
-_RUN = re.compile(r"[A-Za-z0-9_](?:(?<=\d)|(?=[\w.:@#+-]*\d))[\w.:@#+-]*(?<![.:+-])")
-"""A run of letters and digits. Words without a digit are left where they stand, as nothing in them is counted."""
+_RUN = re.compile(r"[A-Za-z0-9_][\w.:@#+-]*(?<![.:+-])")
 _WORD_BEGINS = re.compile(r"(?<![\w.])(?<!\w-)")
 _WORD_ENDS = re.compile(r"(?!-?\w)")
 _CURRENCY_CODE = re.compile(r"(?:USD|EUR|GBP|CHF|US)(?=\d)")
