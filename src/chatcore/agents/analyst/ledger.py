@@ -45,6 +45,9 @@ CONCURRENT_QUERIES = 4
 KEPT_BYTES = 16 * 1024 * 1024
 """Of results, as JSON, that are kept: the data does not change, so that a query is run once."""
 
+KEPT_BESIDE_BYTES = 512
+"""What keeping one takes besides, however few its rows are."""
+
 KEPT_QUERIES = 1024
 """Queries that are known to be one SELECT: DuckDB's parser holds the interpreter, for tens of milliseconds at times."""
 
@@ -88,7 +91,7 @@ class Ledger:
     remembered: Remembered = attrs.field(factory=Remembered, init=False)
     _slots: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CONCURRENT_QUERIES), init=False)
     _flights: SingleFlight[Rows] = attrs.field(
-        factory=lambda: SingleFlight(Kept(KEPT_BYTES, lambda rows: rows.size)), init=False
+        factory=lambda: SingleFlight(Kept(KEPT_BYTES, lambda rows: rows.size + KEPT_BESIDE_BYTES)), init=False
     )
     _selects: Kept[Literal[True]] = attrs.field(factory=lambda: Kept(KEPT_QUERIES), init=False)
 
