@@ -165,7 +165,23 @@ def find_values(text: str, words: Sequence[Word], table: Table) -> list[NamedVal
             span = Span(run[0].start, run[-1].end)
             if not any(_overlap(span, other) for other in found):
                 found += _values_in(text[span.start : span.end], span, run, words, columns)
-    return sorted(found, key=lambda each: each.start)
+    return sorted([*found, *_in_lists(text, words, found)], key=lambda each: each.start)
+
+
+_IN_LIST = re.compile(r"\s*(?:,|&|(?:,\s*)?(?:and|or|nor))\s+(?:the\s+)?")
+
+
+def _in_lists(text: str, words: Sequence[Word], found: Sequence[NamedValues]) -> Iterator[NamedValues]:
+    """Words of everyday that are values in a list with a value of the same column: ``diff and ask``."""
+    for word in words:
+        if any(_overlap(Span(word.start, word.end), other) for other in found):
+            continue
+        for other in found:
+            exact = other.column.spelt_alike.get(word.text, ())
+            gap = text[min(word.end, other.end) : max(word.start, other.start)]
+            if exact and _IN_LIST.fullmatch(gap):
+                yield NamedValues(word.start, word.end, other.column, exact, exact[0])
+                break
 
 
 _RANK = {Meaning.MODEL: 0, Meaning.USER: 1, Meaning.FEATURE: 2, Meaning.STATUS: 3}

@@ -25,9 +25,13 @@ from chatcore.agents.analyst.periods import Calendar, Found, find_periods
 from chatcore.agents.analyst.request import Filter
 
 _EXCLUDED = re.compile(
-    r"\b(without|excluding|exclude|except(?: for)?|excepting|other than|but not|besides|apart from|ignoring|minus|not)"
-    r"\s+(?:the\s+|any\s+|all\s+|model\s+|user\s+)*$"
+    r"(?:\b(?:without|exclu(?:ding|des?|ded)|except(?: for)?|excepting|other than|but not|besides|(?:apart|aside) from"
+    r"|ignoring|omitting|leaving out|minus|not|nor|(?:everything|anything|all|every)(?: \w+)? but(?: for)?)"
+    r"|(?:^|\s)non)"
+    r"(?:\s+|(?<=non)-)(?:(?:the|any|all|either|models?|users?|those|calls|of|on|in|with|from|by|using|for|to)\s+)*$"
 )
+_LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|users?|modes?|of|on|in|with|from)\s+)*")
+"""What stands between two names of one list: what leaves out the first leaves out the next."""
 _BLAMELESS = re.compile(
     r"\b(without|excluding|exclude|except(?: for)?|ignoring|minus|less)\s+(?:the\s+|any\s+|all\s+|that\s+)*"
     r"(?:implausible|wrong|bad|weird|odd|strange|suspicious|anomalous|crazy)?\s*(?:[$€£]?\d[\d,.]*\s+)?(?:outliers?|rows?|anomal(?:y|ies)|calls?|values?)\b"
@@ -105,18 +109,30 @@ class Reading:
         """What the named values restrict the rows to: values of one column join, words side by side narrow."""
         merged: dict[tuple[str, bool], Filter] = {}
         ends: dict[tuple[str, bool], int] = {}
-        for named in self.values:
-            key = (named.column.name, bool(_EXCLUDED.search(self.text[: named.start])))
+        for named, excluded in zip(self.values, self._left_out, strict=True):
+            key = (named.column.name, excluded)
             known, adjacent = merged.get(key), self.text[ends.get(key, 0) : named.start].strip() == ""
             merged[key] = _join(known, named, key[1], narrow=adjacent)
             ends[key] = named.end
         return list(merged.values())
 
+    @cached_property
+    def _left_out(self) -> list[bool]:
+        """Whether each named value is one that the rows are to be without; in a list, what the first one is."""
+        found: list[bool] = []
+        for number, named in enumerate(self.values):
+            before = self.values[number - 1] if number else None
+            in_list = before is not None and before.column.name == named.column.name and found[-1]
+            gap = self.text[before.end : named.start] if before is not None and in_list else ""
+            listed = bool(in_list and _LISTED.fullmatch(gap))
+            found.append(listed or bool(_EXCLUDED.search(self.text[: named.start])))
+        return found
+
     @property
     def sides(self) -> list[Filter]:
         """The named values apart, where two or more of one column are set against each other."""
         names = {named.column.name for named in self.values}
-        if len(self.values) < 2 or len(names) != 1:
+        if len(self.values) < 2 or len(names) != 1 or any(self._left_out):
             return []
         return [Filter(column=v.column.name, values=list(v.values), words=v.words) for v in self.values]
 
