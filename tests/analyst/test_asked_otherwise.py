@@ -6,7 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-
 from .conftest import ask, loaded
 
 Row = dict[str, str]
