@@ -30,12 +30,21 @@ _PART = (
     r"(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:19|20)\d\d)\b"
 )
 _COUNTED_STEPS = r"\bhow many (?:days|weeks|months|quarters|years)\b"
+_SIDE = r"(?:input|output|prompt|completion|incoming|outgoing|generated)"
+_ONE_SIDE = (
+    rf"\b(?:costs?|costing|spend|spent|pay|paid|price|rate)\b.*\b(?:per|an?|each) "
+    rf"(?:\d[\d,.]*\s?[km]? |million |thousand |[km] )*{_SIDE}[ _]tokens?\b"
+    rf"|\b(?:costs?|spend|spent|pay|paid|price|expenses?|bill) (?:of|on|for) (?:the |our |all )*{_SIDE}[ _]tokens?\b"
+    rf"|\b{_SIDE}[ _]tokens? costs?\b|\b(?:did|do) (?:the |our |all )*{_SIDE}[ _]tokens? cost\b"
+)
 _NEEDED = {
     Measure.COST: Meaning.COST,
     Measure.COST_PER_CALL: Meaning.COST,
     Measure.COST_PER_MILLION_TOKENS: Meaning.COST,
     Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS,
     Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS,
+    Measure.INPUT_TOKENS_PER_CALL: Meaning.INPUT_TOKENS,
+    Measure.OUTPUT_TOKENS_PER_CALL: Meaning.OUTPUT_TOKENS,
 }
 _NEEDS_TOKENS = (Measure.TOKENS, Measure.TOKENS_PER_CALL, Measure.COST_PER_MILLION_TOKENS)
 
@@ -168,6 +177,13 @@ def _phrase(asking: Asking, word: str) -> str:
     return match[0] if match else word
 
 
+def _one_side_of_cost(asking: Asking) -> Refusal | None:
+    """What tokens in cost apart from tokens out: a row has one cost for both."""
+    if not asking.table.has(Meaning.COST) or not asking.reading.says(_ONE_SIDE):
+        return None
+    return refusals.one_side_of_cost(asking.table, asking.reading.catalogue)
+
+
 def _missing_measure(asking: Asking) -> Refusal | None:
     measure, table = asking.measure, asking.table
     timed = asking.reading.has(lexicon.SLOW | lexicon.FAST) and not table.has(Meaning.DURATION) and not asking.length
@@ -211,6 +227,7 @@ _FAULTS = (
     _about_something_else,
     _absent_concept,
     _unknown_word,
+    _one_side_of_cost,
     _missing_measure,
     _bad_period,
 )

@@ -34,6 +34,10 @@ _SINGLE_ROWS = (
     rf"(?:\d+ |single |individual |llm |api )*(?:{ROW_NOUNS})\b"
     rf"|\b(?:{ROW_NOUNS}) (?:were|was|are|is) (?:the )?{_SUPERLATIVE}\b"
     rf"|\b(?:{ROW_NOUNS}) (?:that |which )?cost(?:s|ing)? (?:us )?(?:the )?most\b"
+    rf"|\b(?:which|what) (?:single )?(?:{ROW_NOUNS}) (?:had|has|have|used|took|sent|produced|generated|consumed|with) "
+    rf"(?:the )?(?:most|highest|largest|biggest|fewest|least|lowest)\b"
+    rf"|\b(?:{ROW_NOUNS}) with (?:the )?(?:most|highest|largest|biggest|fewest|least|lowest) "
+    r"(?:number of |count of )?(?:\w+ )?tokens?\b"
 )
 _OVER_TIME = (
     r"\bover time\b|\bpeak(?:ed|s)?\b|\b(?:by|per) (?:date|time)\b|\bgoing (?:up|down)\b|\bup or down\b"
@@ -42,7 +46,8 @@ _OVER_TIME = (
 _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
 _EXTREME = (
-    r"\b(?:highest|lowest|largest|smallest|biggest) (?:single )?(?:costs?|charge|price|expense|tokens?)\b"
+    r"\b(?:highest|lowest|largest|smallest|biggest) (?:single )?"
+    r"(?:costs?|charge|price|expense|(?:(?:input|output|prompt|completion)[ _])?tokens?)\b"
     r"|\b(?:highest|largest|biggest|most|lowest|fewest) (?:(?:number|amount|count) of )?tokens? "
     r"(?:in|of|for|on|with) (?:a|an|one|any|each) "
 )
@@ -289,7 +294,7 @@ class Planner:
             return self._intent("statistics", column=timed.name)
         spread = self.reading.has(lexicon.STATISTIC) or self.reading.says(_EXTREME)
         if spread and not numbers:
-            summed = table.column(Meaning.COST if self.asking.row_measure is Measure.COST else Meaning.TOTAL_TOKENS)
+            summed = table.column(_COLUMN_OF[self.asking.row_measure])
             return self._intent("statistics", column=summed.name) if summed else None
         spelt_out = [named for named in self.reading.columns if "_" in self.reading.text[named.start : named.end]]
         if numbers and (spread or numbers[0].meaning not in SUMMED or spelt_out):
@@ -332,3 +337,9 @@ class Planner:
 
 
 _TWO = 2
+_COLUMN_OF = {
+    Measure.COST: Meaning.COST,
+    Measure.TOKENS: Meaning.TOTAL_TOKENS,
+    Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS,
+    Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS,
+}

@@ -173,6 +173,18 @@ def _name(column: Column) -> str:
     return str(column.meaning) if column.meaning is not Meaning.UNKNOWN else column.name
 
 
+def one_side_of_cost(table: Table, catalogue: Catalogue) -> Refusal:
+    """What tokens in, or out, cost by themselves, of rows that have one cost for both."""
+    return Refusal(
+        reason="no_such_column",
+        text=f"`{table.name}` has one cost for a call, and does not say what of it is for tokens in and what for out.",
+        missing=("the cost of tokens in and of tokens out",),
+        alternatives=("Cost per million tokens?", *suggestions(catalogue))
+        if _is_first(table, catalogue)
+        else (suggestions(catalogue)),
+    )
+
+
 def no_such_day(words: str, table: Table, catalogue: Catalogue) -> Refusal:
     """A date that the calendar does not have."""
     return Refusal(

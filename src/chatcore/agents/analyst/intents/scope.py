@@ -29,6 +29,7 @@ NAMED_MONTHS = 8
 """Months without rows that are named one by one."""
 
 RATIOS = (Measure.COST_PER_CALL, Measure.COST_PER_MILLION_TOKENS, Measure.TOKENS_PER_CALL)
+"""Quotients that stand beside every sum; others only where they are asked for."""
 
 
 def totals_query(intent: Intent, catalogue: Catalogue, distinct: str | None = None) -> Query:
@@ -44,23 +45,26 @@ def totals_query(intent: Intent, catalogue: Catalogue, distinct: str | None = No
         columns["groups"] = f"count(DISTINCT {identifier(distinct)})"
     where = restriction(intent, table)
     inner = f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where}"
-    return Query("totals", f"SELECT *{_ratios(table)} FROM ({inner})", {**parameters_of(table), **where.parameters})
+    return Query(
+        "totals",
+        f"SELECT *{ratios_of(table, intent.measure)} FROM ({inner})",
+        {**parameters_of(table), **where.parameters},
+    )
 
 
-def _ratios(table: Table) -> str:
+def ratios_of(table: Table, asked: Measure) -> str:
+    """SQL for the quotients that a table allows, each after a comma."""
     sums = aggregates(table)
     needs = {
         Measure.COST_PER_CALL: ("spend",),
         Measure.COST_PER_MILLION_TOKENS: ("spend", "tokens"),
         Measure.TOKENS_PER_CALL: ("tokens",),
+        Measure.INPUT_TOKENS_PER_CALL: ("input_tokens",),
+        Measure.OUTPUT_TOKENS_PER_CALL: ("output_tokens",),
     }
-    known = {each: ratio(each, table) for each in RATIOS if all(name in sums for name in needs[each])}
+    wanted = [each for each in needs if each in RATIOS or each is asked]
+    known = {each: ratio(each, table) for each in wanted if all(name in sums for name in needs[each])}
     return "".join(f", {sql} AS {identifier(name)}" for name, sql in known.items())
-
-
-def ratios_of(table: Table) -> str:
-    """SQL for the quotients that a table allows, each after a comma."""
-    return _ratios(table)
 
 
 def implausible_query(intent: Intent, catalogue: Catalogue) -> list[Query]:

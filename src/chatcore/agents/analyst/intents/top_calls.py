@@ -30,6 +30,7 @@ from chatcore.agents.analyst.sql import implausible, restriction, select, time_o
 SHOWN_CALLS = 10
 """Rows that are shown unless more or fewer were asked for."""
 
+_SIDES = {Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS, Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS}
 _NAMES = (Meaning.MODEL, Meaning.USER, Meaning.FEATURE)
 
 
@@ -45,16 +46,25 @@ def _rows_query(intent: Intent, catalogue: Catalogue) -> Query:
     cost, tokens = table.column(Meaning.COST), tokens_of(table)
     columns |= {"cost": identifier(cost.name)} if cost else {}
     columns |= {"tokens": tokens} if tokens else {}
+    side = table.column(_SIDES[intent.measure]) if intent.measure in _SIDES else None
+    columns |= {_rank(intent): identifier(side.name)} if side else {}
     columns |= {str(m): f"CAST({identifier(c.name)} AS VARCHAR)" for m in _NAMES if (c := table.column(m))}
     columns |= {"implausible": f"coalesce({odd.sql}, false)"} if odd else {}
     parameters = {**(odd.parameters if odd else {}), **where.parameters, "limit": intent.limit or SHOWN_CALLS}
-    rank = "cost" if intent.measure is Measure.COST else "tokens"
+    rank = _rank(intent)
     ties = ", ".join(identifier(name) for name in columns if name != rank)
     sql = (
         f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where} "
         f"ORDER BY {rank} {'DESC' if intent.descending else 'ASC'} NULLS LAST, {ties} LIMIT $limit"
     )
     return Query("rows", sql, parameters)
+
+
+def _rank(intent: Intent) -> str:
+    """The column that the rows are in the order of."""
+    if intent.measure is Measure.COST:
+        return "cost"
+    return str(intent.measure) if intent.measure in _SIDES else "tokens"
 
 
 def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
@@ -64,7 +74,9 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     table, rows = table_of(intent, catalogue), sheets["rows"]
     first, noun = rows.row(0), noun_of(table)
     by_cost = intent.measure is Measure.COST
-    figure = first["cost"].money(table.currency) if by_cost else plural(first["tokens"], "token")
+    figure = (
+        first["cost"].money(table.currency) if by_cost else f"{plural(first[_rank(intent)], 'token')}{_way(intent)}"
+    )
     adjective = (
         ("most expensive" if by_cost else "largest") if intent.descending else ("cheapest" if by_cost else "smallest")
     )
@@ -83,10 +95,14 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     return Draft(tuple(parts), tuple(_insights(intent, sheets, table.currency)))
 
 
+def _way(intent: Intent) -> str:
+    return {Measure.INPUT_TOKENS: " in", Measure.OUTPUT_TOKENS: " out"}.get(intent.measure, "")
+
+
 def _written(name: str, cell: Cell, currency: str) -> str:
     if cell.missing:
         return "–"
-    if name in ("cost", "tokens"):
+    if name == "cost" or name.endswith("tokens"):
         return cell.money(currency) if name == "cost" else cell.count
     return str(cell) if name == "time" else code(cell)
 

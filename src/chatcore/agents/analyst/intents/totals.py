@@ -104,8 +104,8 @@ class Figure:
             return f"A call{scope} costs {figure} on average{self._left_out()}"
         if measure is Measure.COST_PER_MILLION_TOKENS:
             return f"A million tokens{scope} cost {figure} on average{self._left_out()}"
-        if measure is Measure.TOKENS_PER_CALL:
-            return f"A call{scope} has {figure} tokens on average"
+        if measure in _TOKENS_OF_A_CALL:
+            return f"A call{scope} has {figure} {_TOKENS_OF_A_CALL[measure]} on average"
         return f"There are {figure} {MEASURED[measure].words}{scope}"
 
     def _clean(self) -> str:
@@ -160,6 +160,11 @@ class Figure:
         return facts
 
 
+_TOKENS_OF_A_CALL = {
+    Measure.TOKENS_PER_CALL: "tokens",
+    Measure.INPUT_TOKENS_PER_CALL: "tokens in",
+    Measure.OUTPUT_TOKENS_PER_CALL: "tokens out",
+}
 _CHECK = "Check the implausible rows against the provider's invoice before the raw total is used."
 
 KIND = IntentKind("total", "What was spent, how many calls or how many tokens, over all rows or some", queries, word)
