@@ -94,7 +94,7 @@ class Asking:
         quotient = self._quotient(tokens)
         if quotient is not None:
             return quotient
-        if self.reading.has(lexicon.CHEAP) and self.group_columns and self.has_tokens:
+        if self.reading.has(lexicon.CHEAP) and (self.group_columns or self.reading.sides) and self.has_tokens:
             return Measure.COST_PER_MILLION_TOKENS
         return self.kind_of_tokens() if tokens else self._cost_or_calls()
 
@@ -167,7 +167,7 @@ class Asking:
     def grain(self) -> Grain | None:
         """The steps of time that are asked for: ``by month``, ``which day``, ``weekly``."""
         free = self.reading.free
-        for word, after in zip(self.reading.words, [*self.reading.words[1:], None], strict=True):
+        for word, after in zip(self.reading.words, (*self.reading.words[1:], None), strict=False):
             grain = lexicon.GRAINS.get(word.text)
             if grain is None or word.text not in free:
                 continue

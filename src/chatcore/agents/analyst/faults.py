@@ -37,6 +37,7 @@ _ONE_SIDE = (
     rf"|\b(?:costs?|spend|spent|pay|paid|price|expenses?|bill) (?:of|on|for) (?:the |our |all )*{_SIDE}[ _]tokens?\b"
     rf"|\b{_SIDE}[ _]tokens? costs?\b|\b(?:did|do) (?:the |our |all )*{_SIDE}[ _]tokens? cost\b"
 )
+_NAMED_AFTER = frozenset(["user", "model", "person", "developer", "feature", "format", "mode", "member", "engineer"])
 _NEEDED = {
     Measure.COST: Meaning.COST,
     Measure.COST_PER_CALL: Meaning.COST,
@@ -155,6 +156,8 @@ def _unknown_word(asking: Asking) -> Refusal | None:
             continue
         if any(character.isdigit() for character in word.text):
             return refusals.no_such_value(word.original, table, reading.catalogue)
+        if lead in _NAMED_AFTER and _is_led(reading.text[: word.start]):
+            return refusals.no_such_value(word.original, table, reading.catalogue)
         if (
             lead in lexicon.PREPOSITIONS
             or word.text in lexicon.OTHER_NOUNS | lexicon.STATUS
@@ -162,6 +165,11 @@ def _unknown_word(asking: Asking) -> Refusal | None:
         ):
             return refusals.no_such_column(_phrase(asking, word.text), table, reading.catalogue)
     return None
+
+
+def _is_led(before: str) -> bool:
+    """Whether a word for a column stands right before, and a word before it that restricts rows: ``for user bob``."""
+    return re.search(r"\b(?:by|for|on|of|from|with|in|using|via|to|did)\s+(?:the\s+)?\w+\W*$", before) is not None
 
 
 def _qualifies(asking: Asking, word: Word) -> bool:

@@ -219,7 +219,9 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
     free = [word for word in reading.words if not any(named.covers(word) for named in _distinct_names(reading, table))]
     values = find_values(reading.text, free, table)
     unnamed = blanked(reading.text, _distinct_names(reading, table))
-    columns = [c for c in find_columns(unnamed, [table]) if not any(_inside(c, v) for v in values)]
+    named_columns = find_columns(unnamed, [table])
+    values = [v for v in values if not any(_within(v, c) for c in named_columns)]
+    columns = [c for c in named_columns if not any(_inside(c, v) for v in values)]
     named = {column.column.name for column in columns}
     words = [word for word in free if not any(span.covers(word) for span in (*values, *columns))]
     columns += [column for column in by_meaning(words, table) if column.column.name not in named]
@@ -252,6 +254,11 @@ def _distinct_names(reading: Reading, table: Table) -> list[NamedTable]:
 
 def _inside(column: NamedColumn, values: NamedValues) -> bool:
     return values.start <= column.start and column.end <= values.end
+
+
+def _within(values: NamedValues, column: NamedColumn) -> bool:
+    """Whether a value is only a part of a column's name: ``editor`` in ``editor model``."""
+    return column.start <= values.start and values.end <= column.end and len(column) > len(values)
 
 
 def _with_periods(reading: Reading, table: Table, apart: bool) -> Reading:
