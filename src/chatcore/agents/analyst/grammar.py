@@ -158,7 +158,7 @@ class Planner:
             self._statistics,
             self._totals,
         ]
-        found = self._description() or find_fault(self.asking) or self._quality()
+        found = self._description() or find_fault(self.asking) or self._judged() or self._quality()
         decided = (intent for kind in kinds if (intent := kind()) is not None)
         return found or next(decided, None) or refusals.not_understood(self.reading.catalogue)
 
@@ -169,6 +169,14 @@ class Planner:
         about_figures = lexicon.COST | lexicon.TOKENS | lexicon.AVERAGE | lexicon.STATISTIC | lexicon.COMPARE
         about_faults = lexicon.QUALITY - {"wrong", "free"}
         return None if self.reading.has(about_figures | about_faults) else self._intent("description")
+
+    def _judged(self) -> Refusal | None:
+        """Which of several names is better, which is no matter of what was spent on them."""
+        judged = self.reading.has(_JUDGED) or (self.reading.has({"quality"}) and len(self.reading.sides) > 1)
+        if not judged or not self.reading.values or self.reading.has(lexicon.FIGURES | lexicon.CHEAP):
+            return None
+        names = [values.words for values in self.reading.values]
+        return refusals.better_by_what(names, self.asking.table, self.reading.catalogue)
 
     def _quality(self) -> Intent | Refusal | None:
         """Whether the rows can be trusted; not what they cost by something."""

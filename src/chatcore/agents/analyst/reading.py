@@ -34,9 +34,11 @@ _LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|use
 """What stands between two names of one list: what leaves out the first leaves out the next."""
 _BLAMELESS = re.compile(
     r"\b(without|excluding|exclude|except(?: for)?|ignoring|minus|less)\s+(?:the\s+|any\s+|all\s+|that\s+)*"
-    r"(?:implausible|wrong|bad|weird|odd|strange|suspicious|anomalous|crazy)?\s*(?:[$€£]?\d[\d,.]*\s+)?(?:outliers?|rows?|anomal(?:y|ies)|calls?|values?)\b"
+    r"(?:(?:one|single|known|obvious) )?(?:implausible|wrong|bad|broken|weird|odd|strange|suspicious|anomalous|crazy)?"
+    r"\s*(?:[$€£]?\d[\d,.]*\s+)?(?:outliers?|rows?|records?|entr(?:y|ies)|charges?|anomal(?:y|ies)|calls?|values?|ones?)\b"
     r"|\bclean(?:ed)? (?=total|spend|cost|figure)"
 )
+_BLAMED = re.compile(r"outlier|anomal|implausible|wrong|bad|broken|weird|odd|strange|suspicious|crazy")
 _LIMITS = (
     r"\b(?:top|first|largest|biggest|highest|bottom|lowest|smallest|cheapest|worst|best)[ -]({count})\b",
     r"\b(?:most expensive|most costly|costliest|priciest|dearest|which) ({count})\b",
@@ -98,6 +100,12 @@ class Reading:
     def threshold(self) -> bool:
         """Whether it asks for rows above or below an amount."""
         return _THRESHOLD.search(self.text) is not None
+
+    @property
+    def aside(self) -> list[Span]:
+        """The stretches that leave implausible rows out: they ask for no outliers."""
+        spans = [Span(*match.span()) for match in _BLAMELESS.finditer(self.text)]
+        return [span for span in spans if _BLAMED.search(self.text[span.start : span.end])]
 
     @property
     def without_outliers(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -245,6 +246,26 @@ def best_by_what(column: Column, table: Table) -> Refusal:
         missing=("a figure to judge by",),
         alternatives=tuple(f"{figure} by {column.name}" for figure in figures),
     )
+
+
+def better_by_what(names: Sequence[str], table: Table, catalogue: Catalogue) -> Refusal:
+    """Which of some names is better; a table of usage does not say how good they are."""
+    asked = " and ".join(names)
+    figures = ["spend", "calls"] if table.has(Meaning.COST) else ["calls"]
+    asked_of_each = "Compare {figure} of {names}" if len(names) > 1 else "{figure} of {names}"
+    return Refusal(
+        reason="ambiguous",
+        text=f"Better by what? `{table.name}` has figures for {asked}, and no judgement of how good they are.",
+        missing=("a figure to judge by",),
+        alternatives=(
+            *(_sentence(asked_of_each.format(figure=figure, names=asked)) for figure in figures),
+            *(("Which models are on the quality-cost frontier?",) if _has_scores(catalogue) else ()),
+        ),
+    )
+
+
+def _has_scores(catalogue: Catalogue) -> bool:
+    return any(re.search(r"quality|score|pass_?rate|accuracy", c.name) for t in catalogue.tables for c in t.columns)
 
 
 def which_table(reading: Reading, tables: Sequence[Table]) -> Refusal:

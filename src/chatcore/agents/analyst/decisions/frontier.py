@@ -214,10 +214,6 @@ _ASKED = (
     rf"\b(?:cost|price|pay|cheap)\w*\b.{{0,20}}\b(?:per|for|a|an|one|each|of) {_SOLVED}\b",
     rf"\b(?:per|an?|each|one) {_SOLVED}\b.{{0,20}}\bcosts?\b",
 )
-_BETTER_ONE = (
-    r"\b(?:better|smarter|stronger|more accurate|more capable|best)(?: value| quality| model| choice| one)?\b"
-    r"|\b(?:quality|accuracy|pass rate|benchmark|score)s?\b"
-)
 _MORE = rf"\b(?:at least|over|above|more than|better than)\s+{AMOUNT}"
 _BETTER = rf"\b(?:solv|scor|pass)\w*\b.{{0,30}}?{_MORE}\s?(?:%|percent\b)"
 _RATED = rf"\b(?:pass rate|score|quality|accuracy)\b.{{0,20}}?{_MORE}"
