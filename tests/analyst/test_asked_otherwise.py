@@ -82,3 +82,75 @@ async def test_what_one_kind_of_tokens_cost_is_not_known(shared: Path) -> None:
         ):
             answer = (await ask(ledger, question)).answer
             assert (answer.answered, answer.reason) == (False, "no_such_column"), question
+
+
+async def test_names_are_looked_for_where_they_are_said_to_be(shared: Path, usage_rows: list[Row]) -> None:
+    by_editor = {row["editor_model"] for row in usage_rows if row["editor_model"]}
+    weak = [row for row in usage_rows if row["weak_model"] == "gpt-4o-mini"]
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "spend by editor model")
+        assert "where" not in told.text
+        assert len(told.sheet("editor_model", "spend")) >= min(len(by_editor), 50)
+        told = await ask(ledger, "spend on weak model gpt-4o-mini")
+        assert f"**${_cost(weak):,.2f}**" in told.text
+        for question in ("spend for user bob", "what did we spend on model foo"):
+            answer = (await ask(ledger, question)).answer
+            assert (answer.answered, answer.reason) == (False, "no_rows"), question
+
+
+async def test_what_is_asked_of_a_part_of_the_calls(shared: Path, usage_rows: list[Row]) -> None:
+    plausible = sorted((float(row["cost_usd"]) for row in usage_rows if float(row["cost_usd"]) < 5000), reverse=True)
+    share = 100 * sum(plausible[: -(-len(plausible) // 10)]) / sum(plausible)
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "top 10% of calls account for what share of spend")
+        assert f"**{share:.1f}%**" in told.text
+        told = await ask(ledger, "most expensive call without the implausible one")
+        assert f"**${plausible[0]:,.2f}**" in told.text
+        told = await ask(ledger, "what was the most expensive day excluding the outlier?")
+        assert "2025-03-22" in told.text
+        assert "robust z" not in told.text
+        told = await ask(ledger, "total without the broken row")
+        assert f"**${sum(plausible):,.2f}**" in told.text
+        told = await ask(ledger, "how much in march 2025?")
+        march = [row for row in usage_rows if row["ts_utc"].startswith("2025-03")]
+        assert f"**${_cost(march):,.2f}**" in told.text
+        told = await ask(ledger, "how many calls without cost")
+        assert f"**{sum(float(row['cost_usd']) == 0 for row in usage_rows):,} calls**" in told.text
+        told = await ask(ledger, "which model grew the most between february and march 2025")
+        assert "`anthropic/claude-3-7-sonnet-20250219` moved most" in " ".join(told.answer.insights)
+        told = await ask(ledger, "when did we spend the most?")
+        assert "2025-03" in told.text
+
+
+async def test_the_cheaper_one_is_cheaper_by_the_token(shared: Path, usage_rows: list[Row]) -> None:
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "which is cheaper, gpt-4o or o3?")
+        of_one = [row for row in usage_rows if row["model"] == "gpt-4o"]
+        rate = _cost(of_one) * 1_000_000 / sum(int(row["total_tokens"]) for row in of_one)
+        assert (
+            f"`gpt-4o` has the least cost per million tokens, of those that cost anything: **${rate:,.2f}**"
+            in told.text
+        )
+
+
+async def test_what_the_rows_do_not_say_is_refused(shared: Path) -> None:
+    async with loaded(shared) as ledger:
+        for question, reason in {
+            "is o3 better value than gpt-5": "ambiguous",
+            "which is better, o3 or gpt-5?": "ambiguous",
+            "o3 vs gpt-5 quality": "ambiguous",
+            "which models have we used only once": "not_supported",
+            "how many models per month": "not_supported",
+        }.items():
+            answer = (await ask(ledger, question)).answer
+            assert (answer.answered, answer.reason) == (False, reason), question
+            for alternative in answer.alternatives or ():
+                assert (await ask(ledger, alternative)).answer.answered, alternative
+
+
+async def test_a_follow_up_is_about_the_year_before_it(shared: Path) -> None:
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "and april?", ["is march 2025 within $100"])
+        assert "was spent in 2025-04" in told.text
+        answer = (await ask(ledger, "is april within $100")).answer
+        assert [each for each in answer.alternatives or () if ".." in each] == []

@@ -27,7 +27,7 @@ from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refu
 _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
 _JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
-_MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or"})
+_MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or", "better", "worse", "than"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
 _SINGLE_ROWS = (
     rf"\b(?:{_SUPERLATIVE}|expensive|single|top(?: \w+)?|highest[- ]cost|cost(?:ing)?)\s+"
@@ -42,6 +42,7 @@ _SINGLE_ROWS = (
 _OVER_TIME = (
     r"\bover time\b|\bpeak(?:ed|s)?\b|\b(?:by|per) (?:date|time)\b|\bgoing (?:up|down)\b|\bup or down\b"
     r"|\b(\w+)[- ](?:over|by|to|on)[- ]\1\b"
+    r"|\bwhen (?:did|do|have|was|were|is)\b.*\b(?:most|least|highest|lowest|biggest|fewest|peak|dearest|costliest)\b"
 )
 _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
@@ -72,7 +73,9 @@ _NEW = (
     r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
 )
 _CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
+_ONCE = r"\b(?:only|just|exactly|at least|more than) (?:once|twice|one time)\b"
 _NOT_ANSWERED = (
+    (_ONCE, "a threshold"),
     (_SQL, "SQL"),
     (_PER_MONEY, "something per amount of money"),
     (_JUDGEMENT, "a judgement"),
@@ -221,7 +224,8 @@ class Planner:
             return None
         if self.asking.group_columns and not self.reading.values:
             return None
-        return self._intent("top_calls", measure=self.asking.row_measure)
+        top = self._intent("top_calls", measure=self.asking.row_measure)
+        return msgspec.structs.replace(top, options={"plausible": True}) if self.reading.without_outliers else top
 
     def _ours_elsewhere(self, ledger: Table) -> bool:
         """Whether what we use is asked for, and the table only lists what there is: prices, say."""
@@ -240,6 +244,9 @@ class Planner:
         at = [named for named in self.reading.columns if counted and named.start == counted.end()]
         if not at or at[0].column.family is Family.NUMBER:
             return None
+        if self.asking.grain is not None:
+            what = f"a number of different values by {self.asking.grain}"
+            return refusals.not_supported(what, self.reading.catalogue)
         ledger = ranked(self.reading.catalogue.tables)[0]
         if self._ours_elsewhere(ledger):
             return refusals.no_such_column(at[0].column.name, ledger, self.reading.catalogue)
@@ -315,6 +322,10 @@ class Planner:
         if status is not None and (self.reading.has(lexicon.STATUS) or self.reading.says(_HOW_ENDED)):
             return self._intent("by", by=status.name, measure=Measure.CALLS)
         figures = lexicon.COST | lexicon.CHEAP | lexicon.TOKENS | lexicon.CALLS
+        if self.reading.periods and self.reading.says(
+            r"\bhow much (?:in|on|during|for|since|from|between|was|is|it)\b"
+        ):
+            return self._intent("total")
         named = self.reading.tables or self.reading.values or self.reading.without_outliers
         asked = named or self.reading.has(figures)
         return self._intent("total") if asked else None

@@ -56,7 +56,8 @@ class Reading:
     """What a question says.
 
     Args:
-        text: the question in lower case, its misspelt words corrected.
+        text: the question in lower case, its misspelt words corrected; dots where a recogniser accounts for words.
+        asked: the same without such dots; empty where there are none.
         words: of it.
         catalogue: what it was read against.
         tables: those that are named.
@@ -79,6 +80,7 @@ class Reading:
     limit: int | None = None
     taken: tuple[Span, ...] = ()
     understood: frozenset[str] = frozenset()
+    asked: str = ""
 
     def has(self, words: Iterable[str]) -> bool:
         """Whether one of these words is there, other than as a name, a value or a time."""

@@ -226,7 +226,8 @@ def which_year(reading: Reading, found: Found, table: Table, asked: Sequence[str
     """A month that the data has in several years; ``asked``: the questions with each of them, where it is known."""
     years = [str(period.start)[:4] for period in found.choices]
     words = reading.text[found.start : found.end].strip()
-    head, tail = reading.text[: found.start], reading.text[found.end :]
+    text = reading.asked or reading.text
+    head, tail = text[: found.start], text[found.end :]
     return Refusal(
         reason="ambiguous",
         text=f"The data has “{words}” in {' and '.join(years)}: which one is meant?",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query
@@ -12,6 +14,7 @@ from chatcore.agents.analyst.intents.base import (
     code,
     markdown_table,
     noun_of,
+    options_of,
     plural,
     table_of,
 )
@@ -25,13 +28,19 @@ from chatcore.agents.analyst.intents.scope import (
 )
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
-from chatcore.agents.analyst.sql import implausible, restriction, select, time_of, tokens_of
+from chatcore.agents.analyst.sql import Condition, all_of, implausible, restriction, select, time_of, tokens_of
 
 SHOWN_CALLS = 10
 """Rows that are shown unless more or fewer were asked for."""
 
 _SIDES = {Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS, Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS}
 _NAMES = (Meaning.MODEL, Meaning.USER, Meaning.FEATURE)
+
+
+class TopCalls(msgspec.Struct, frozen=True):
+    """The options: whether implausible rows are left out."""
+
+    plausible: bool = False
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
@@ -42,6 +51,8 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 def _rows_query(intent: Intent, catalogue: Catalogue) -> Query:
     table = table_of(intent, catalogue)
     odd, where, time = implausible(table), restriction(intent, table), time_of(table)
+    if odd is not None and options_of(intent, TopCalls).plausible:
+        where = all_of((where, Condition(f"{odd.sql} IS NOT TRUE", odd.parameters)))
     columns = {"time": f"CAST({time} AS VARCHAR)"} if time else {}
     cost, tokens = table.column(Meaning.COST), tokens_of(table)
     columns |= {"cost": identifier(cost.name)} if cost else {}
@@ -83,6 +94,11 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     facts = [str(first["time"])] if "time" in first else []
     facts += [f"on {code(first['model'])}"] if "model" in first else []
     scope = period_words(intent) + filter_words(intent.filters)
+    scope += (
+        ", implausible rows left out,"
+        if options_of(intent, TopCalls).plausible and len(sheets.get("implausible", ()))
+        else ""
+    )
     total = plural(sheets["totals"].cell("calls"), noun)
     parts = [f"The {adjective} {noun}{scope} is **{figure}**: {' '.join(facts)} (of {total} in `{table.name}`).\n\n"]
     odd = implausible_words(table, sheets.get("implausible"))
@@ -118,4 +134,4 @@ def _insights(intent: Intent, sheets: Sheets, currency: str) -> list[str]:
     return [f"The most expensive plausible one cost {first['cost'].money(currency)}, at {first['time']}."]
 
 
-KIND = IntentKind("top_calls", "The single calls that cost most or have most tokens", queries, word)
+KIND = IntentKind("top_calls", "The single calls that cost most or have most tokens", queries, word, options=TopCalls)
