@@ -6,6 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from .conftest import ask, loaded
 
 Row = dict[str, str]
@@ -154,3 +156,70 @@ async def test_a_follow_up_is_about_the_year_before_it(shared: Path) -> None:
         assert "was spent in 2025-04" in told.text
         answer = (await ask(ledger, "is april within $100")).answer
         assert [each for each in answer.alternatives or () if ".." in each] == []
+
+
+async def test_a_period_with_months_without_rows_names_them(shared: Path) -> None:
+    async with loaded(shared) as ledger:
+        for question, months in {
+            "spend from August 2024 to October 2024": ["2024-09"],
+            "spend by month in 2025": ["2025-09", "2025-10"],
+            "what did we spend since July 2025?": ["2025-09", "2025-10", "2026-01"],
+            "spend in Q2 2025": [],
+        }.items():
+            told = await ask(ledger, question)
+            said = [each for each in told.answer.insights if "no rows" in each]
+            assert bool(said) is bool(months), question
+            assert all(month in said[0] for month in months), question
+
+
+async def test_what_a_column_is_like_without_implausible_rows_stands_beside(
+    shared: Path, usage_rows: list[Row]
+) -> None:
+    costs = [Decimal(row["cost_usd"]) for row in usage_rows if row["ts_utc"].startswith("2025-05")]
+    plausible = [each for each in costs if each < 5000]
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "max cost of a call in may 2025")
+        assert (
+            f"at most **${max(plausible):,.2f}**, **${sum(plausible) / len(plausible):,.2f}** on average" in told.text
+        )
+        (totals,) = told.sheet("average", "average_without_implausible")
+        assert abs(totals["average_without_implausible"] - float(sum(plausible) / len(plausible))) < 1e-9
+
+
+async def test_one_move_at_a_time_and_to_one_model(shared: Path) -> None:
+    async with loaded(shared) as ledger:
+        for question, reason in {
+            "what if we swapped o1 for gpt-5 and o3 for o4-mini": "not_supported",
+            "what if we swapped sonnet for haiku": "ambiguous",
+        }.items():
+            answer = (await ask(ledger, question)).answer
+            assert (answer.answered, answer.reason) == (False, reason), question
+            for alternative in answer.alternatives or ():
+                assert (await ask(ledger, alternative)).answer.answered, alternative
+        told = await ask(ledger, "what if we replaced o1 and o3 with gpt-5-mini")
+        assert "80 calls" in told.text
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "whole"),
+    [
+        ("cap prompts at 8000 tokens", "what about 16000?", "cap prompts at 16000 tokens"),
+        ("cap prompts at 8000 tokens", "and 16k?", "cap prompts at 16k tokens"),
+        ("is march 2025 within $100", "and $50?", "is march 2025 within $50"),
+        ("did we exceed 20 dollars in december 2024", "and 40?", "did we exceed 40 dollars in december 2024"),
+        ("what if we moved o3 to gpt-5", "and to gpt-5-mini?", "what if we moved o3 to gpt-5-mini"),
+    ],
+)
+async def test_a_follow_up_with_another_number_or_model(shared: Path, before: str, question: str, whole: str) -> None:
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, question, [before])
+        assert told.answer.answered
+        assert told.text == (await ask(ledger, whole)).text
+
+
+async def test_a_maker_whose_models_do_not_bear_its_name(shared: Path) -> None:
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "what did openai cost in 2025?")
+        assert any(each.startswith("Only names with “openai”") for each in told.answer.insights)
+        told = await ask(ledger, "what did o3 cost?")
+        assert not any(each.startswith("Only names") for each in told.answer.insights)

@@ -10,7 +10,8 @@ from typing import Any
 
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
-from chatcore.agents.analyst.intents.base import Recogniser
+from chatcore.agents.analyst.intents.base import Recogniser, listed
+from chatcore.agents.analyst.prices import naming
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -48,6 +49,7 @@ _SWAPS = (
     rf"\b{_INSTEAD}\b.+?\b{_ON}\s+{_NAME}",
     rf"\b(?:if|had)\b.*?\b{_ON}\s+(?=\S*[\d/-]){_NAME}",
 )
+_ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
 _CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
 """What only another model can be meant by, whether it has a price or not."""
@@ -134,7 +136,11 @@ def resolve(name: str, priced: Priced) -> str | None:
     joined = name.replace(" ", "-")
     column = next((c for c in priced.table.columns if joined in c.spelt_alike), None)
     known = column.spelt_alike[joined] if column else ()
-    return next((each for each in (name, joined, *known) if priced.book.match(each)), None)
+    found = next((each for each in (name, joined, *known) if priced.book.match(each)), None)
+    if found is None:
+        rows, clear = naming.resolve(name.split(), priced.book)
+        return rows[0].key.model if clear and priced.book.match(rows[0].key.model) else None
+    return found
 
 
 def _has_price(name: str, reading: Reading) -> bool:
@@ -169,6 +175,9 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
         return None
     named = _named(text, _SWAPS)
+    onto = list(dict.fromkeys(m["to"] for m in re.finditer(_ONTO, text) if _has_price(m["to"], reading)))
+    if named is not None and len(onto) > 1 and re.search(rf"\b{_MOVE}\b", text):
+        return _one_swap_at_a_time(onto)
     if named is not None and (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
         return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip(".:/-"))
     if re.search(_CHEAPER_ONES, text):
@@ -239,6 +248,9 @@ RECOGNISERS: Mapping[str, Recogniser] = MappingProxyType(
 
 def no_such_price(name: str, priced: Priced) -> Refusal:
     """A model that the list prices do not have."""
+    rows, _ = naming.resolve(name.split(), priced.book)
+    if len(rows) > 1:
+        return _which_model(name, list(dict.fromkeys(row.key.model for row in rows))[:NAMED], priced)
     names = {row.key.model.lower(): row.key.model for row in priced.book.rows}
     close = [names[each] for each in get_close_matches(name, names, n=3, cutoff=0.5)]
     table = priced.table.name
@@ -248,6 +260,30 @@ def no_such_price(name: str, priced: Priced) -> Refusal:
         missing=(name,),
         alternatives=tuple(f"What if we had used {each} for everything in {table}?" for each in close)
         or ("How can we reduce our bill?",),
+    )
+
+
+NAMED = 6
+"""Models of a name that are told apart."""
+
+
+def _which_model(name: str, models: Sequence[str], priced: Priced) -> Refusal:
+    """A name that several models of the list have."""
+    return Refusal(
+        reason="ambiguous",
+        text=f"“{name}” can be {listed([f'`{each}`' for each in models])}: which one is meant?",
+        missing=("model",),
+        alternatives=tuple(f"What if we had used {each} for everything in {priced.table.name}?" for each in models),
+    )
+
+
+def _one_swap_at_a_time(onto: Sequence[str]) -> Refusal:
+    """Some calls to one model and others to another, which is two questions."""
+    return Refusal(
+        reason="not_supported",
+        text=f"I work out a move to one model at a time, not to {listed([f'`{each}`' for each in onto])} at once.",
+        missing=("moves to several models at once",),
+        alternatives=tuple(f"What if we had used {each} for everything?" for each in onto),
     )
 
 
