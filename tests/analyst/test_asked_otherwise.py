@@ -223,3 +223,35 @@ async def test_a_maker_whose_models_do_not_bear_its_name(shared: Path) -> None:
         assert any(each.startswith("Only names with “openai”") for each in told.answer.insights)
         told = await ask(ledger, "what did o3 cost?")
         assert not any(each.startswith("Only names") for each in told.answer.insights)
+
+
+async def test_an_amount_is_read_whole_and_in_the_money_of_the_costs(shared: Path) -> None:
+    async with loaded(shared) as ledger:
+        for question in ("budget of €50 for march 2025", "is our spend in march 2025 within £100"):
+            answer = (await ask(ledger, question)).answer
+            assert (answer.answered, answer.reason) == (False, "not_supported"), question
+        assert not (await ask(ledger, "are we over 1e3 dollars in 2025")).answer.answered
+        assert "**Within**" in (await ask(ledger, "are we over 1,000 dollars in 2025")).text
+        assert "**Within**" in (await ask(ledger, "is our spend in march 2025 within $100")).text
+
+
+async def test_a_year_against_the_last_one(shared: Path, usage_rows: list[Row]) -> None:
+    years = [_cost([row for row in usage_rows if row["ts_utc"].startswith(year)]) for year in ("2025", "2026")]
+    async with loaded(shared) as ledger:
+        for question in (
+            "spend this year compared to last year",
+            "are we spending more than last year",
+            "compare this year to last year",
+        ):
+            told = await ask(ledger, question)
+            assert f"from **${years[0]:,.2f}** to **${years[1]:,.2f}**" in told.text, question
+
+
+async def test_what_some_calls_would_cost_elsewhere_is_not_what_they_cost(shared: Path) -> None:
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "what would the diff calls have cost on gpt-4o")
+        assert "2,899 calls" in told.text
+        assert "at list price" in told.text.lower()
+        told = await ask(ledger, "did costs go up in 2025")
+        assert told.text.startswith("Spend by month in 2025")
+        assert not (await ask(ledger, "how much do you cost")).answer.answered

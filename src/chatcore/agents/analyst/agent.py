@@ -143,7 +143,7 @@ class Inquiry:
         words += [f"by {intent.by}"] if intent.by else []
         words += [f"by {intent.grain}"] if intent.grain else []
         words += [f"for {' and '.join(period.words for period in intent.periods)}"] if intent.periods else []
-        words += [f"where {each.column} is {each.words}" for each in intent.filters]
+        words += [f"where {each.column} is {'not ' if each.exclude else ''}{each.words}" for each in intent.filters]
         cost = table.column(Meaning.COST)
         words += [f"(taking {cost.name} for the cost)"] if cost else []
         return " ".join(words)

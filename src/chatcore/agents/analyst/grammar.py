@@ -19,7 +19,7 @@ from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
-from chatcore.agents.analyst.periods import before
+from chatcore.agents.analyst.periods import after, before
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
@@ -39,8 +39,12 @@ _SINGLE_ROWS = (
     rf"|\b(?:{ROW_NOUNS}) with (?:the )?(?:most|highest|largest|biggest|fewest|least|lowest) "
     r"(?:number of |count of )?(?:\w+ )?tokens?\b"
 )
+_THAN_LAST = (
+    r"\b(?:more|less|fewer|higher|lower|cheaper|dearer) than (?:in |during )?(?:the )?(?:last|previous|past) \w+\W*$"
+)
 _OVER_TIME = (
-    r"\bover time\b|\bpeak(?:ed|s)?\b|\b(?:by|per) (?:date|time)\b|\bgoing (?:up|down)\b|\bup or down\b"
+    r"\bover time\b|\bpeak(?:ed|s)?\b|\b(?:by|per) (?:date|time)\b"
+    r"|\b(?:go|goes|going|gone|went) (?:up|down)\b|\bup or down\b"
     r"|\b(\w+)[- ](?:over|by|to|on)[- ]\1\b"
     r"|\bwhen (?:did|do|have|was|were|is)\b.*\b(?:most|least|highest|lowest|biggest|fewest|peak|dearest|costliest)\b"
 )
@@ -76,6 +80,7 @@ _CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|w
 _ONCE = r"\b(?:only|just|exactly|at least|more than) (?:once|twice|one time)\b"
 _NOT_ANSWERED = (
     (_ONCE, "a threshold"),
+    (r"\bdo you (?:cost|charge)\b|\byour (?:price|cost|fee)s?\b", "what I cost myself"),
     (_SQL, "SQL"),
     (_PER_MONEY, "something per amount of money"),
     (_JUDGEMENT, "a judgement"),
@@ -89,6 +94,7 @@ _DESCRIPTION = (
     r"\b(have|there|is|are|covers?|covered|contain|attached|available|loaded|know|got|in|does)\b"
     r"|\b(describe|show|list|explain|about)\b.*\b(data|tables?|columns?|schema|dataset|files?)\b"
     r"|\bwhat'?s? (is )?in (the|this|that|my|our|your)?\b|\bschema\b|\bhow far back\b|\bdate range\b"
+    r"|\b(?:who|what) are you\b"
     r"|\bwhat can (you|i)\b|\b(first|last|latest|earliest|newest|oldest) (row|record|entry|call|date|day)\b"
     r"|^\s*(help|hello|hi|hey|data|tables|columns|schema)\b|\bwhat do you (know|have|see)\b"
     r"|\bwhere (?:do|does|did|are|is) (?:the|these|this|those|that|your|our) \w+(?: \w+)? (?:come|came) from\b"
@@ -198,7 +204,9 @@ class Planner:
         periods = [found.choices[0] for found in self.reading.periods]
         against = self.reading.has(_SET_AGAINST)
         named = [period for period in periods if not period.relative] or periods
-        if len(named) == 1 and self._wants_previous(against) and named[0].days is not None:
+        if len(periods) == 1 and periods[0].relative and self.reading.says(_THAN_LAST):
+            periods = [periods[0], after(periods[0])]
+        elif len(named) == 1 and self._wants_previous(against) and named[0].days is not None:
             periods = [before(named[0], self.asking.previous_unit), named[0]]
         if len(periods) > _TWO:
             return refusals.too_many_periods(self.reading.catalogue)

@@ -89,7 +89,7 @@ def amount_in(match: re.Match[str] | None, group: str = "amount") -> float | Non
     return float(found[1].replace(",", "").rstrip(".")) * _SCALES.get(found[2] or "", 1)
 
 
-AMOUNT = r"(?P<amount>[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?(?:k\b|m\b|thousand\b|million\b)?)"
+AMOUNT = r"(?<![\w.,])(?P<amount>[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?(?:k\b|m\b|thousand\b|million\b)?)"
 """A number, with a sign of a currency or a scale."""
 
 _SCALES = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
