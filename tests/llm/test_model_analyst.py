@@ -74,7 +74,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def analyst_over(data: str, *script: Turn, rest: Any = None, silence: float = 10.0) -> AsyncIterator[Scene]:
+async def analyst_over(
+    data: str, *script: Turn, rest: Any = None, silence: float = 10.0, **more: Any
+) -> AsyncIterator[Scene]:
     log = Log()
     options = {} if rest is None else {"rest": rest}
     with trio.fail_after(60):
@@ -85,6 +87,7 @@ async def analyst_over(data: str, *script: Turn, rest: Any = None, silence: floa
                 "llm_api_key": KEY,
                 "llm_model": "scripted-1",
                 "llm_timeout_seconds": silence,
+                **more,
             }
             async with serving(application_of(Settings(**chosen)), recorder=log, **chosen) as server:
                 yield Scene(server, model, log)
@@ -120,6 +123,15 @@ async def test_it_answers_with_numbers_from_the_rows_and_names_the_model(tmp_pat
     told = scene.model.requests[1].messages[-1]["content"]
     assert "$12.25" in told, "the analyst's own words come with the rows"
     assert '"rows":[["o3",1,12.25' in told
+
+
+async def test_what_it_cost_is_told_where_its_price_is_set(tmp_path: Path) -> None:
+    write_usage(tmp_path)
+    prices = {"llm_prompt_price": 2.0, "llm_completion_price": 10.0}
+    async with analyst_over(str(tmp_path), [Speak("Hello."), Count(1_000, 100)], **prices) as scene:
+        answer = completed(await scene.ask("hello")).answer
+    said = "`scripted-1` took 1 turn, 1,000 tokens in and 100 tokens out: $0.003 at the price that is set."
+    assert answer.insights == [said]
 
 
 async def test_what_it_declines_comes_with_what_would_work(tmp_path: Path) -> None:

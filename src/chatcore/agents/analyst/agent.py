@@ -10,6 +10,7 @@ import attrs
 import msgspec
 import trio
 
+from chatcore.agents.analyst.account import ModelPrice
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Sheet
@@ -50,11 +51,13 @@ class Analyst:
         data: what it answers from.
         language_model: who puts the words; None for the planner, which needs nobody.
         more_tools: of others, for the language model.
+        model_price: of the language model, where the operator says so.
     """
 
     data: Data
     language_model: Model | None = None
     more_tools: Sequence[Tool[Any]] = ()
+    model_price: ModelPrice | None = None
 
     proves_numbers: ClassVar[bool] = True
     restartable: ClassVar[bool] = True
@@ -75,7 +78,7 @@ class Analyst:
         async with self.data.opened_for(run.context.user_id) as ledger:
             if self.language_model is not None:
                 note = _NOTES.get(ledger.catalogue.origin)
-                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools)
+                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools, self.model_price)
                 return await inquiry.answer(message.content)
             return await Inquiry(ledger, run).answer(message.content)
 
