@@ -18,6 +18,7 @@ from chatcore.agents.analyst.intents.base import Draft, Sheets
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.model_engine import ModelInquiry
+from chatcore.agents.analyst.offering import answered_questions
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -27,6 +28,7 @@ from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
 from chatcore.agents.numbers import proof_of
 from chatcore.agents.tools import Tool
+from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
 _NOTES = {
@@ -72,6 +74,11 @@ class Analyst:
     def model(self) -> str | None:
         """The language model that provenance names."""
         return None if self.language_model is None else self.language_model.name
+
+    async def opening_questions(self, context: UserExecutionContext) -> Sequence[str]:
+        """Questions that this user's data answers."""
+        async with self.data.opened_for(context.user_id) as ledger:
+            return await answered_questions(ledger)
 
     async def respond(self, message: UserMessage, run: Run) -> Answer:
         """Answer a question, or say why it has no answer and what would have one."""
