@@ -181,6 +181,33 @@ async def test_a_thread_is_remembered(tmp_path: Path) -> None:
     assert told == [("user", "I am Ann"), ("assistant", "Hello Ann."), ("user", "did I say hello?")]
 
 
+async def test_what_it_asks_may_lean_on_the_questions_before(tmp_path: Path) -> None:
+    """On the user's, and on its own about this one: a model passes a follow-up on as it stands."""
+
+    def asks(question: str) -> Turn:
+        return [CallTool("answer_question", {"question": question})]
+
+    script = [
+        [Speak("Here.")],
+        asks("and by month?"),
+        asks("What did we spend in June 2025?"),
+        asks("and in May?"),
+        [Speak("There.")],
+    ]
+    async with analyst_over(str(write_usage(tmp_path)), *script) as scene:
+        first = await scene.ask("What did we spend on o3?")
+        second = await scene.ask("und pro Monat?", thread_id=first[-1].thread_id)
+    results = [each["content"] for each in scene.model.requests[-1].messages if each["role"] == "tool"]
+    by_month, june, may = results
+    trend = completed(second).answer.evidence[0]
+    assert "date_trunc('month'" in trend.query
+    assert '["o3"]' in json.dumps(trend.parameters)
+    assert by_month.count("2025-06") > by_month.count("2025-05") == 0
+    assert "$12.25" in june
+    assert "$0.50" in may
+    assert "none in this conversation" not in "".join(results)
+
+
 async def test_many_users_at_once_each_get_their_own(tmp_path: Path) -> None:
     def echo(request: ModelRequest) -> Turn:
         return [Speak(f"To {request.messages[-1]['content']}.", pause_seconds=0.01)]

@@ -13,6 +13,7 @@ import trio
 from chatcore.agents.analyst.account import ModelPrice
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.earlier import questions_before
 from chatcore.agents.analyst.evidence import Sheet
 from chatcore.agents.analyst.intents.base import Draft, Sheets
 from chatcore.agents.analyst.kinds import KINDS
@@ -144,7 +145,7 @@ class Inquiry:
         """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""
         if not leans_on_earlier(question, self._catalogue):
             return []
-        return [message.content for message in await self.run.history() if message.role == "user"]
+        return await questions_before(self.run)
 
     def _understood(self, intent: Intent) -> str:
         """What the question is taken for, and which column for the cost."""

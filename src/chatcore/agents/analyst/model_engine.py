@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 
 from chatcore.agents.analyst.account import ModelPrice, account_for, cost_line
+from chatcore.agents.analyst.earlier import questions_before
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.model_tools import ModelTools
 from chatcore.agents.analyst.ranking import ranked
@@ -67,7 +69,7 @@ class ModelInquiry:
         Raises:
             ModelUnavailable: the model did not answer.
         """
-        tools = ModelTools(self.ledger, self.more_tools)
+        tools = ModelTools(self.ledger, self.more_tools, partial(questions_before, self.run))
         instructions = INSTRUCTIONS + (OF_OTHERS if self.more_tools else "")
         dialogue = Dialogue(self.model, tools.registry(), self.run, instructions)
         outcome = await dialogue.ask(question)
