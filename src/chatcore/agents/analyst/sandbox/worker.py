@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.plain import plain
 from chatcore.agents.analyst.sandbox.limits import Limits, Outcome
+from chatcore.agents.analyst.sandbox.written import written_numbers
 
 if TYPE_CHECKING:
     import duckdb
@@ -118,6 +119,8 @@ def _answer(sql: str, database: int, limits: Limits) -> dict[str, Any]:
         return {"outcome": Outcome.MEMORY}
     except duckdb.Error as error:
         return {"outcome": Outcome.FAILED, "words": _told(str(error))}
+    except RecursionError:
+        return {"outcome": Outcome.CRASHED}
     except ValueError:  # DuckDB has values that Python has not, as a date in the year 5,000,000
         return {"outcome": Outcome.FAILED, "words": "a value of the result cannot be shown"}
 
@@ -133,12 +136,29 @@ def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
         return {"outcome": Outcome.REFUSED}
     if not connection.get_table_names(sql):
         return {"outcome": Outcome.NO_TABLE}
+    written = _written(connection, sql)
     connection.execute(statement)
     described = connection.description or ()
     zoned = [name for name, kind, *_ in described if str(kind) == _ZONED]
     if zoned:
         return {"outcome": Outcome.FAILED, "words": f"{zoned[0]!r} has a time zone; CAST it AS TIMESTAMP"}
-    return {"columns": [name for name, *_ in described], "rows": list(_rows(connection, limits))}
+    columns = [name for name, *_ in described]
+    return {"columns": columns, "rows": list(_rows(connection, limits)), "written": written}
+
+
+def _written(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
+    """The numbers that the query has brought along.
+
+    Raises:
+        duckdb.ParserException: what it says cannot be looked through.
+    """
+    import duckdb
+
+    ((text,),) = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
+    tree = json.loads(text)
+    if tree.get("error"):
+        raise duckdb.ParserException("this form of a query is not taken; write a plain SELECT")
+    return written_numbers(tree)
 
 
 def _told(message: str) -> str:
