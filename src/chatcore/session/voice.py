@@ -112,9 +112,8 @@ class Voice:
     def say_shared(self, *frames: SharedFrame) -> None:
         """Say frames that are said to many, together."""
         if self.ending is None:
-            for shared in frames:
-                self._advance(shared.frame)
-            self._put(*(shared.text_for(self._owner) for shared in frames))
+            self._advance(*[shared.frame for shared in frames])
+            self._put(*[shared.text_for(self._owner) for shared in frames])
 
     def say_error(
         self,
@@ -239,8 +238,10 @@ class Voice:
             self.recorder.slow_consumer()
             self.end(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
 
-    def _advance(self, frame: m.AnyServerFrame) -> None:
-        self._count(self._conversation.advance(frame))
+    def _advance(self, *frames: m.AnyServerFrame) -> None:
+        for frame in frames:
+            self._conversation.advance(frame)
+        self._count(self._conversation.state)
         self._outbox.wake()  # what could not be said before may be allowed now
 
     def _count(self, state: State | None) -> None:

@@ -158,7 +158,7 @@ class WebSocketTransport:
         self._check()
         if len(payloads) == 1:
             return self._put(self._frame(payloads[0], text=text))
-        return self._put(b"".join(self._frame(payload, text=text) for payload in payloads))
+        return self._put(b"".join([self._frame(payload, text=text) for payload in payloads]))
 
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
