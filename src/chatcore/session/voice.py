@@ -156,6 +156,12 @@ class Voice:
         if self.settle is not None:
             self.hands.do(self.settle)
 
+    def pause(self) -> None:
+        """Have whoever hears the client stop; unless the connection has ended they go on in a :attr:`life` to come."""
+        self.life.cancel()
+        if self.ending is None:
+            self.life = trio.CancelScope()
+
     def end(self, code: CloseCode | None, reason: str = "") -> None:
         """End the connection after what has been said is written. The first reason counts."""
         if self.ending is None:

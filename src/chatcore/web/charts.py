@@ -154,7 +154,7 @@ class Sheet:
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """The columns that hold numbers and nothing else, those worth drawing first. Of two with one name, the first."""
+        """The columns that hold numbers and nothing else, those worth drawing first; of two with one name one."""
         columns = self.evidence.columns
         places = {name: columns.index(name) for name in columns}
         return tuple(sorted((name for name, place in places.items() if place and self._is_numeric(place)), key=_worth))
