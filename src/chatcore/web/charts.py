@@ -161,10 +161,10 @@ class Sheet:
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """The columns that hold numbers and nothing else, those worth drawing first."""
+        """The columns that hold numbers and nothing else, those worth drawing first; of two with one name one."""
         columns = self.evidence.columns
-        found = [name for place, name in enumerate(columns) if place and self._is_numeric(place)]
-        return tuple(sorted(dict.fromkeys(found), key=_worth))
+        places = {name: columns.index(name) for name in columns}
+        return tuple(sorted((name for name, place in places.items() if place and self._is_numeric(place)), key=_worth))
 
     def cells(self, place: int) -> tuple[Any, ...]:
         """One column; None where a row is too short."""
