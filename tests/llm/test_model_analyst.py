@@ -336,7 +336,8 @@ async def test_instructions_in_rows_reach_no_file_and_write_nothing(tmp_path: Pa
     assert "ignore what you were told" in rows, "the model did see it"
     marks = [line for line in rows.splitlines() if line.startswith(("<data ", "</data "))]
     assert len(marks) == 2
-    assert all(told.startswith(("Error", "The tool failed", "Result of run_intent")) for told in obedient.told[2:])
+    refused = [told for told in obedient.told[2:] if not told.startswith(("The tool failed", "Result of run_intent"))]
+    assert all('{"error":' in told.partition("<data ")[2] for told in refused), "what DuckDB says may quote a row"
 
 
 async def test_a_model_sees_only_what_its_user_may(tmp_path: Path) -> None:

@@ -27,22 +27,28 @@ from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refu
 _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
 _JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
-_MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or"})
+_MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or", "better", "worse", "than"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
 _SINGLE_ROWS = (
     rf"\b(?:{_SUPERLATIVE}|expensive|single|top(?: \w+)?|highest[- ]cost|cost(?:ing)?)\s+"
     rf"(?:\d+ |single |individual |llm |api )*(?:{ROW_NOUNS})\b"
     rf"|\b(?:{ROW_NOUNS}) (?:were|was|are|is) (?:the )?{_SUPERLATIVE}\b"
     rf"|\b(?:{ROW_NOUNS}) (?:that |which )?cost(?:s|ing)? (?:us )?(?:the )?most\b"
+    rf"|\b(?:which|what) (?:single )?(?:{ROW_NOUNS}) (?:had|has|have|used|took|sent|produced|generated|consumed|with) "
+    rf"(?:the )?(?:most|highest|largest|biggest|fewest|least|lowest)\b"
+    rf"|\b(?:{ROW_NOUNS}) with (?:the )?(?:most|highest|largest|biggest|fewest|least|lowest) "
+    r"(?:number of |count of )?(?:\w+ )?tokens?\b"
 )
 _OVER_TIME = (
     r"\bover time\b|\bpeak(?:ed|s)?\b|\b(?:by|per) (?:date|time)\b|\bgoing (?:up|down)\b|\bup or down\b"
     r"|\b(\w+)[- ](?:over|by|to|on)[- ]\1\b"
+    r"|\bwhen (?:did|do|have|was|were|is)\b.*\b(?:most|least|highest|lowest|biggest|fewest|peak|dearest|costliest)\b"
 )
 _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
 _EXTREME = (
-    r"\b(?:highest|lowest|largest|smallest|biggest) (?:single )?(?:costs?|charge|price|expense|tokens?)\b"
+    r"\b(?:highest|lowest|largest|smallest|biggest) (?:single )?"
+    r"(?:costs?|charge|price|expense|(?:(?:input|output|prompt|completion)[ _])?tokens?)\b"
     r"|\b(?:highest|largest|biggest|most|lowest|fewest) (?:(?:number|amount|count) of )?tokens? "
     r"(?:in|of|for|on|with) (?:a|an|one|any|each) "
 )
@@ -72,7 +78,9 @@ _OTHERWISE = (
     r"|\bif (?:we|i|they|you) (?:had|were)\b"
 )
 _CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
+_ONCE = r"\b(?:only|just|exactly|at least|more than) (?:once|twice|one time)\b"
 _NOT_ANSWERED = (
+    (_ONCE, "a threshold"),
     (_SQL, "SQL"),
     (_PER_MONEY, "something per amount of money"),
     (_JUDGEMENT, "a judgement"),
@@ -159,7 +167,7 @@ class Planner:
             self._statistics,
             self._totals,
         ]
-        found = self._description() or find_fault(self.asking) or self._quality()
+        found = self._description() or find_fault(self.asking) or self._judged() or self._quality()
         decided = (intent for kind in kinds if (intent := kind()) is not None)
         return found or next(decided, None) or refusals.not_understood(self.reading.catalogue)
 
@@ -170,6 +178,14 @@ class Planner:
         about_figures = lexicon.COST | lexicon.TOKENS | lexicon.AVERAGE | lexicon.STATISTIC | lexicon.COMPARE
         about_faults = lexicon.QUALITY - {"wrong", "free"}
         return None if self.reading.has(about_figures | about_faults) else self._intent("description")
+
+    def _judged(self) -> Refusal | None:
+        """Which of several names is better, which is no matter of what was spent on them."""
+        judged = self.reading.has(_JUDGED) or (self.reading.has({"quality"}) and len(self.reading.sides) > 1)
+        if not judged or not self.reading.values or self.reading.has(lexicon.FIGURES | lexicon.CHEAP):
+            return None
+        names = [values.words for values in self.reading.values]
+        return refusals.better_by_what(names, self.asking.table, self.reading.catalogue)
 
     def _quality(self) -> Intent | Refusal | None:
         """Whether the rows can be trusted; not what they cost by something."""
@@ -214,7 +230,8 @@ class Planner:
             return None
         if self.asking.group_columns and not self.reading.values:
             return None
-        return self._intent("top_calls", measure=self.asking.row_measure)
+        top = self._intent("top_calls", measure=self.asking.row_measure)
+        return msgspec.structs.replace(top, options={"plausible": True}) if self.reading.without_outliers else top
 
     def _ours_elsewhere(self, ledger: Table) -> bool:
         """Whether what we use is asked for, and the table only lists what there is: prices, say."""
@@ -233,6 +250,9 @@ class Planner:
         at = [named for named in self.reading.columns if counted and named.start == counted.end()]
         if not at or at[0].column.family is Family.NUMBER:
             return None
+        if self.asking.grain is not None:
+            what = f"a number of different values by {self.asking.grain}"
+            return refusals.not_supported(what, self.reading.catalogue)
         ledger = ranked(self.reading.catalogue.tables)[0]
         if self._ours_elsewhere(ledger):
             return refusals.no_such_column(at[0].column.name, ledger, self.reading.catalogue)
@@ -295,7 +315,7 @@ class Planner:
             return self._intent("statistics", column=timed.name)
         spread = self.reading.has(lexicon.STATISTIC) or self.reading.says(_EXTREME)
         if spread and not numbers:
-            summed = table.column(Meaning.COST if self.asking.row_measure is Measure.COST else Meaning.TOTAL_TOKENS)
+            summed = table.column(_COLUMN_OF[self.asking.row_measure])
             return self._intent("statistics", column=summed.name) if summed else None
         spelt_out = [named for named in self.reading.columns if "_" in self.reading.text[named.start : named.end]]
         if numbers and (spread or numbers[0].meaning not in SUMMED or spelt_out):
@@ -308,6 +328,10 @@ class Planner:
         if status is not None and (self.reading.has(lexicon.STATUS) or self.reading.says(_HOW_ENDED)):
             return self._intent("by", by=status.name, measure=Measure.CALLS)
         figures = lexicon.COST | lexicon.CHEAP | lexicon.TOKENS | lexicon.CALLS
+        if self.reading.periods and self.reading.says(
+            r"\bhow much (?:in|on|during|for|since|from|between|was|is|it)\b"
+        ):
+            return self._intent("total")
         named = self.reading.tables or self.reading.values or self.reading.without_outliers
         asked = named or self.reading.has(figures)
         return self._intent("total") if asked else None
@@ -338,3 +362,9 @@ class Planner:
 
 
 _TWO = 2
+_COLUMN_OF = {
+    Measure.COST: Meaning.COST,
+    Measure.TOKENS: Meaning.TOTAL_TOKENS,
+    Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS,
+    Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS,
+}

@@ -22,7 +22,8 @@ def apart_from(reading: Reading, patterns: Iterable[str | re.Pattern[str]]) -> R
     """
     spans = [span for pattern in patterns for match in re.finditer(pattern, reading.text) for span in _spans(match)]
     words = tuple(w for w in reading.words if not any(s.start < w.end and w.start < s.end for s in spans))
-    return attrs.evolve(reading, text=blanked(reading.text, spans), words=words)
+    text = blanked(reading.text, spans)
+    return attrs.evolve(reading, text=text, words=words, asked=reading.asked or reading.text)
 
 
 def _spans(match: re.Match[str]) -> list[Span]:

@@ -51,7 +51,7 @@ def _side(intent: Intent, catalogue: Catalogue, side: str) -> Query:
     period = intent.periods[_SIDES.index(side)]
     where = all_of((during(period, time_of(table), f"{side}_"), filtered(intent.filters)))
     inner = f"SELECT {select(aggregates(table))} FROM {identifier(table.name)} {where.where}"
-    sql = f"SELECT *{ratios_of(table)} FROM ({inner})"
+    sql = f"SELECT *{ratios_of(table, intent.measure)} FROM ({inner})"
     return Query(side, sql, {**parameters_of(table), **where.parameters})
 
 

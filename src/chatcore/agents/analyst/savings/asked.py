@@ -9,7 +9,7 @@ from typing import Any
 
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
-from chatcore.agents.analyst.intents.base import Recogniser
+from chatcore.agents.analyst.intents.base import Recogniser, listed
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -50,6 +50,7 @@ _SWAPS = (
     rf"\b(?:if|had)\b.*?\b{_ON}\s+{_NAME}(?=\s+(?:for|on) (?:everything|every|all|each)\b)",
 )
 _SUPPOSED = rf"\b(?:if|had|suppose|imagine)\b.*?\b{_ON}\s+{_NAME}"
+_ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
 _CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
 """What only another model can be meant by, whether it has a price or not."""
@@ -180,6 +181,9 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
         return None
     named = _named(text, _SWAPS)
+    onto = list(dict.fromkeys(m["to"] for m in re.finditer(_ONTO, text) if _has_price(m["to"], reading)))
+    if named is not None and len(onto) > 1 and re.search(rf"\b{_MOVE}\b", text):
+        return _one_swap_at_a_time(onto)
     if named is None or not (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
         named = _family(reading)
     if named is not None:
@@ -248,6 +252,16 @@ RECOGNISERS: Mapping[str, Recogniser] = MappingProxyType(
         "swap": recognise_swap,
     }
 )
+
+
+def _one_swap_at_a_time(onto: Sequence[str]) -> Refusal:
+    """Some calls to one model and others to another, which is two questions."""
+    return Refusal(
+        reason="not_supported",
+        text=f"I work out a move to one model at a time, not to {listed([f'`{each}`' for each in onto])} at once.",
+        missing=("moves to several models at once",),
+        alternatives=tuple(f"What if we had used {each} for everything?" for each in onto),
+    )
 
 
 def no_quality(priced: Priced) -> Refusal:
