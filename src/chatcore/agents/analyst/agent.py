@@ -10,13 +10,16 @@ import attrs
 import msgspec
 import trio
 
+from chatcore.agents.analyst.account import ModelPrice
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.earlier import questions_before
 from chatcore.agents.analyst.evidence import Sheet
 from chatcore.agents.analyst.intents.base import Draft, Sheets
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.model_engine import ModelInquiry
+from chatcore.agents.analyst.offering import answered_questions
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -26,6 +29,7 @@ from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
 from chatcore.agents.numbers import proof_of
 from chatcore.agents.tools import Tool
+from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
 _NOTES = {
@@ -50,11 +54,13 @@ class Analyst:
         data: what it answers from.
         language_model: who puts the words; None for the planner, which needs nobody.
         more_tools: of others, for the language model.
+        model_price: of the language model, where the operator says so.
     """
 
     data: Data
     language_model: Model | None = None
     more_tools: Sequence[Tool[Any]] = ()
+    model_price: ModelPrice | None = None
 
     proves_numbers: ClassVar[bool] = True
     restartable: ClassVar[bool] = True
@@ -70,12 +76,17 @@ class Analyst:
         """The language model that provenance names."""
         return None if self.language_model is None else self.language_model.name
 
+    async def opening_questions(self, context: UserExecutionContext) -> Sequence[str]:
+        """Questions that this user's data answers."""
+        async with self.data.opened_for(context.user_id) as ledger:
+            return await answered_questions(ledger)
+
     async def respond(self, message: UserMessage, run: Run) -> Answer:
         """Answer a question, or say why it has no answer and what would have one."""
         async with self.data.opened_for(run.context.user_id) as ledger:
             if self.language_model is not None:
                 note = _NOTES.get(ledger.catalogue.origin)
-                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools)
+                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools, self.model_price)
                 return await inquiry.answer(message.content)
             return await Inquiry(ledger, run).answer(message.content)
 
@@ -134,7 +145,7 @@ class Inquiry:
         """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""
         if not leans_on_earlier(question, self._catalogue):
             return []
-        return [message.content for message in await self.run.history() if message.role == "user"]
+        return await questions_before(self.run)
 
     def _understood(self, intent: Intent) -> str:
         """What the question is taken for, and which column for the cost."""

@@ -76,6 +76,11 @@ _NEW = (
     r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
     r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
 )
+_OTHERWISE = (
+    r"\b(?:if|had) (?:we|i|they|you|everyone|everybody|everything|all|every)\b[^?.;]*?"
+    r"\b(?:used|run|ran|gone|went|been|moved|switched|chosen|chose|sent|put|picked|taken|bought)\b"
+    r"|\bif (?:we|i|they|you) (?:had|were)\b"
+)
 _CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
 _ONCE = r"\b(?:only|just|exactly|at least|more than) (?:once|twice|one time)\b"
 _NOT_ANSWERED = (
@@ -85,6 +90,7 @@ _NOT_ANSWERED = (
     (_PER_MONEY, "something per amount of money"),
     (_JUDGEMENT, "a judgement"),
     (_OTHER_PRICES, "past usage at the prices of another day"),
+    (_OTHERWISE, "what would have been otherwise"),
     (_NEW, "what is new and what is gone"),
     (_CHANGE, "a change to the data"),
 )

@@ -12,6 +12,8 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.periods import before
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.prices.wording import price_questions
+from chatcore.agents.analyst.refusals import suggestions
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
 MOST_SUGGESTED = 3
@@ -54,6 +56,37 @@ _SAVING = "How can we cut our bill? | How much would batching have saved? | How 
 _ALWAYS = f"{_SAVING} | What did we spend in total? | Spend by model | Spend by month | What data is there?"
 
 
+_OPENINGS = (
+    "What did we spend in total? | Spend by model | Which days were unusual? | How can we cut our bill? | "
+    "Which model is the best value?"
+)
+_OF_PRICES = "Which model is cheapest for 1000 tokens in and 500 tokens out?"
+_OF_CALLS = (
+    "What are our most expensive calls? | How many tokens went in and out? | What is the peak load? | "
+    "How much would a prefix cache save? | Which errors happened most often?"
+)
+_OF_ANY = "How good is the data quality? | What data is there?"
+
+
+def opening_questions(catalogue: Catalogue) -> Iterator[tuple[str, Intent]]:
+    """Questions to begin with, each one planned: those that show most of what this data has first."""
+    planned_before: list[Intent] = []
+    for question in _opening_candidates(catalogue):
+        planned = plan(question, catalogue)
+        if isinstance(planned, Intent) and not any(_same(planned, each) for each in planned_before):
+            planned_before.append(planned)
+            yield question, planned
+
+
+def _opening_candidates(catalogue: Catalogue) -> list[str]:
+    """What may be asked to begin with; of a table of prices alone nobody asks for odd days."""
+    prices = [*price_questions(catalogue), _OF_PRICES] if catalogue.price_books else []
+    if len(catalogue.tables) == len({book.columns.table for book in catalogue.price_books}):
+        return [*prices, *_OF_ANY.split(" | ")]
+    shown = [*_OPENINGS.split(" | "), *prices[:1], *_OF_CALLS.split(" | ")]
+    return [*shown, *suggestions(catalogue), *_OF_ANY.split(" | ")]
+
+
 def next_questions(intent: Intent, catalogue: Catalogue) -> Iterator[str]:
     """Questions that fit after an answer, each one planned: at most MOST_SUGGESTED, found one by one."""
     offered: list[Intent] = [intent]
@@ -70,6 +103,8 @@ def rehearse(catalogue: Catalogue) -> None:
     for questions in dict.fromkeys([*_ASKED_AFTER.values(), _ALWAYS]):
         for question in questions.split(" | "):
             plan(question, catalogue)
+    for _ in opening_questions(catalogue):
+        pass
 
 
 def _same(one: Intent, other: Intent) -> bool:
