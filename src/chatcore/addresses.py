@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -21,8 +22,12 @@ MOST_PROXIES: Final = 8
 """One behind another; what says that there are more is not looked at."""
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str | None) -> bool:
-    """Whether an address cannot be reached from another machine. None is a Unix socket."""
+    """Whether an address cannot be reached from another machine. None is a Unix socket.
+
+    Kept for the last few: a server has few addresses of its own, and each client of a stampede came in on one of them.
+    """
     if host is None or host == "localhost":
         return True
     try:

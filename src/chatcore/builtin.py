@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from chatcore.agents.analyst.account import ModelPrice
 from chatcore.agents.analyst.agent import Analyst, Data
 from chatcore.agents.analyst.ledger import open_ledger, open_sample
 from chatcore.agents.analyst.naming import mapping_for
@@ -138,14 +139,21 @@ def _provide_analyst(services: ServiceGraph) -> None:
 
 def _provide_modelled_analyst(services: ServiceGraph) -> None:
     @services.provide(phase=Phase.SERVICES, label="analyst")
-    async def analyst(data: Data, model: LanguageModel) -> AsyncIterator[Analyst]:
-        yield Analyst(data, model)
+    async def analyst(data: Data, model: LanguageModel, settings: Settings) -> AsyncIterator[Analyst]:
+        yield Analyst(data, model, model_price=_price_of(settings))
 
 
 def _provide_analyst_with_tools(services: ServiceGraph) -> None:
     @services.provide(phase=Phase.SERVICES, label="analyst")
-    async def analyst(data: Data, model: LanguageModel, mcp: McpTools) -> AsyncIterator[Analyst]:
-        yield Analyst(data, model, mcp.tools)
+    async def analyst(data: Data, model: LanguageModel, mcp: McpTools, settings: Settings) -> AsyncIterator[Analyst]:
+        yield Analyst(data, model, mcp.tools, _price_of(settings))
+
+
+def _price_of(settings: Settings) -> ModelPrice | None:
+    """What the operator says that the language model costs."""
+    if settings.llm_prompt_price is None or settings.llm_completion_price is None:
+        return None
+    return ModelPrice(settings.llm_prompt_price, settings.llm_completion_price)
 
 
 def _provide_model(services: ServiceGraph) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -178,13 +180,18 @@ class Metrics(LogRecorder):
     """Counts and logs. See :class:`~chatcore.observability.Recorder` for what each method hears of."""
 
     instruments: Instruments
-    _gauges: dict[str, Gauge] = attrs.field(factory=dict, init=False)
+    _waiting: int = attrs.field(default=0, init=False)
+    _connections: defaultdict[str, int] = attrs.field(factory=lambda: defaultdict(int), init=False)
+    """By state. Gauges read it when they are asked for: a stampede moves thousands of connections at once."""
     _events: dict[str, Counter] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def for_process(cls, settings: Settings) -> Metrics:
         """A recorder that logs as the settings say."""
         return cls(logger_for(settings.log_format), Instruments.make())
+
+    def __attrs_post_init__(self) -> None:
+        self.instruments.waiting.set_function(lambda: self._waiting)
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -198,7 +205,7 @@ class Metrics(LogRecorder):
 
     def waiting_changed(self, waiting: int) -> None:
         """See :class:`Recorder`."""
-        self.instruments.waiting.set(waiting)
+        self._waiting = waiting
 
     def attempt_ended(self, outcome: str, seconds: float) -> None:
         """See :class:`Recorder`."""
@@ -214,15 +221,11 @@ class Metrics(LogRecorder):
     def connection_changed(self, before: str | None, after: str | None) -> None:
         """See :class:`Recorder`."""
         if before is not None:
-            self._in_state(before).dec()
+            self._connections[before] -= 1
         if after is not None:
-            self._in_state(after).inc()
-
-    def _in_state(self, state: str) -> Gauge:
-        """The gauge of a state, looked up once: a stampede asks for it thousands of times."""
-        if state not in self._gauges:
-            self._gauges[state] = self.instruments.connections.labels(state)
-        return self._gauges[state]
+            if after not in self._connections:
+                self.instruments.connections.labels(after).set_function(partial(self._connections.__getitem__, after))
+            self._connections[after] += 1
 
     def connection_ended(self, outcome: str) -> None:
         """See :class:`Recorder`."""

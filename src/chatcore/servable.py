@@ -79,6 +79,7 @@ def _check_jwks(place: str) -> None:
 
 
 def _check_model(settings: Settings) -> None:
+    _check_price(settings.llm_prompt_price, settings.llm_completion_price)
     place = settings.llm_base_url
     if place is None:
         return
@@ -86,6 +87,12 @@ def _check_model(settings: Settings) -> None:
         raise ConfigurationError("llm_base_url", "is no endpoint", "it is an http(s) URL, which often ends in /v1")
     if settings.llm_model is None:
         raise ConfigurationError("llm_base_url", "is set, and no model", "set llm_model to the model to ask there")
+
+
+def _check_price(prompt: float | None, completion: float | None) -> None:
+    if (prompt is None) != (completion is None):
+        key = "llm_prompt_price" if prompt is None else "llm_completion_price"
+        raise ConfigurationError(key, "is not set, and the other price is", "set both, or neither")
 
 
 def _check_database(url: str) -> None:

@@ -73,6 +73,8 @@ class Settings:
     llm_api_key: str | None = _key(None, "The key for it.", secret=True)
     llm_model: str | None = _key(None, "The model to ask there.")
     llm_timeout_seconds: float = _key(30.0, "Silence of the model that ends a turn.", least=0.001)
+    llm_prompt_price: float | None = _key(None, "US dollars that a million tokens in cost there.", least=0)
+    llm_completion_price: float | None = _key(None, "US dollars that a million tokens out cost there.", least=0)
     mcp: tuple[str, ...] = _key(
         (),
         "MCP servers whose tools the language model may use, each as `NAME=stdio:COMMAND ARGUMENTS` or "

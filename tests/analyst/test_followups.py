@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatcore.agents.analyst.phrasing import phrase
@@ -124,6 +124,7 @@ def test_a_whole_question_is_never_bent_by_what_was_asked_before(question: str, 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(ANY) | st.text(max_size=20), min_size=1, max_size=4))
+@example(["2024 vs 2025", "&²"])
 def test_any_thread_ends_in_an_intent_or_a_refusal(asked: list[str]) -> None:
     *earlier, question = asked
     assert isinstance(plan(question, ALL, earlier), Intent | Refusal)

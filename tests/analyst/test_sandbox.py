@@ -102,9 +102,27 @@ async def test_the_rows_are_the_same_as_in_the_server(small: Path) -> None:
     assert repr(apart.rows) == repr(here.rows)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT random() AS r FROM t",
+        "WITH a AS (SELECT uuid() AS u FROM t) SELECT u FROM a",
+        "SELECT n FROM t WHERE DATE '2025-01-02' < CURRENT_DATE",
+        "SELECT CAST(now() AS TIMESTAMP) AS at FROM t",
+        "SELECT n FROM t ORDER BY random()",
+        "SELECT n FROM t USING SAMPLE 1",
+        "SELECT n FROM t TABLESAMPLE 50%",
+    ],
+)
+async def test_what_gives_other_rows_when_it_is_run_again_is_no_evidence(small: Path, sql: str) -> None:
+    async with loaded(small) as ledger:
+        assert "gives other rows" in str(await stopped(ledger, sql))
+        assert (await ledger.query_apart('SELECT n AS "now", n AS random FROM t ORDER BY n')).rows
+
+
 async def test_a_value_that_python_cannot_show_is_told_in_our_words(small: Path) -> None:
     async with loaded(small) as ledger:
-        zoned = await stopped(ledger, "SELECT now() AS at FROM t")
+        zoned = await stopped(ledger, "SELECT TIMESTAMPTZ '2025-01-02 03:04:05+00' AS at FROM t")
         assert (zoned.outcome, str(zoned)) == (Outcome.FAILED, "'at' has a time zone; CAST it AS TIMESTAMP")
         wrong = await stopped(ledger, "SELECT costs FROM t")
         assert "cost" in str(wrong)

@@ -169,6 +169,45 @@ def reused(calls: list[dict[str, Any]], within: float) -> int:
     return cached
 
 
+FAMILIES = (
+    (
+        "what if we had used deepseek for everything in 2025?",
+        "What if we had used deepseek-chat for everything in 2025?",
+    ),
+    ("if we had used gemini for everything", "If we had used gemini-2.5-pro for everything"),
+    ("what would we save with haiku instead of sonnet?", "What would we save with claude-3-haiku instead of sonnet?"),
+    ("what if all calls had gone to sonnet?", "What if all calls had gone to claude-sonnet-4-5?"),
+    ("had we used llama", ""),
+    ("route prompts below 500 tokens to gpt", "Route prompts below 500 tokens to gpt-4o-mini"),
+)
+
+
+async def test_a_name_of_several_models_is_asked_back(shared: Path) -> None:
+    """In the question itself, each way of which is answered and keeps what else it said."""
+    async with loaded(*(shared / name for name in FILES)) as ledger:
+        for question, choice in FAMILIES:
+            told = await ask(ledger, question)
+            assert (told.answer.answered, told.answer.reason, told.answer.missing) == (False, "ambiguous", ["model"])
+            alternatives = told.answer.alternatives or []
+            assert choice in (*alternatives, ""), question
+            for each in alternatives:
+                found = plan(each, ledger.catalogue)
+                assert isinstance(found, Intent), each
+                assert found.kind in ("swap", "route"), each
+            first = await ask(ledger, alternatives[0])
+            assert first.answer.answered, alternatives[0]
+        one = plan(FAMILIES[0][1], ledger.catalogue)
+        assert isinstance(one, Intent)
+        assert [period.words for period in one.periods] == ["2025"]
+
+
+async def test_a_model_is_known_by_the_words_of_its_name(shared: Path) -> None:
+    async with loaded(*(shared / name for name in FILES)) as ledger:
+        found = plan("what if we had used opus 4.5 for everything", ledger.catalogue)
+        assert isinstance(found, Intent)
+        assert (found.kind, found.options["to"]) == ("swap", "claude-opus-4-5")
+
+
 async def test_prefixes(shared: Path) -> None:
     with (shared / "mooncake_conversation_trace.jsonl").open(encoding="utf-8") as file:
         calls = [json.loads(line) for line in file]

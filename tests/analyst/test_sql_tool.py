@@ -57,7 +57,17 @@ async def test_rows_are_evidence_that_holds_when_it_is_run_again(usage: Path) ->
         ("SELECT 12345 AS spend", "reads no table"),
         ("", "argument is wrong"),
         ("SELECT " + "(" * 20_000, "argument is wrong"),
-        ("SELECT * FROM usage, range(10000)", "more than 10,000 rows"),
+        (
+            "SELECT a.model FROM usage a" + "".join(f", usage {each}" for each in "bcdefghi"),
+            "more than 10,000 rows",
+        ),
+        (
+            "SELECT 12345 AS spend FROM usage",
+            "the query itself says `12345`, and a number that no row has proves nothing",
+        ),
+        ("SELECT sum(cost_usd) + 12345 AS spend, '99%' FROM usage", "the query itself says `12345`, `99`, and"),
+        ("SELECT " + ", ".join(map(str, range(11, 20))) + " FROM usage", "`11`, `12`, `13`, `14`, `15`, and a number"),
+        ("SELECT cost_usd" + " + 1" * 900 + " FROM usage", "the query"),
     ],
 )
 async def test_what_is_wrong_is_told(usage: Path, sql: str, told: str) -> None:

@@ -32,6 +32,7 @@ async def test_odd_days(shared: Path, usage_rows: list[Row]) -> None:
             assert {row["day"] for row in found} == set(expected)
             assert [row["day"] for row in found] == sorted(expected, key=lambda day: (-abs(expected[day]), day))
             assert all(close(row["robust_z"], expected[row["day"]]) for row in found)
+        assert views[1].columns == ["day", "spend_without_implausible", "spend", "calls", "robust_z"]
         assert (
             f"first **{ODD[:10]}** with **{money(cost([r for r in usage_rows if r['ts_utc'][:10] == ODD[:10]]))}**"
             in told.text

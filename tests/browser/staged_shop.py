@@ -158,10 +158,9 @@ async def list_orders(message: UserMessage, run: Run) -> Answer:
 
 def model_usage() -> Evidence:
     """What the analyst's engine with a model accounts for."""
-    columns = ["model", "turns", "prompt_tokens", "completion_tokens"]
-    return msgspec.structs.replace(
-        evidence("SELECT", columns, [["tiny", 2, 1234, 56]]), id="model_usage", tool="model_usage"
-    )
+    columns = ["model", "turns", "counted_turns", "prompt_tokens", "completion_tokens", "cost", "currency", "price_of"]
+    row: list[str | float | None] = ["tiny", 2, 2, 1234, 56, 0.00123456, "$", "shop/tiny"]
+    return msgspec.structs.replace(evidence("SELECT", columns, [row]), id="model_usage", tool="model_usage")
 
 
 async def decline(message: UserMessage, run: Run) -> Answer:

@@ -28,6 +28,7 @@ def test_an_answer_is_drawn_saved_and_asked_on(shop: Served, visit: Visit, width
     expect(rows).to_have_text(["numbertotal", "A-149.90", "A-2120", "A-3310.50"])
     expect(turn.locator(".cost-line")).to_have_text(
         "Model used: tiny \u00b7 2 turns \u00b7 1,234 prompt tokens \u00b7 56 completion tokens"
+        " \u00b7 $0.001235 at the list price of shop/tiny"
     )
     with page.expect_download() as saving:
         turn.get_by_role("link", name="Download CSV of q1").click()

@@ -203,3 +203,17 @@ def test_the_analyst_proves_a_sum(serve: Serve, visit: Visit) -> None:
     expect(turn.locator(".provenance")).to_contain_text("Answered by analyst")
     turn.locator(".evidence summary").first.click()
     expect(turn.get_by_role("table").first).to_be_visible()
+
+
+@pytest.mark.skipif(not HAS_ANALYST, reason="there is no analyst")
+def test_an_empty_page_offers_questions_that_are_answered(serve: Serve, visit: Visit) -> None:
+    page = visit(serve(arguments=("--data", "sample")))
+    offered = page.get_by_role("region", name="Agents").get_by_role("button")
+    offered.filter(has_text="Spend by model").click()
+    turn = page.get_by_role("article")
+    expect(turn.locator(".words").first).to_have_text("Spend by model")
+    expect(turn.locator(".provenance")).to_contain_text("Answered by analyst")
+    expect(offered.first).to_be_hidden()
+    assert focused(page) == "Message"
+    page.get_by_role("button", name="New conversation").click()
+    expect(offered.first).to_be_visible()

@@ -135,4 +135,30 @@ REFUSED = (
         also=("and?", "why?", "what about that one"),
         refused="not_supported",
     ),
+    Golden(
+        kind="refused",
+        asked="What if we had used deepseek for everything?",
+        also=(
+            "if we had used deepseek for everything",
+            "what would we have paid if we had used claude for everything?",
+            "what if all calls had gone to sonnet?",
+            "suppose we used grok for everything in 2025",
+            "swap gpt-4o for deepseek",
+            "replace gpt-4o with gemini flash",
+            "what if we moved everything to gpt",
+        ),
+        refused="ambiguous",
+    ),
+    Golden(
+        kind="refused",
+        asked="What if we had used foobar for everything?",
+        also=("what would it have cost if we had used frobnicator for all calls",),
+        refused="no_rows",
+    ),
+    Golden(
+        kind="refused",
+        asked="What if we had more users?",
+        also=("had we used half the tokens, what would we have spent?", "if we had used flash"),
+        refused="not_supported",
+    ),
 )

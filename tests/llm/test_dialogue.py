@@ -219,7 +219,7 @@ async def test_its_tokens_are_estimated_where_the_server_does_not_count() -> Non
     asked = Asked(*silent, tokens=500)
     assert not (await asked.answer()).answered
     assert 1 < len(asked.model.told) < 7
-    assert asked.agent.dialogues[0].budget.usage is None
+    assert asked.agent.dialogues[0].budget.counted == []
 
 
 @in_virtual_time

@@ -74,7 +74,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def analyst_over(data: str, *script: Turn, rest: Any = None, silence: float = 10.0) -> AsyncIterator[Scene]:
+async def analyst_over(
+    data: str, *script: Turn, rest: Any = None, silence: float = 10.0, **more: Any
+) -> AsyncIterator[Scene]:
     log = Log()
     options = {} if rest is None else {"rest": rest}
     with trio.fail_after(60):
@@ -85,6 +87,7 @@ async def analyst_over(data: str, *script: Turn, rest: Any = None, silence: floa
                 "llm_api_key": KEY,
                 "llm_model": "scripted-1",
                 "llm_timeout_seconds": silence,
+                **more,
             }
             async with serving(application_of(Settings(**chosen)), recorder=log, **chosen) as server:
                 yield Scene(server, model, log)
@@ -120,6 +123,15 @@ async def test_it_answers_with_numbers_from_the_rows_and_names_the_model(tmp_pat
     told = scene.model.requests[1].messages[-1]["content"]
     assert "$12.25" in told, "the analyst's own words come with the rows"
     assert '"rows":[["o3",1,12.25' in told
+
+
+async def test_what_it_cost_is_told_where_its_price_is_set(tmp_path: Path) -> None:
+    write_usage(tmp_path)
+    prices = {"llm_prompt_price": 2.0, "llm_completion_price": 10.0}
+    async with analyst_over(str(tmp_path), [Speak("Hello."), Count(1_000, 100)], **prices) as scene:
+        answer = completed(await scene.ask("hello")).answer
+    said = "`scripted-1` took 1 turn, 1,000 tokens in and 100 tokens out: $0.003 at the price that is set."
+    assert answer.insights == [said]
 
 
 async def test_what_it_declines_comes_with_what_would_work(tmp_path: Path) -> None:
@@ -167,6 +179,33 @@ async def test_a_thread_is_remembered(tmp_path: Path) -> None:
         await scene.ask("did I say hello?", thread_id=first[-1].thread_id)
     told = [(each["role"], each["content"]) for each in scene.model.requests[1].messages[1:]]
     assert told == [("user", "I am Ann"), ("assistant", "Hello Ann."), ("user", "did I say hello?")]
+
+
+async def test_what_it_asks_may_lean_on_the_questions_before(tmp_path: Path) -> None:
+    """On the user's, and on its own about this one: a model passes a follow-up on as it stands."""
+
+    def asks(question: str) -> Turn:
+        return [CallTool("answer_question", {"question": question})]
+
+    script = [
+        [Speak("Here.")],
+        asks("and by month?"),
+        asks("What did we spend in June 2025?"),
+        asks("and in May?"),
+        [Speak("There.")],
+    ]
+    async with analyst_over(str(write_usage(tmp_path)), *script) as scene:
+        first = await scene.ask("What did we spend on o3?")
+        second = await scene.ask("und pro Monat?", thread_id=first[-1].thread_id)
+    results = [each["content"] for each in scene.model.requests[-1].messages if each["role"] == "tool"]
+    by_month, june, may = results
+    trend = completed(second).answer.evidence[0]
+    assert "date_trunc('month'" in trend.query
+    assert '["o3"]' in json.dumps(trend.parameters)
+    assert by_month.count("2025-06") > by_month.count("2025-05") == 0
+    assert "$12.25" in june
+    assert "$0.50" in may
+    assert "none in this conversation" not in "".join(results)
 
 
 async def test_many_users_at_once_each_get_their_own(tmp_path: Path) -> None:
@@ -297,7 +336,8 @@ async def test_instructions_in_rows_reach_no_file_and_write_nothing(tmp_path: Pa
     assert "ignore what you were told" in rows, "the model did see it"
     marks = [line for line in rows.splitlines() if line.startswith(("<data ", "</data "))]
     assert len(marks) == 2
-    assert all(told.startswith(("Error", "The tool failed", "Result of run_intent")) for told in obedient.told[2:])
+    refused = [told for told in obedient.told[2:] if not told.startswith(("The tool failed", "Result of run_intent"))]
+    assert all('{"error":' in told.partition("<data ")[2] for told in refused), "what DuckDB says may quote a row"
 
 
 async def test_a_model_sees_only_what_its_user_may(tmp_path: Path) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
-import duckdb
 import msgspec
 import pytest
 from llm_scenes import Shelf, evidence, saying
 
 from chatcore.agents.analyst.request import Intent
-from chatcore.agents.llm.account import cost_line, usage_evidence
 from chatcore.agents.llm.budget import Budget, Limits
 from chatcore.agents.llm.failures import unavailable
 from chatcore.agents.llm.functions import DECLINE, functions_of
@@ -167,7 +164,7 @@ def test_a_budget_ends() -> None:
     states.append((budget.exhausted, budget.may_call))
     assert states == [(False, True), (False, False), (False, False), (True, False)]
     assert not budget.take_tool_call()
-    assert budget.usage == Usage(11, 3), "what is estimated is never shown"
+    assert budget.counted == [Usage(10, 2), Usage(1, 1)], "what is estimated is never shown"
 
 
 # --- what may be shown ------------------------------------------------------------------------------------------------
@@ -189,25 +186,3 @@ def test_a_budget_ends() -> None:
 def test_a_number_needs_proof(text: str, shown: bool) -> None:
     assert (defect_of(saying(text), "is it 42?", [evidence(12.5)]) is None) is shown
     assert defect_of(saying(text), "is it 42?", None) is None, "an agent that does not prove its numbers may say any"
-
-
-# --- what it took -----------------------------------------------------------------------------------------------------
-
-
-def test_what_a_model_took_is_evidence_that_can_be_run_again() -> None:
-    budget = Budget(Limits())
-    budget.spend_turn(Reply("", (), "stop", Usage(1_234, 56)), 0)
-    took = usage_evidence("gpt-4o `mini`", budget, "v1")
-    assert took is not None
-    rows = [list(row) for row in duckdb.connect().execute(took.query, took.parameters).fetchall()]
-    assert rows == took.rows
-    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
-    assert took.sha256 == hashlib.sha256(text.encode()).hexdigest()
-    assert cost_line(took) == "`gpt-4o mini` took 1 turn, 1,234 tokens in and 56 tokens out."
-    assert defect_of(saying(cost_line(took)), "", [took]) is None
-
-
-def test_what_was_not_counted_is_not_told() -> None:
-    budget = Budget(Limits())
-    budget.spend_turn(Reply("Hello."), 100)
-    assert usage_evidence("m", budget, "v1") is None

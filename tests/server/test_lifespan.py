@@ -139,6 +139,7 @@ async def test_an_application_is_an_asgi_application(settings: pytest.MonkeyPatc
         (Settings(redis_url="redis://x"), "redis_url"),
         (Settings(workers=2), "workers"),
         (Settings(llm_base_url="http://x"), "llm_base_url"),
+        (Settings(llm_model="m", llm_prompt_price=1.0), "llm_completion_price"),
         (Settings(llm_base_url="localhost:8080", llm_model="m"), "llm_base_url"),
         (Settings(llm_base_url="http://", llm_model="m"), "llm_base_url"),
         (Settings(database_url="postgresql://ann:secret@host/db"), "database_url"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -10,45 +12,52 @@ from chatcore.session.chores import Hands
 
 
 async def test_a_chore_is_done_once_at_a_time_and_finds_what_is_new() -> None:
-    todo, done = [1], list[int]()
+    todo, done, at_once, most = [1], list[int](), 0, 0
 
     async def work() -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
         while todo:
             done.append(todo.pop(0))
             await trio.lowlevel.checkpoint()
-
-    with trio.fail_after(30):
-        async with trio.open_nursery() as nursery:
-            hands = Hands(nursery)
-            hands.do(work)
-            todo.append(2)
-            hands.do(work)
-            assert len(nursery.child_tasks) == 1
-            await wait_all_tasks_blocked()
-            assert (done, len(nursery.child_tasks)) == ([1, 2], 0)
-            todo.append(3)
-            hands.do(work)
-    assert done == [1, 2, 3]
-
-
-async def test_without_a_nursery_nothing_is_begun_and_after_one_that_was_cancelled_it_can_be_again() -> None:
-    begun = 0
-
-    async def work() -> None:
-        nonlocal begun
-        begun += 1
-        await trio.sleep_forever()
+        at_once -= 1
 
     with trio.fail_after(30):
         hands = Hands()
-        hands.do(work)
-        for expected in (1, 2):
-            async with trio.open_nursery() as nursery:
-                hands.nursery = nursery
-                hands.do(work)
-                await wait_all_tasks_blocked()
-                assert begun == expected
-                nursery.cancel_scope.cancel()
+        async with hands.at_work():
+            hands.do(work)
+            todo.append(2)
+            hands.do(work)
+            assert hands.wanted
+            await wait_all_tasks_blocked()
+            assert (done, most, hands.wanted) == ([1, 2], 1, False)
+            todo.append(3)
+            hands.do(work)
+            await wait_all_tasks_blocked()
+    assert (done, most) == ([1, 2, 3], 1)
+
+
+async def test_somebody_is_called_for_the_first_chore_and_does_all_that_wait() -> None:
+    calls, begun = list[int](), list[int]()
+
+    async def chore(number: int) -> None:
+        begun.append(number)
+        await trio.sleep_forever()
+
+    chores = [partial(chore, number) for number in range(3)]
+    with trio.fail_after(30):
+        hands = Hands(lambda: calls.append(1))
+        hands.do(chores[0])
+        hands.do(chores[1])
+        hands.do(chores[0])
+        assert (len(calls), hands.wanted) == (2, True)
+        async with hands.at_work():
+            hands.do(chores[2])
+            await wait_all_tasks_blocked()
+            assert (sorted(begun), len(calls)) == ([0, 1, 2], 2)
+        hands.do(chores[2])
+        assert (len(begun), len(calls), hands.wanted) == (3, 2, False), "it is over"
 
 
 async def test_a_defect_is_told_and_the_others_go_on() -> None:
@@ -58,9 +67,10 @@ async def test_a_defect_is_told_and_the_others_go_on() -> None:
         raise ValueError
 
     with trio.fail_after(30):
-        async with trio.open_nursery() as nursery:
-            hands = Hands(nursery, told.append)
+        hands = Hands(failed=told.append)
+        async with hands.at_work():
             hands.do(broken)
+            await wait_all_tasks_blocked()
     assert [type(error) for error in told] == [ValueError]
 
 
@@ -68,7 +78,12 @@ async def test_a_defect_that_nobody_is_told_of_is_raised() -> None:
     async def broken() -> None:
         raise ValueError
 
+    async def ask_for_it() -> None:
+        hands = Hands()
+        async with hands.at_work():
+            hands.do(broken)
+            await trio.sleep_forever()
+
     with trio.fail_after(30), pytest.raises(ExceptionGroup) as raised:
-        async with trio.open_nursery() as nursery:
-            Hands(nursery).do(broken)
+        await ask_for_it()
     assert raised.group_contains(ValueError)

@@ -47,10 +47,8 @@ async def speaking(
     """A voice that is being written."""
     transport, client = memory_pair(unread=unread)
     voice = Voice(UserExecutionContext(user_id="ann"), transport, Recorder(), max_bytes)
-    async with trio.open_nursery() as nursery:
-        voice.hands.nursery = nursery
+    async with voice.hands.at_work():
         yield voice, client
-        nursery.cancel_scope.cancel()
 
 
 async def ended(voice: Voice) -> None:

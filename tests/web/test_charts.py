@@ -155,6 +155,7 @@ def test_a_frontier_is_what_nothing_beats() -> None:
         (["n", "cost"], [["x", None], ["y"]]),
         (["day", "cost"], [["2025-01-02", 1], ["2025-01-01", 2]]),  # not in order: no course of time
         (["day", "cost"], [["1900-01-01", 1], ["2025-01-01", 2]]),  # too long
+        (["day", "cost"], [["1900-01-01", 2], ["2025-01-01", 1]]),  # too long, and only by chance the greatest first
     ],
 )
 def test_a_table_says_it_better(columns: list[str], rows: list[list[Any]]) -> None:
@@ -164,6 +165,20 @@ def test_a_table_says_it_better(columns: list[str], rows: list[list[Any]]) -> No
 def test_a_frontier_needs_two_with_both_numbers() -> None:
     assert charted(["model", "score", "cost"], ["a", 1, 0], ["b", 2, 3]).kind == "bars"
     assert charted(["model", "cost_score"], ["a", 1], ["b", 2]).kind == "bars"
+
+
+def test_days_in_the_order_of_a_number_are_bars() -> None:
+    columns = ["day", "spend_without_implausible", "spend", "calls", "robust_z"]
+    odd = ["2025-05-01", 7.0, 7.0, 3, 9.5], ["2025-03-02", 5.0, 9990.0, 4, 7.5], ["2025-04-03", 2.0, 2.0, 90, 4.0]
+    chart = charted(columns, *odd)
+    assert (chart.kind, chart.title) == ("bars", "Spend without implausible by day")
+    assert (chart.labels[0], chart.series[0].values) == ("2025-05-01", (7.0, 5.0, 2.0))
+    assert chart.recorded == (None, 9990.0, None)
+    raw = evidence(["day", "spend"], ["2025-05-01", 9990.0], ["2025-03-02", 7.0], name="raw")
+    assert [item.id for item in (raw, evidence(columns, *odd, name="clean")) if chart_of(item)] == ["raw", "clean"]
+    first = foremost([raw, evidence(columns, *odd, name="clean")])
+    assert first is not None
+    assert first.id == "clean"
 
 
 def test_a_frontier_or_a_course_of_time_comes_before_names() -> None:
@@ -220,7 +235,7 @@ def test_figures_are_short(value: float, text: str) -> None:
 
 @given(st.floats(-1e15, 1e15), st.floats(1e-12, 1e15))
 def test_ticks_enclose_what_they_measure(low: float, width: float) -> None:
-    if low + width > low:
+    if width > abs(low) * 1e-9:  # closer ones are no two numbers of a chart, and hardly of a float
         marks = ticks(low, low + width, 4)
         assert 2 <= len(marks) <= 8
         assert marks[0] <= low + width * 1e-6

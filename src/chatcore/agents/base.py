@@ -66,7 +66,8 @@ class Agent(Protocol):
     Optional attributes of the class: ``proves_numbers`` (every number of an answer traces to its evidence, else the
     supervisor withholds it), ``restartable`` (a run may be begun again after a crash), ``description`` (one sentence
     for clients; the first line of the docstring unless set). Optional attributes of the class or the instance:
-    ``engine`` and ``model`` (named in the provenance).
+    ``engine`` and ``model`` (named in the provenance). Optional method: ``opening_questions(context)``, questions
+    that it can answer this user now, for an empty page.
     """
 
     async def respond(self, message: UserMessage, run: Run) -> Answer:

@@ -252,6 +252,9 @@ def _is_name(run: str) -> bool:
     """Whether a run of letters and digits is a name, as ``gpt-4o`` is and ``10k`` or ``30-day`` is not."""
     if not any(map(str.isdigit, run)):
         return False
+    word, separator, number = run.rpartition(next((mark for mark in reversed(run) if not mark.isalnum()), " "))
+    if separator and word.isalpha() and separator in ":.#@" and number.isdigit():
+        return False  # ``Total:5000``, said without a space
     if run[0].isdigit():
         after_letter = re.search(r"[A-Za-z].*\d", run)
         return after_letter is not None and _EXPONENT.match(run) is None

@@ -25,18 +25,25 @@ class BlockingDetector(trio.abc.Instrument):
     """
 
     report: Callable[[str | None, str, float], None]
+    _task: trio.lowlevel.Task | None = None
+    """Whose step it is; None before the first, as this is installed within one, and while the loop waits."""
     _began: float = 0.0
 
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  Trio calls it so
-        """A step begins."""
-        self._began = time.perf_counter()
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """A step begins, and with it the one before has ended: one call a step, of which a stampede has thousands."""
+        now = time.perf_counter()
+        self._judge(now)
+        self._task, self._began = task, now
 
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        """A step has ended."""
-        took = time.perf_counter() - self._began if self._began else 0.0  # 0: installed within this very step
-        if took > BLOCKED_SECONDS:
-            host = task.context.get(STARTING)
-            self.report(host.service.name if host is not None else None, task.name, took)
+    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002  Trio calls it so
+        """The last step has ended."""
+        self._judge(time.perf_counter())
+        self._task = None
+
+    def _judge(self, now: float) -> None:
+        if self._task is not None and now - self._began > BLOCKED_SECONDS:
+            host = self._task.context.get(STARTING)
+            self.report(host.service.name if host is not None else None, self._task.name, now - self._began)
 
 
 @contextmanager

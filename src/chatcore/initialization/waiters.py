@@ -49,29 +49,31 @@ class Waiters:
 
     def join(self) -> Cohort:
         """Wait for the current cohort's outcome, until :meth:`leave`."""
-        self._cohort.count += 1
-        self._changed_count()
+        self._counted(self._cohort.count + 1)
         return self._cohort
 
     def leave(self, cohort: Cohort) -> None:
         """Wait no more. Leaving before the outcome concerns nobody else."""
-        cohort.count -= 1
         if cohort is self._cohort:
-            self._changed_count()
+            self._counted(cohort.count - 1)
 
     def settle(self, *, ready: ReadyServices | None = None, failure: Failure | None = None) -> None:
         """Tell the current cohort what came of it."""
-        cohort, self._cohort = self._cohort, Cohort()
+        cohort = self._cohort
         cohort.ready, cohort.failure = ready, failure
         cohort.settled.set()
-        self._changed_count()
+        self._counted(0)
+        self._cohort = Cohort()
 
     async def until(self, *, present: bool) -> None:
         """Return when somebody waits, or nobody does."""
         while (self.count > 0) is not present:
             await self._changed.wait()
 
-    def _changed_count(self) -> None:
-        self.recorder.waiting_changed(self.count)
-        self._changed.set()
-        self._changed = trio.Event()
+    def _counted(self, count: int) -> None:
+        """So many wait now. Who asks is told when that becomes anybody, or nobody."""
+        before, self._cohort.count = self._cohort.count, count
+        self.recorder.waiting_changed(count)
+        if (before > 0) is not (count > 0):
+            self._changed.set()
+            self._changed = trio.Event()

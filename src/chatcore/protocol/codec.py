@@ -98,6 +98,10 @@ _FIELD = re.compile(r"(?:at `\$\.|missing required field `)(?P<field>\w+)")
 """Where msgspec says which field is wrong; the fields that a client may send do not nest."""
 
 
+MOST_BYTES = 4
+"""Of a character in UTF-8: only what might be too long is measured."""
+
+
 class _Named(msgspec.Struct):
     """As much of a broken frame as an error can name."""
 
@@ -134,6 +138,11 @@ class ClientFrameDecoder:
             raise _fault(raw, error) from None
         check(frame)
         return frame
+
+    def too_long(self, data: str | bytes) -> bool:
+        """Whether ``data`` is text of more than the largest frame. What cannot be encoded counts one byte each."""
+        at_most = MOST_BYTES * len(data)
+        return isinstance(data, str) and at_most > self.max_bytes < len(data.encode(errors="replace"))
 
     def _utf8(self, data: str | bytes) -> bytes:
         if not isinstance(data, str):

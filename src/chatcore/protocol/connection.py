@@ -127,6 +127,9 @@ _KINDS: Final[Mapping[type, What]] = MappingProxyType(
         Pong: What.PONG,
     }
 )
+_BEGINNINGS: Final = frozenset({What.INITIALIZING, What.RECOVERING})
+"""What an attempt follows that is yet to be named."""
+
 _CLOSING: Final = frozenset(str(code) for code in ErrorCode if CATALOGUE[code].close is not None)
 
 
@@ -158,13 +161,12 @@ class Conversation:
         Raises:
             IllegalFrame: when ``frame`` may not be said now; nothing has changed then.
         """
-        after = self._after(kind_of(frame))
-        if isinstance(frame, InitializationProgress):
+        what = kind_of(frame)
+        after = self._after(what)
+        if what in _BEGINNINGS:
+            self._attempt, self._progress = 0, frame.progress if isinstance(frame, Initializing) else 0
+        elif isinstance(frame, InitializationProgress):
             self._advance_progress(frame)
-        elif isinstance(frame, Initializing):
-            self._attempt, self._progress = 0, frame.progress
-        elif isinstance(frame, Recovering):
-            self._attempt, self._progress = 0, 0
         self.state = after
         return after
 

@@ -114,7 +114,7 @@ class Reception:
         wait = self.frames.take(trio.current_time())
         if wait > 0:
             return self._strike(RequestRefused(ErrorCode.RATE_LIMITED, retry_after_seconds=round(wait, 3)), None)
-        if isinstance(data, str) and len(data.encode(errors="replace")) > self.decoder.max_bytes:
+        if self.decoder.too_long(data):
             return self.voice.end(CloseCode.MESSAGE_TOO_BIG, ErrorCode.MESSAGE_TOO_LARGE.meaning.message)
         try:
             frame = self.decoder.decode(data)

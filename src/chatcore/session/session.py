@@ -26,6 +26,7 @@ from chatcore.protocol import messages as m
 from chatcore.protocol.codec import ClientFrameDecoder
 from chatcore.session.attendance import Attendance, Usher
 from chatcore.session.bulletin import Bulletin
+from chatcore.session.chores import Hands
 from chatcore.session.connections import Connections
 from chatcore.session.reception import Reception
 from chatcore.session.voice import Voice
@@ -73,18 +74,17 @@ class Session:
     async def run(self) -> None:
         """Serve the connection until it ends; returns when it is closed."""
         try:
-            async with trio.open_nursery() as nursery:
-                self.voice.hands.nursery, self.voice.hands.failed = nursery, self._fail
-                try:
-                    if math.isfinite(self.ends_at):
-                        nursery.start_soon(self._expire)
-                    with self.voice.life:
-                        await self._converse()
+            hands = self.voice.hands
+            hands.needed, hands.failed = self.voice.pause, self._fail
+            self._arrive()
+            if not hands.wanted:
+                await self._hear()
+            if hands.wanted:
+                async with hands.at_work():
+                    await self._hear()
                     await self._finish_writing()
-                finally:
-                    self.voice.hands.nursery = None  # before the nursery closes: nothing is begun in it any more
-                nursery.cancel_scope.cancel()
         finally:
+            self._leave()
             try:
                 await self._close()
             finally:
@@ -110,16 +110,25 @@ class Session:
             with trio.move_on_after(FLUSH_SECONDS):
                 await self.voice.written()
 
-    async def _converse(self) -> None:
+    def _arrive(self) -> None:
         try:
             if not self.parts.connections.enter(self, self.voice.context.user_id):
                 return self._refuse()
             self.attendance.begin()
             self.parts.usher.enter(self)
-            await self.reception.hear()
         except Exception as error:
             self._fail(error)
-        finally:
+        if math.isfinite(self.ends_at):
+            self.voice.hands.do(self._expire)
+
+    async def _hear(self) -> None:
+        """Hear the client until the connection ends, or somebody is needed for a chore."""
+        try:
+            with self.voice.life:
+                await self.reception.hear()
+        except Exception as error:
+            self._fail(error)
+        if self.voice.ending is not None:
             self._leave()
 
     def _leave(self) -> None:
@@ -169,14 +178,13 @@ class Session:
             await self.voice.transport.close(ending.code, ending.reason)
 
     async def _say_goodbye(self) -> None:
+        self.voice.hands = Hands(failed=self._fail)
         with trio.move_on_after(FLUSH_SECONDS):
-            async with trio.open_nursery() as nursery:
-                self.voice.hands.nursery = nursery
+            async with self.voice.hands.at_work():
                 self.drain(reconnect_after_seconds=FLUSH_SECONDS)
                 if self.voice.unwritten:
                     self.voice.hands.do(self.voice.write)
                 await self.voice.written()
-            self.voice.hands.nursery = None
 
 
 def open_session(

@@ -112,9 +112,8 @@ class Voice:
     def say_shared(self, *frames: SharedFrame) -> None:
         """Say frames that are said to many, together."""
         if self.ending is None:
-            for shared in frames:
-                self._advance(shared.frame)
-            self._put(*(shared.text_for(self._owner) for shared in frames))
+            self._advance(*[shared.frame for shared in frames])
+            self._put(*[shared.text_for(self._owner) for shared in frames])
 
     def say_error(
         self,
@@ -156,6 +155,12 @@ class Voice:
         self.arrears.add(arrear)
         if self.settle is not None:
             self.hands.do(self.settle)
+
+    def pause(self) -> None:
+        """Have whoever hears the client stop; unless the connection has ended they go on in a :attr:`life` to come."""
+        self.life.cancel()
+        if self.ending is None:
+            self.life = trio.CancelScope()
 
     def end(self, code: CloseCode | None, reason: str = "") -> None:
         """End the connection after what has been said is written. The first reason counts."""
@@ -239,8 +244,10 @@ class Voice:
             self.recorder.slow_consumer()
             self.end(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
 
-    def _advance(self, frame: m.AnyServerFrame) -> None:
-        self._count(self._conversation.advance(frame))
+    def _advance(self, *frames: m.AnyServerFrame) -> None:
+        for frame in frames:
+            self._conversation.advance(frame)
+        self._count(self._conversation.state)
         self._outbox.wake()  # what could not be said before may be allowed now
 
     def _count(self, state: State | None) -> None:

@@ -8,7 +8,7 @@ h2c is never taken: the request is passed on without it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -61,9 +61,18 @@ class Head:
     version: str
     headers: tuple[tuple[bytes, bytes], ...]
 
-    def all(self, name: bytes) -> list[bytes]:
+    _values: dict[bytes, list[bytes]] = attrs.field(init=False, eq=False, repr=False)
+
+    @_values.default
+    def _by_name(self) -> dict[bytes, list[bytes]]:
+        values: dict[bytes, list[bytes]] = {}
+        for name, value in self.headers:
+            values.setdefault(name, []).append(value)
+        return values
+
+    def all(self, name: bytes) -> Sequence[bytes]:
         """The values of every header of this name."""
-        return [value for given, value in self.headers if given == name]
+        return self._values.get(name, ())
 
     def tokens(self, name: bytes) -> list[bytes]:
         """The members of a header that is a list, in lower case."""

@@ -20,6 +20,7 @@ from chatcore.settings import Settings
 from chatcore.transports.asgi import LINGER_SECONDS, Message, Receive, Send
 from chatcore.transports.http2_pace import FramePace
 from chatcore.transports.http_head import BadRequest, RequestFilter
+from chatcore.transports.readiness import readiness_kept
 from chatcore.transports.stream import BoundedListener, BoundedStream
 from chatcore.transports.upgrade import AcceptedWebSocket, plain_answer, upgraded
 from chatcore.transports.vigil import Vigil
@@ -128,6 +129,8 @@ async def http_served(
             accepted = await _first_request(stream, app, serve_http, settings, vigil)
             if accepted is not None:
                 transport, conversation = accepted.begin()
+                if readiness is not None:
+                    stream.be_watched(readiness)
                 del accepted  # nothing of the handshake is held while it lasts: there may be thousands
                 with vigil.watch(transport):
                     await conversation
@@ -137,7 +140,7 @@ async def http_served(
             open_streams.discard(stream)
             stream.hang_up()
 
-    async with trio.open_nursery() as nursery:
+    async with readiness_kept() as readiness, trio.open_nursery() as nursery:
         nursery.start_soon(vigil.keep)
         for listener in listeners:
             nursery.start_soon(listener.serve, lambda stream: nursery.start_soon(handle, stream))

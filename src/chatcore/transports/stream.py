@@ -17,6 +17,7 @@ import trio
 from chatcore.errors import ConfigurationError
 from chatcore.settings import Settings
 from chatcore.transports.base import Stalled
+from chatcore.transports.readiness import Readiness, Watched
 
 BACKLOG: Final = 4096
 """Connections that the kernel holds while the loop is busy. Past it the kernel drops a client's first packet, and the
@@ -62,6 +63,7 @@ class BoundedStream(trio.abc.HalfCloseableStream):
     peer: Address = ()
     local: Address = ()
     _ended: trio.Event | None = None
+    _watched: Watched | None = None
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting; how many bytes that was.
@@ -129,12 +131,25 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         """The same, of at most so many bytes."""
         while True:
             try:
-                await trio.lowlevel.wait_readable(self.socket)
-                return self.socket.recv(max_bytes, flags)
+                await (self._watched or self).readable()
+                data = self.socket.recv(max_bytes, flags)
             except BlockingIOError:
-                continue
+                data = None
             except (OSError, ValueError):
                 raise self._lost() from None
+            if self._watched is not None and (data is None or len(data) < max_bytes):
+                self._watched.emptied()
+            if data is not None:
+                return data
+
+    async def readable(self) -> None:
+        """Return when there may be something to be read, or the end; a checkpoint."""
+        await trio.lowlevel.wait_readable(self.socket)
+
+    def be_watched(self, readiness: Readiness) -> None:
+        """Wait for what comes together with others, from now on."""
+        if self.socket.fileno() >= 0:
+            self._watched = readiness.watch(self.socket)
 
     def _lost(self) -> Exception:
         """What has become of a socket that cannot be used: it was closed by this side, or is lost."""
@@ -174,6 +189,8 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         if self.socket.fileno() >= 0:
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
+            if self._watched is not None:
+                self._watched.close()
 
 
 @attrs.frozen(eq=False)

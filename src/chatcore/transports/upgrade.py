@@ -118,7 +118,7 @@ class Upgrade:
 
     async def connect(self) -> Message:
         """ASGI's ``receive``: the request, and then, as long as it was not accepted, that the client has left."""
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()  # a handshake is short, and there may be thousands at once
         if not self._told:
             self._told = True
             return {"type": "websocket.connect"}
@@ -134,7 +134,7 @@ class Upgrade:
 
     async def accept(self, *, subprotocol: str | None, max_message_bytes: int, converse: Converse) -> None:
         """Accept the handshake. The client is told, with the first frames, when the application has returned."""
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         extensions = self._compression.answer if self._compression is not None else b""
         answer = switching_protocols(self._key, subprotocol, extensions)
         self.accepted = Accepted(answer, max_message_bytes, converse, self._compression)

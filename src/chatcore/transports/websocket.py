@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from itertools import islice
 from typing import Protocol
 
 import attrs
@@ -123,7 +122,7 @@ class WebSocketTransport:
         """Take the answer to the handshake, which goes out with the first frame, and what came after the handshake."""
         self._greeting = answer
         if rest:
-            self._inbox = self._understood(rest)
+            self._inbox = self._reader.feed(rest)
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`.
@@ -136,7 +135,7 @@ class WebSocketTransport:
             self._taken += 1
             if self._taken % TURN_FRAMES == 0:
                 await trio.lowlevel.checkpoint()
-            item = None if self._closed else next(self._inbox, None)
+            item = None if self._closed else self._next()
             if isinstance(item, str | bytes):
                 return item
             if item is None:
@@ -144,6 +143,14 @@ class WebSocketTransport:
                 await self._read()
             else:
                 await self._heed(item)
+
+    def _next(self) -> Incoming | None:
+        """The next of what has come; None where there is no more of it."""
+        try:
+            return next(self._inbox, None)
+        except TransportViolated as fault:
+            self._fault = TransportViolated(fault.code, fault.reason)  # without the bytes that its context keeps
+            return None
 
     def _prepare_to_read(self) -> None:
         """See that there may be more on the stream."""
@@ -158,7 +165,7 @@ class WebSocketTransport:
         self._check()
         if len(payloads) == 1:
             return self._put(self._frame(payloads[0], text=text))
-        return self._put(b"".join(self._frame(payload, text=text) for payload in payloads))
+        return self._put(b"".join([self._frame(payload, text=text) for payload in payloads]))
 
     async def flush(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -202,15 +209,9 @@ class WebSocketTransport:
             data = b""
         self.heard_at = trio.current_time()
         if data:
-            self._inbox = self._understood(data)
+            self._inbox = self._reader.feed(data)
         else:
             self.hang_up()
-
-    def _understood(self, data: bytes) -> Iterator[Incoming]:
-        try:
-            yield from self._reader.feed(data)
-        except TransportViolated as fault:
-            self._fault = TransportViolated(fault.code, fault.reason)  # without the bytes that its context keeps
 
     async def _heed(self, item: Pinged | Part | Farewell) -> None:
         """Do what is no message's: it takes its share of what the peer may send, and a farewell is answered."""
@@ -298,7 +299,8 @@ class WebSocketTransport:
         """Read on until the other side has closed too."""
         frames = LINGER_FRAMES
         while not self._broken:
-            frames -= sum(1 for _ in islice(self._inbox, max(0, frames)))
+            while frames > 0 and self._next() is not None:
+                frames -= 1
             if self._reader.left:
                 return
             seconds = LINGER_SECONDS if self._fault is None and frames > 0 else QUIET_SECONDS

@@ -18,11 +18,15 @@ from typing import Final, TypeAlias
 import attrs
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode
-from websockets.utils import apply_mask
 
 from chatcore.errors import CloseCode, TransportViolated
 from chatcore.transports.deflate import Inflater, deflated
 from chatcore.transports.http_head import BadRequest, Head
+
+try:
+    from websockets.speedups import apply_mask  # in C, where the package was built with it
+except ImportError:  # pragma: no cover
+    from websockets.utils import apply_mask
 
 FINAL_TEXT, MASKED, SMALL_HEAD, LONGEST_SMALL = 0x81, 0x80, 6, 125
 """RFC 6455, section 5.2: the first byte of a text in one frame, the bit of the second that says it is masked, what
@@ -45,7 +49,7 @@ def accept_key(head: Head) -> bytes:
     """
     if head.method != b"GET" or head.version != "1.1" or b"upgrade" not in head.tokens(b"connection"):
         raise BadRequest(400, "A WebSocket is asked for with GET, HTTP/1.1 and Connection: Upgrade")
-    if head.all(b"content-length") not in ([], [b"0"]) or head.all(b"transfer-encoding"):
+    if head.all(b"content-length") not in ((), [b"0"]) or head.all(b"transfer-encoding"):
         raise BadRequest(400, "A WebSocket's handshake has no body")
     if head.all(b"sec-websocket-version") != [b"13"]:
         raise BadRequest(426, "Only version 13 of WebSocket is spoken here")

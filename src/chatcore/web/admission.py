@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -72,6 +73,14 @@ class Request:
     subprotocols: tuple[str, ...] = attrs.field(default=(), repr=False)
     peer: str | None = None
 
+    @cached_property
+    def parameters(self) -> Mapping[str, list[str]] | None:
+        """Those of the query, by name; None where they cannot be read."""
+        try:
+            return parse_qs(self.query, keep_blank_values=True, errors="strict") if self.query else {}
+        except UnicodeDecodeError:
+            return None
+
     @property
     def is_websocket(self) -> bool:
         """Whether this is a WebSocket's handshake."""
@@ -130,7 +139,7 @@ def needs_nobody(request: Request) -> bool:
 
 def named_user(request: Request) -> Identity | Problem:
     """The user that a request names itself, where nobody is authenticated."""
-    users = _parameter(request.query, "user_id", [ANONYMOUS])
+    users = _parameter(request, "user_id", [ANONYMOUS])
     if len(users) != 1 or not is_user_id(users[0]):
         return Problem.of(InvalidMessage("user_id", f"one value of 1 to {MAX_USER_ID} printable characters"))
     return Identity(users[0])
@@ -138,7 +147,7 @@ def named_user(request: Request) -> Identity | Problem:
 
 def credential(request: Request) -> Token | Ticket | Problem | None:
     """What a request shows of itself: one token or ticket, or None. A token in the URL is none (RFC 9700, 4.3.2)."""
-    tickets = _parameter(request.query, "ticket", []) if request.is_websocket else []
+    tickets = _parameter(request, "ticket", []) if request.is_websocket else []
     given: list[Token | Ticket] = [*_header_tokens(request), *_offered_tokens(request), *map(Ticket, tickets)]
     if len(given) > 1:
         return unauthenticated("More than one token or ticket was given", error="invalid_request")
@@ -182,11 +191,10 @@ def too_many_guesses(wait: float) -> Problem:
     return Problem(429, detail, ErrorCode.RATE_LIMITED, retry_after_seconds=round(wait, 3))
 
 
-def _parameter(query: str, name: str, absent: list[str]) -> list[str]:
-    try:
-        return parse_qs(query, keep_blank_values=True, errors="strict").get(name, absent)
-    except UnicodeDecodeError:  # two that cannot be read must not become one
+def _parameter(request: Request, name: str, absent: list[str]) -> list[str]:
+    if request.parameters is None:  # two that cannot be read must not become one
         return [""]
+    return request.parameters.get(name, absent)
 
 
 def origin_allowed(request: Request, allowed: Iterable[str]) -> bool:

@@ -89,6 +89,11 @@ class Chart:
         return tuple(label for label, value in zip(self.labels, self.series[0].values, strict=True) if value is None)
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether what is implausible is not in what it shows."""
+        return self.series[0].column.endswith(WITHOUT)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the evidence that it shows."""
         return (self.label_column, *(each.column for each in self.series))
@@ -124,14 +129,16 @@ def chart_of(evidence: Evidence, column: str | None = None) -> Chart | None:
     if frontier is not None and column is None:
         return frontier
     if is_calendar(sheet.labels):
-        return _steps(sheet, column)
+        return _steps(sheet, column) or _ranked(sheet, column)
     return _bars(sheet, column)
 
 
 def foremost(evidence: Sequence[Evidence]) -> Evidence | None:
-    """The item whose chart tells most of an answer: a frontier or a course of time before bars, and else the first."""
+    """The item whose chart tells most of an answer: a frontier or a course of time before bars, of bars those that
+    leave out what is implausible, and else the first.
+    """
     drawn = [(item, chart) for item in evidence if (chart := chart_of(item)) is not None]
-    ranked = sorted(drawn, key=lambda pair: pair[1].kind == "bars")
+    ranked = sorted(drawn, key=lambda pair: (pair[1].kind == "bars", not pair[1].leaves_out))
     return ranked[0][0] if ranked else None
 
 
@@ -154,10 +161,10 @@ class Sheet:
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """The columns that hold numbers and nothing else, those worth drawing first."""
+        """The columns that hold numbers and nothing else, those worth drawing first; of two with one name one."""
         columns = self.evidence.columns
-        found = [name for place, name in enumerate(columns) if place and self._is_numeric(place)]
-        return tuple(sorted(dict.fromkeys(found), key=_worth))
+        places = {name: columns.index(name) for name in columns}
+        return tuple(sorted((name for name, place in places.items() if place and self._is_numeric(place)), key=_worth))
 
     def cells(self, place: int) -> tuple[Any, ...]:
         """One column; None where a row is too short."""
@@ -230,6 +237,16 @@ def _steps(sheet: Sheet, column: str | None) -> Chart | None:
         left_out=_unsent(sheet),
         total=_total(sheet),
     )
+
+
+def _ranked(sheet: Sheet, column: str | None) -> Chart | None:
+    """Days and the like that stand in the order of a number, the greatest first, and in no order of time."""
+    chart = _bars(sheet, column)
+    return chart if _descends(sheet.numbers(_sorted_by(sheet))) and not _ascends(sheet.labels) else None
+
+
+def _ascends(labels: Sequence[str]) -> bool:
+    return all(before < after for before, after in pairwise(labels))
 
 
 def _bars(sheet: Sheet, column: str | None) -> Chart:

@@ -14,6 +14,7 @@ import msgspec
 import trio
 from quart import Response, request
 
+from chatcore.agents.openings import openings_of
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.outbox import Outbox
 from chatcore.errors import ErrorCode, InvalidMessage, RequestRefused
@@ -189,6 +190,13 @@ ROUTES: tuple[Route, ...] = (
         answer="text/csv",
     ),
     Route(
+        method="GET",
+        path="/api/agents/<agent>/questions",
+        handler="questions",
+        summary="Questions that an agent offers to begin with; none while it is not ready, or where it offers none.",
+        answer=shapes.QuestionList,
+    ),
+    Route(
         method="POST",
         path="/api/tickets",
         handler="issue_ticket",
@@ -346,6 +354,14 @@ class Api:
         """One item of it to take along."""
         item = await evidence.item_of(await self.server.keeper.opened(), requests.user(), run_id, evidence_id)
         return await evidence.csv_response(item, evidence.file_name(run_id, evidence_id))
+
+    async def questions(self, agent: str) -> shapes.QuestionList:
+        """What an agent can be asked."""
+        kind = self.server.supervisor.agents.get(agent)
+        if kind is None:
+            raise RequestRefused(ErrorCode.AGENT_NOT_FOUND)
+        context = UserExecutionContext(user_id=requests.user())
+        return shapes.QuestionList(questions=await openings_of(self.server.manager.ready, kind, context))
 
     async def issue_ticket(self) -> shapes.IssuedTicket:
         """A ticket for who asks; it ends with their token at the latest."""

@@ -55,6 +55,12 @@ class EventList(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class QuestionList(msgspec.Struct, frozen=True, kw_only=True):
+    """Questions that an agent can be asked, for who has not asked any yet."""
+
+    questions: list[str]
+
+
 class NewThread(msgspec.Struct, frozen=True, kw_only=True):
     """A thread to be opened."""
 

@@ -10,13 +10,16 @@ import attrs
 import msgspec
 import trio
 
+from chatcore.agents.analyst.account import ModelPrice
 from chatcore.agents.analyst.answering import questions_after, words_of
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.earlier import questions_before
 from chatcore.agents.analyst.intents.base import Draft
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.model_engine import ModelInquiry
+from chatcore.agents.analyst.offering import answered_questions
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -25,6 +28,7 @@ from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
 from chatcore.agents.numbers import untraceable_numbers
 from chatcore.agents.tools import Tool, ToolRegistry, ToolResult
+from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
 _NOTES = {
@@ -54,11 +58,13 @@ class Analyst:
         data: what it answers from.
         language_model: who puts the words; None for the planner, which needs nobody.
         more_tools: of others, for the language model.
+        model_price: of the language model, where the operator says so.
     """
 
     data: Data
     language_model: Model | None = None
     more_tools: Sequence[Tool[Any]] = ()
+    model_price: ModelPrice | None = None
     _turns: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(THOUGHT_AT_ONCE), init=False)
 
     proves_numbers: ClassVar[bool] = True
@@ -75,12 +81,17 @@ class Analyst:
         """The language model that provenance names."""
         return None if self.language_model is None else self.language_model.name
 
+    async def opening_questions(self, context: UserExecutionContext) -> Sequence[str]:
+        """Questions that this user's data answers."""
+        async with self.data.opened_for(context.user_id) as ledger:
+            return await answered_questions(ledger)
+
     async def respond(self, message: UserMessage, run: Run) -> Answer:
         """Answer a question, or say why it has no answer and what would have one."""
         async with self.data.opened_for(run.context.user_id) as ledger:
             if self.language_model is not None:
                 note = _NOTES.get(ledger.catalogue.origin)
-                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools)
+                inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools, self.model_price)
                 return await inquiry.answer(message.content)
             return await Inquiry(ledger, run, self._turns).answer(message.content)
 
@@ -150,7 +161,7 @@ class Inquiry:
         """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""
         if not leans_on_earlier(question, self._catalogue):
             return []
-        return [message.content for message in await self.run.history() if message.role == "user"]
+        return await questions_before(self.run)
 
     def _understood(self, intent: Intent) -> str:
         """What the question is taken for, and which column for the cost."""
@@ -159,7 +170,7 @@ class Inquiry:
         words += [f"by {intent.by}"] if intent.by else []
         words += [f"by {intent.grain}"] if intent.grain else []
         words += [f"for {' and '.join(period.words for period in intent.periods)}"] if intent.periods else []
-        words += [f"where {each.column} is {each.words}" for each in intent.filters]
+        words += [f"where {each.column} is {'not ' if each.exclude else ''}{each.words}" for each in intent.filters]
         cost = table.column(Meaning.COST)
         words += [f"(taking {cost.name} for the cost)"] if cost else []
         return " ".join(words)

@@ -25,6 +25,11 @@ _PER_TOKENS = (
     r"|\bper (?:million|mtok)\b"
     r"|\bunit (?:price|cost)s?\b"
 )
+_OF_A_CALL = {
+    Measure.TOKENS: Measure.TOKENS_PER_CALL,
+    Measure.INPUT_TOKENS: Measure.INPUT_TOKENS_PER_CALL,
+    Measure.OUTPUT_TOKENS: Measure.OUTPUT_TOKENS_PER_CALL,
+}
 COUNT_OF = r"\b(?:how many|number of|count of)(?: different| distinct| unique| various| of our| of the)*\s+"
 LED = re.compile(r"\b(by|per|each|every|across|which|what|who)[\s.]+$")
 """What leads to a column that rows are split by; dots stand for a value in between, as in ``which claude model``."""
@@ -33,7 +38,8 @@ BY = re.compile(r"\b(by|per|each|every|across)\s+$")
 
 _SENT, _GIVEN = r"(?:prompts?|contexts?|inputs?)", r"(?:responses?|answers?|outputs?|completions?|replies|reply)"
 _HOW_LONG = (
-    r"\b{what}(?:'s)? (?:lengths?|sizes?)\b|\b(?:longest|biggest|largest|shortest) {what}\b(?! tokens?)"
+    r"\b{what}(?:'s)? (?:lengths?|sizes?)\b|\b(?:lengths?|sizes?) of (?:the |our |a |an |all )*{what}\b"
+    r"|\b(?:longest|biggest|largest|shortest) {what}\b(?! tokens?)"
     r"|\bhow (?:long|large|big) (?:is|are|was|were) (?:\w+ ){{0,3}}{what}\b"
 )
 _PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
@@ -88,9 +94,9 @@ class Asking:
         quotient = self._quotient(tokens)
         if quotient is not None:
             return quotient
-        if self.reading.has(lexicon.CHEAP) and self.group_columns and self.has_tokens:
+        if self.reading.has(lexicon.CHEAP) and (self.group_columns or self.reading.sides) and self.has_tokens:
             return Measure.COST_PER_MILLION_TOKENS
-        return self._kind_of_tokens() if tokens else self._cost_or_calls()
+        return self.kind_of_tokens() if tokens else self._cost_or_calls()
 
     def _quotient(self, tokens: bool) -> Measure | None:
         """Cost or tokens of a call, where an average is asked for."""
@@ -98,7 +104,7 @@ class Asking:
         if not per_call and not self.reading.has(lexicon.AVERAGE):
             return None
         if tokens:
-            return Measure.TOKENS_PER_CALL if per_call or self.grain is None else None
+            return _OF_A_CALL[self.kind_of_tokens()] if per_call or self.grain is None else None
         asks_cost = self.reading.has(lexicon.COST) or per_call
         plain = self.named_number is None and self.grain is None
         return Measure.COST_PER_CALL if asks_cost and plain and self.table.has(Meaning.COST) else None
@@ -109,7 +115,8 @@ class Asking:
         counted = self.reading.has(lexicon.CALLS) or self.reading.says(COUNT_OF) or self.reading.tables
         return Measure.CALLS if counted or not self.table.has(Meaning.COST) else Measure.COST
 
-    def _kind_of_tokens(self) -> Measure:
+    def kind_of_tokens(self) -> Measure:
+        """Tokens in, out, or both."""
         inside = self.reading.has(lexicon.INPUT) or self.reading.says(r"\btokens in\b(?=\s*(by|per|and|for each|\W*$))")
         outside = self.reading.has(lexicon.OUTPUT) or self.reading.says(r"\btokens out\b")
         if inside == outside:
@@ -120,7 +127,7 @@ class Asking:
     def row_measure(self) -> Measure:
         """What single rows are ranked by."""
         by_cost = self.table.has(Meaning.COST) and not self.reading.has(lexicon.TOKENS)
-        return Measure.COST if by_cost or not self.has_tokens else Measure.TOKENS
+        return Measure.COST if by_cost or not self.has_tokens else self.kind_of_tokens()
 
     @property
     def length(self) -> Column | None:
@@ -160,7 +167,7 @@ class Asking:
     def grain(self) -> Grain | None:
         """The steps of time that are asked for: ``by month``, ``which day``, ``weekly``."""
         free = self.reading.free
-        for word, after in zip(self.reading.words, [*self.reading.words[1:], None], strict=True):
+        for word, after in zip(self.reading.words, (*self.reading.words[1:], None), strict=False):
             grain = lexicon.GRAINS.get(word.text)
             if grain is None or word.text not in free:
                 continue

@@ -43,10 +43,17 @@ class Query:
 
 @attrs.frozen
 class Rows:
-    """What came out of a query: JSON values, in its order."""
+    """What came out of a query: JSON values, in its order.
+
+    Args:
+        columns: their names.
+        rows: the values.
+        written: numbers that a stranger's query has brought along itself, and that may be among them.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    written: tuple[str, ...] = attrs.field(default=(), eq=False)
 
     @staticmethod
     def of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Rows:

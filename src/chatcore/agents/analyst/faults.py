@@ -30,12 +30,22 @@ _PART = (
     r"(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:19|20)\d\d)\b"
 )
 _COUNTED_STEPS = r"\bhow many (?:days|weeks|months|quarters|years)\b"
+_SIDE = r"(?:input|output|prompt|completion|incoming|outgoing|generated)"
+_ONE_SIDE = (
+    rf"\b(?:costs?|costing|spend|spent|pay|paid|price|rate)\b.*\b(?:per|an?|each) "
+    rf"(?:\d[\d,.]*\s?[km]? |million |thousand |[km] )*{_SIDE}[ _]tokens?\b"
+    rf"|\b(?:costs?|spend|spent|pay|paid|price|expenses?|bill) (?:of|on|for) (?:the |our |all )*{_SIDE}[ _]tokens?\b"
+    rf"|\b{_SIDE}[ _]tokens? costs?\b|\b(?:did|do) (?:the |our |all )*{_SIDE}[ _]tokens? cost\b"
+)
+_NAMED_AFTER = frozenset(["user", "model", "person", "developer", "feature", "format", "mode", "member", "engineer"])
 _NEEDED = {
     Measure.COST: Meaning.COST,
     Measure.COST_PER_CALL: Meaning.COST,
     Measure.COST_PER_MILLION_TOKENS: Meaning.COST,
     Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS,
     Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS,
+    Measure.INPUT_TOKENS_PER_CALL: Meaning.INPUT_TOKENS,
+    Measure.OUTPUT_TOKENS_PER_CALL: Meaning.OUTPUT_TOKENS,
 }
 _NEEDS_TOKENS = (Measure.TOKENS, Measure.TOKENS_PER_CALL, Measure.COST_PER_MILLION_TOKENS)
 
@@ -146,6 +156,8 @@ def _unknown_word(asking: Asking) -> Refusal | None:
             continue
         if any(character.isdigit() for character in word.text):
             return refusals.no_such_value(word.original, table, reading.catalogue)
+        if lead in _NAMED_AFTER and _is_led(reading.text[: word.start]):
+            return refusals.no_such_value(word.original, table, reading.catalogue)
         if (
             lead in lexicon.PREPOSITIONS
             or word.text in lexicon.OTHER_NOUNS | lexicon.STATUS
@@ -153,6 +165,11 @@ def _unknown_word(asking: Asking) -> Refusal | None:
         ):
             return refusals.no_such_column(_phrase(asking, word.text), table, reading.catalogue)
     return None
+
+
+def _is_led(before: str) -> bool:
+    """Whether a word for a column stands right before, and a word before it that restricts rows: ``for user bob``."""
+    return re.search(r"\b(?:by|for|on|of|from|with|in|using|via|to|did)\s+(?:the\s+)?\w+\W*$", before) is not None
 
 
 def _qualifies(asking: Asking, word: Word) -> bool:
@@ -166,6 +183,13 @@ def _phrase(asking: Asking, word: str) -> str:
     unknown = "|".join(re.escape(each.text) for each, _ in asking.reading.unknown)
     match = re.search(rf"(?:\b(?:{unknown})\s+)*{re.escape(word)}", asking.reading.text)
     return match[0] if match else word
+
+
+def _one_side_of_cost(asking: Asking) -> Refusal | None:
+    """What tokens in cost apart from tokens out: a row has one cost for both."""
+    if not asking.table.has(Meaning.COST) or not asking.reading.says(_ONE_SIDE):
+        return None
+    return refusals.one_side_of_cost(asking.table, asking.reading.catalogue)
 
 
 def _missing_measure(asking: Asking) -> Refusal | None:
@@ -211,6 +235,7 @@ _FAULTS = (
     _about_something_else,
     _absent_concept,
     _unknown_word,
+    _one_side_of_cost,
     _missing_measure,
     _bad_period,
 )

@@ -13,8 +13,9 @@ import attrs
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import Asking
+from chatcore.agents.analyst.mentions import Span
 from chatcore.agents.analyst.merging import PLAIN
-from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.reading import Reading, blanked
 from chatcore.agents.analyst.request import Intent
 
 _POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|well|so|oh|ah|please)\b[\s,.!:–-]*)*"
@@ -116,13 +117,36 @@ def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
     """
     reading = asking.reading
     changes = [*_new_period(asked, reading), *_new_values(asked, reading)]
+    changes += [] if changes else _new_amount(asked, reading)
     text = asked.text.rstrip(" ?.!")
     splits = [named.column.name for named in asking.group_columns] + ([asking.grain] if asking.grain else [])
     by = "".join(f" by {name}" for name in splits[:1])
     texts = [_changed(text, changes) + by] if changes or by else []
     if target and reading.values and target.lower() in text:
         texts.append(_changed(text.replace(target.lower(), reading.values[0].words), [*_new_period(asked, reading)]))
+    others = [word.text for word, _ in reading.unknown if _has_price(word.text, reading)]
+    if target and not reading.values and len(others) == 1 and target.lower() in text:
+        texts.append(text.replace(target.lower(), others[0]))
     return texts
+
+
+def _has_price(name: str, reading: Reading) -> bool:
+    return any(book.match(name) is not None for book in reading.catalogue.price_books)
+
+
+_AMOUNT = re.compile(r"(?<![\w.,-])[$€£]?\d[\d,]*(?:\.\d+)?(?:\s?[km%])?(?![\w%-]|[.,]\d)")
+
+
+def _new_amount(asked: Reading, reading: Reading) -> Iterator[tuple[int, int, str]]:
+    """The one number of a follow-up, as ``and 16k?``, in place of the one number of the last question."""
+    old, new = (list(_AMOUNT.finditer(_untimed(each))) for each in (asked, reading))
+    if len(old) == len(new) == 1:
+        sign = old[0][0][:1] if old[0][0][:1] in "$€£" and new[0][0][:1] not in "$€£" else ""
+        yield old[0].start(), old[0].end(), sign + new[0][0]
+
+
+def _untimed(reading: Reading) -> str:
+    return blanked(reading.text, (*reading.values, *(Span(found.start, found.end) for found in reading.periods)))
 
 
 def _changed(text: str, changes: Sequence[tuple[int, int, str]]) -> str:

@@ -19,7 +19,7 @@ from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
-from chatcore.agents.analyst.periods import before
+from chatcore.agents.analyst.periods import after, before
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
@@ -27,22 +27,32 @@ from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refu
 _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
 _JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
-_MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or"})
+_MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or", "better", "worse", "than"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
 _SINGLE_ROWS = (
     rf"\b(?:{_SUPERLATIVE}|expensive|single|top(?: \w+)?|highest[- ]cost|cost(?:ing)?)\s+"
     rf"(?:\d+ |single |individual |llm |api )*(?:{ROW_NOUNS})\b"
     rf"|\b(?:{ROW_NOUNS}) (?:were|was|are|is) (?:the )?{_SUPERLATIVE}\b"
     rf"|\b(?:{ROW_NOUNS}) (?:that |which )?cost(?:s|ing)? (?:us )?(?:the )?most\b"
+    rf"|\b(?:which|what) (?:single )?(?:{ROW_NOUNS}) (?:had|has|have|used|took|sent|produced|generated|consumed|with) "
+    rf"(?:the )?(?:most|highest|largest|biggest|fewest|least|lowest)\b"
+    rf"|\b(?:{ROW_NOUNS}) with (?:the )?(?:most|highest|largest|biggest|fewest|least|lowest) "
+    r"(?:number of |count of )?(?:\w+ )?tokens?\b"
+)
+_THAN_LAST = (
+    r"\b(?:more|less|fewer|higher|lower|cheaper|dearer) than (?:in |during )?(?:the )?(?:last|previous|past) \w+\W*$"
 )
 _OVER_TIME = (
-    r"\bover time\b|\bpeak(?:ed|s)?\b|\b(?:by|per) (?:date|time)\b|\bgoing (?:up|down)\b|\bup or down\b"
+    r"\bover time\b|\bpeak(?:ed|s)?\b|\b(?:by|per) (?:date|time)\b"
+    r"|\b(?:go|goes|going|gone|went) (?:up|down)\b|\bup or down\b"
     r"|\b(\w+)[- ](?:over|by|to|on)[- ]\1\b"
+    r"|\bwhen (?:did|do|have|was|were|is)\b.*\b(?:most|least|highest|lowest|biggest|fewest|peak|dearest|costliest)\b"
 )
 _HOW_LONG = r"\bhow (?:long|fast|slow)\b"
 _HOW_ENDED = r"\bhow did\b.*\bend(?:ed)?\b|\b(?:success|failure|error) rate\b"
 _EXTREME = (
-    r"\b(?:highest|lowest|largest|smallest|biggest) (?:single )?(?:costs?|charge|price|expense|tokens?)\b"
+    r"\b(?:highest|lowest|largest|smallest|biggest) (?:single )?"
+    r"(?:costs?|charge|price|expense|(?:(?:input|output|prompt|completion)[ _])?tokens?)\b"
     r"|\b(?:highest|largest|biggest|most|lowest|fewest) (?:(?:number|amount|count) of )?tokens? "
     r"(?:in|of|for|on|with) (?:a|an|one|any|each) "
 )
@@ -66,12 +76,21 @@ _NEW = (
     r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
     r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
 )
+_OTHERWISE = (
+    r"\b(?:if|had) (?:we|i|they|you|everyone|everybody|everything|all|every)\b[^?.;]*?"
+    r"\b(?:used|run|ran|gone|went|been|moved|switched|chosen|chose|sent|put|picked|taken|bought)\b"
+    r"|\bif (?:we|i|they|you) (?:had|were)\b"
+)
 _CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
+_ONCE = r"\b(?:only|just|exactly|at least|more than) (?:once|twice|one time)\b"
 _NOT_ANSWERED = (
+    (_ONCE, "a threshold"),
+    (r"\bdo you (?:cost|charge)\b|\byour (?:price|cost|fee)s?\b", "what I cost myself"),
     (_SQL, "SQL"),
     (_PER_MONEY, "something per amount of money"),
     (_JUDGEMENT, "a judgement"),
     (_OTHER_PRICES, "past usage at the prices of another day"),
+    (_OTHERWISE, "what would have been otherwise"),
     (_NEW, "what is new and what is gone"),
     (_CHANGE, "a change to the data"),
 )
@@ -81,6 +100,7 @@ _DESCRIPTION = (
     r"\b(have|there|is|are|covers?|covered|contain|attached|available|loaded|know|got|in|does)\b"
     r"|\b(describe|show|list|explain|about)\b.*\b(data|tables?|columns?|schema|dataset|files?)\b"
     r"|\bwhat'?s? (is )?in (the|this|that|my|our|your)?\b|\bschema\b|\bhow far back\b|\bdate range\b"
+    r"|\b(?:who|what) are you\b"
     r"|\bwhat can (you|i)\b|\b(first|last|latest|earliest|newest|oldest) (row|record|entry|call|date|day)\b"
     r"|^\s*(help|hello|hi|hey|data|tables|columns|schema)\b|\bwhat do you (know|have|see)\b"
     r"|\bwhere (?:do|does|did|are|is) (?:the|these|this|those|that|your|our) \w+(?: \w+)? (?:come|came) from\b"
@@ -153,7 +173,7 @@ class Planner:
             self._statistics,
             self._totals,
         ]
-        found = self._description() or find_fault(self.asking) or self._quality()
+        found = self._description() or find_fault(self.asking) or self._judged() or self._quality()
         decided = (intent for kind in kinds if (intent := kind()) is not None)
         return found or next(decided, None) or refusals.not_understood(self.reading.catalogue)
 
@@ -164,6 +184,14 @@ class Planner:
         about_figures = lexicon.COST | lexicon.TOKENS | lexicon.AVERAGE | lexicon.STATISTIC | lexicon.COMPARE
         about_faults = lexicon.QUALITY - {"wrong", "free"}
         return None if self.reading.has(about_figures | about_faults) else self._intent("description")
+
+    def _judged(self) -> Refusal | None:
+        """Which of several names is better, which is no matter of what was spent on them."""
+        judged = self.reading.has(_JUDGED) or (self.reading.has({"quality"}) and len(self.reading.sides) > 1)
+        if not judged or not self.reading.values or self.reading.has(lexicon.FIGURES | lexicon.CHEAP):
+            return None
+        names = [values.words for values in self.reading.values]
+        return refusals.better_by_what(names, self.asking.table, self.reading.catalogue)
 
     def _quality(self) -> Intent | Refusal | None:
         """Whether the rows can be trusted; not what they cost by something."""
@@ -182,7 +210,9 @@ class Planner:
         periods = [found.choices[0] for found in self.reading.periods]
         against = self.reading.has(_SET_AGAINST)
         named = [period for period in periods if not period.relative] or periods
-        if len(named) == 1 and self._wants_previous(against) and named[0].days is not None:
+        if len(periods) == 1 and periods[0].relative and self.reading.says(_THAN_LAST):
+            periods = [periods[0], after(periods[0])]
+        elif len(named) == 1 and self._wants_previous(against) and named[0].days is not None:
             periods = [before(named[0], self.asking.previous_unit), named[0]]
         if len(periods) > _TWO:
             return refusals.too_many_periods(self.reading.catalogue)
@@ -208,7 +238,8 @@ class Planner:
             return None
         if self.asking.group_columns and not self.reading.values:
             return None
-        return self._intent("top_calls", measure=self.asking.row_measure)
+        top = self._intent("top_calls", measure=self.asking.row_measure)
+        return msgspec.structs.replace(top, options={"plausible": True}) if self.reading.without_outliers else top
 
     def _ours_elsewhere(self, ledger: Table) -> bool:
         """Whether what we use is asked for, and the table only lists what there is: prices, say."""
@@ -227,6 +258,9 @@ class Planner:
         at = [named for named in self.reading.columns if counted and named.start == counted.end()]
         if not at or at[0].column.family is Family.NUMBER:
             return None
+        if self.asking.grain is not None:
+            what = f"a number of different values by {self.asking.grain}"
+            return refusals.not_supported(what, self.reading.catalogue)
         ledger = ranked(self.reading.catalogue.tables)[0]
         if self._ours_elsewhere(ledger):
             return refusals.no_such_column(at[0].column.name, ledger, self.reading.catalogue)
@@ -289,7 +323,7 @@ class Planner:
             return self._intent("statistics", column=timed.name)
         spread = self.reading.has(lexicon.STATISTIC) or self.reading.says(_EXTREME)
         if spread and not numbers:
-            summed = table.column(Meaning.COST if self.asking.row_measure is Measure.COST else Meaning.TOTAL_TOKENS)
+            summed = table.column(_COLUMN_OF[self.asking.row_measure])
             return self._intent("statistics", column=summed.name) if summed else None
         spelt_out = [named for named in self.reading.columns if "_" in self.reading.text[named.start : named.end]]
         if numbers and (spread or numbers[0].meaning not in SUMMED or spelt_out):
@@ -302,6 +336,10 @@ class Planner:
         if status is not None and (self.reading.has(lexicon.STATUS) or self.reading.says(_HOW_ENDED)):
             return self._intent("by", by=status.name, measure=Measure.CALLS)
         figures = lexicon.COST | lexicon.CHEAP | lexicon.TOKENS | lexicon.CALLS
+        if self.reading.periods and self.reading.says(
+            r"\bhow much (?:in|on|during|for|since|from|between|was|is|it)\b"
+        ):
+            return self._intent("total")
         named = self.reading.tables or self.reading.values or self.reading.without_outliers
         asked = named or self.reading.has(figures)
         return self._intent("total") if asked else None
@@ -332,3 +370,9 @@ class Planner:
 
 
 _TWO = 2
+_COLUMN_OF = {
+    Measure.COST: Meaning.COST,
+    Measure.TOKENS: Meaning.TOTAL_TOKENS,
+    Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS,
+    Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS,
+}

@@ -30,6 +30,9 @@ class Span:
     start: int
     end: int
 
+    def __len__(self) -> int:
+        return self.end - self.start
+
     def covers(self, word: Word) -> bool:
         """Whether a word lies in it."""
         return self.start <= word.start and word.end <= self.end
@@ -153,6 +156,7 @@ def by_meaning(words: Sequence[Word], table: Table) -> list[NamedColumn]:
         for word, after in zip(words, following, strict=False)
         if word.text in CONCEPTS and (column := table.column(CONCEPTS[word.text]))
         if not (word.text == "llm" and after in CALLS | COST)  # an LLM call, the LLM bill
+        if not (word.text in ("account", "accounts") and after == "for")
     ]
 
 
@@ -164,8 +168,31 @@ def find_values(text: str, words: Sequence[Word], table: Table) -> list[NamedVal
         for run in _runs(words, length):
             span = Span(run[0].start, run[-1].end)
             if not any(_overlap(span, other) for other in found):
-                found += _values_in(text[span.start : span.end], span, run, words, columns)
-    return sorted(found, key=lambda each: each.start)
+                led = sorted(columns, key=lambda column: not _led_by(column, text[: span.start]))
+                found += _values_in(text[span.start : span.end], span, run, words, led)
+    return sorted([*found, *_in_lists(text, words, found)], key=lambda each: each.start)
+
+
+_IN_LIST = re.compile(r"\s*(?:,|&|(?:,\s*)?(?:and|or|nor))\s+(?:the\s+)?")
+
+
+def _in_lists(text: str, words: Sequence[Word], found: Sequence[NamedValues]) -> Iterator[NamedValues]:
+    """Words of everyday that are values in a list with a value of the same column: ``diff and ask``."""
+    for word in words:
+        if any(_overlap(Span(word.start, word.end), other) for other in found):
+            continue
+        for other in found:
+            exact = other.column.spelt_alike.get(word.text, ())
+            gap = text[min(word.end, other.end) : max(word.start, other.start)]
+            if exact and _IN_LIST.fullmatch(gap):
+                yield NamedValues(word.start, word.end, other.column, exact, exact[0])
+                break
+
+
+def _led_by(column: Column, before: str) -> bool:
+    """Whether the name of a column, of several words, stands right before: ``weak model gpt-4o-mini``."""
+    words = name_words(column.name)
+    return len(words) > 1 and re.search(rf"(?:^|\W){r'[ _]'.join(map(re.escape, words))}\W*$", before) is not None
 
 
 _RANK = {Meaning.MODEL: 0, Meaning.USER: 1, Meaning.FEATURE: 2, Meaning.STATUS: 3}

@@ -36,10 +36,10 @@ def merge(last: Intent, asking: Asking, alone: Intent | Refusal) -> Intent | Ref
         asking: the follow-up, read against the same table.
         alone: what it is by itself.
     """
-    return FollowUp(last, _of_the_same_year(last, asking), alone).merged()
+    return FollowUp(last, of_the_same_year(last, asking), alone).merged()
 
 
-def _of_the_same_year(last: Intent, asking: Asking) -> Asking:
+def of_the_same_year(last: Intent, asking: Asking) -> Asking:
     """``and in March?`` after a question about 2025 is about that year."""
     years = {str(period.start)[:4] for period in last.periods if period.start}
     periods = tuple(_narrowed(found, years) for found in asking.reading.periods)

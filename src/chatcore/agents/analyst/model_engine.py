@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 
+from chatcore.agents.analyst.account import ModelPrice, account_for, cost_line
+from chatcore.agents.analyst.earlier import questions_before
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.model_tools import ModelTools
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.refusals import suggestions
 from chatcore.agents.base import Run
-from chatcore.agents.llm.account import account_for, cost_line
 from chatcore.agents.llm.dialogue import Declined, Dialogue, Model
 from chatcore.agents.llm.functions import Decline
 from chatcore.agents.tools import Tool
@@ -51,6 +53,7 @@ class ModelInquiry:
         model: who puts the words.
         note: what every answer over this data says, if there is such a thing.
         more_tools: of others.
+        price: of the model, where the operator says so.
     """
 
     ledger: Ledger
@@ -58,6 +61,7 @@ class ModelInquiry:
     model: Model
     note: str | None = None
     more_tools: Sequence[Tool[Any]] = ()
+    price: ModelPrice | None = None
 
     async def answer(self, question: str) -> Answer:
         """The whole way from a question to its answer.
@@ -65,11 +69,11 @@ class ModelInquiry:
         Raises:
             ModelUnavailable: the model did not answer.
         """
-        tools = ModelTools(self.ledger, self.more_tools)
+        tools = ModelTools(self.ledger, self.more_tools, partial(questions_before, self.run))
         instructions = INSTRUCTIONS + (OF_OTHERS if self.more_tools else "")
         dialogue = Dialogue(self.model, tools.registry(), self.run, instructions)
         outcome = await dialogue.ask(question)
-        took = await account_for(self.run, self.model.name, dialogue.budget, self.ledger.catalogue.data_version)
+        took = await account_for(self.run, self.model.name, dialogue.budget, self.ledger, self.price)
         evidence = [*dialogue.evidence, *([took] if took else [])]
         insights = [cost_line(took)] if took else []
         if isinstance(outcome, Declined):

@@ -15,7 +15,7 @@ from chatcore.agents.analyst.evidence import Sheet
 from chatcore.agents.analyst.intents.base import Draft, IntentKind
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
-from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.sql_tool import RUN_SQL, run_sql_tool
 from chatcore.agents.analyst.toolbox import INTENT_TIMEOUT_SECONDS, RUN_INTENT, DescribeTable, ListTables, tools_for
@@ -39,6 +39,10 @@ class AnswerQuestion(msgspec.Struct, frozen=True):
     ]
 
 
+async def _none() -> Sequence[str]:
+    return ()
+
+
 @attrs.frozen
 class ModelTools:
     """The tools over one ledger, for one question.
@@ -46,11 +50,14 @@ class ModelTools:
     Args:
         ledger: what is asked.
         more: tools of others; what they say is proven by nothing.
+        earlier: the user's questions before this one, oldest first.
         recommendations: those that came out, for the answer.
     """
 
     ledger: Ledger
     more: Sequence[Tool[Any]] = ()
+    earlier: Callable[[], Awaitable[Sequence[str]]] = _none
+    _asked: list[str] = attrs.field(factory=list, init=False)
     recommendations: list[Recommendation] = attrs.field(factory=list)
 
     def registry(self) -> ToolRegistry:
@@ -92,12 +99,19 @@ class ModelTools:
 
     def _answering(self, run_intent: RunIntent) -> Callable[[AnswerQuestion], Awaitable[ToolResult]]:
         async def answer_question(asked: AnswerQuestion) -> ToolResult:
-            planned = plan(asked.question, self._catalogue)
+            planned = plan(asked.question, self._catalogue, await self._before(asked.question))
+            self._asked.append(asked.question)
             if isinstance(planned, Refusal):
                 return ToolResult(_refused(planned), f"no answer: {planned.reason}")
             return await self._worded(planned, await run_intent(planned))
 
         return answer_question
+
+    async def _before(self, question: str) -> Sequence[str]:
+        """What a question leans on: the user's own before it, then what the model has asked about this one."""
+        if not leans_on_earlier(question, self._catalogue):
+            return ()
+        return [*await self.earlier(), *self._asked]
 
     def _running(self, run_intent: RunIntent) -> RunIntent:
         async def run_checked(intent: Intent) -> ToolResult:

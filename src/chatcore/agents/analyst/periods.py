@@ -228,6 +228,10 @@ def _relative(date: _Date, known: Calendar) -> tuple[dt.date, dt.date]:
         if unit in ("day", "week"):
             return tomorrow - dt.timedelta(days=number * (7 if unit == "week" else 1)), tomorrow
         return _add_months(tomorrow, -number * _MONTHS_IN[unit]), tomorrow
+    if date.group("which") == "past" and unit != "day":
+        return (
+            tomorrow - dt.timedelta(days=7) if unit == "week" else _add_months(tomorrow, -_MONTHS_IN[unit])
+        ), tomorrow
     begin = begin_of(unit, known.last)
     if date.group("which") in ("this", "current", "latest") or date.group("of_data"):
         return begin, next_of(unit, begin)

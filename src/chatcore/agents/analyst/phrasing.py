@@ -19,6 +19,8 @@ _MEASURES: Mapping[Measure, str] = MappingProxyType(
         Measure.COST_PER_CALL: "Average cost per call",
         Measure.COST_PER_MILLION_TOKENS: "Cost per million tokens",
         Measure.TOKENS_PER_CALL: "Average tokens per call",
+        Measure.INPUT_TOKENS_PER_CALL: "Average input tokens per call",
+        Measure.OUTPUT_TOKENS_PER_CALL: "Average output tokens per call",
     }
 )
 _COUNTED = MappingProxyType({Measure.CALLS: "How many calls were there", Measure.COST: "What did we spend"})
@@ -89,7 +91,9 @@ def _compare(intent: Intent, _: Table) -> str:
 
 def _top_calls(intent: Intent, _: Table) -> str:
     count = f"{intent.limit} " if intent.limit else ""
-    return f"{count}most expensive calls" if intent.measure is Measure.COST else f"{count}largest calls by tokens"
+    if intent.measure is Measure.COST:
+        return f"{count}most expensive calls"
+    return f"{count}largest calls by {_MEASURES[intent.measure].lower()}"
 
 
 _ASKED = MappingProxyType(

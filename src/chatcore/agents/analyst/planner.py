@@ -16,7 +16,7 @@ from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.followups import Asked, asks_why, is_fragment, is_plain, leans, points_back, reworded
 from chatcore.agents.analyst.grammar import apart, plan_alone, plan_in
-from chatcore.agents.analyst.merging import merge
+from chatcore.agents.analyst.merging import merge, of_the_same_year
 from chatcore.agents.analyst.parting import clauses, covering
 from chatcore.agents.analyst.phrasing import phrase, sentence, why
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
@@ -107,7 +107,7 @@ def _follow(asked: Asked, reading: Reading) -> _Followed:
     asking = Asking(in_table(reading, table, apart=apart), table)
     alone = plan_in(reading, asking)
     if not is_plain(last):
-        return _reworded(asked, asking, alone)
+        return _reworded(asked, of_the_same_year(last, asking), alone)
     merged = merge(last, asking, alone)
     words = phrase(merged, reading.catalogue) if isinstance(merged, Intent) else None
     return _Followed(words or reading.text, merged)

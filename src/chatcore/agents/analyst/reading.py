@@ -25,14 +25,20 @@ from chatcore.agents.analyst.periods import Calendar, Found, find_periods
 from chatcore.agents.analyst.request import Filter
 
 _EXCLUDED = re.compile(
-    r"\b(without|excluding|exclude|except(?: for)?|excepting|other than|but not|besides|apart from|ignoring|minus|not)"
-    r"\s+(?:the\s+|any\s+|all\s+|model\s+|user\s+)*$"
+    r"(?:\b(?:without|exclu(?:ding|des?|ded)|except(?: for)?|excepting|other than|but not|besides|(?:apart|aside) from"
+    r"|ignoring|omitting|leaving out|minus|not|nor|(?:everything|anything|all|every)(?: \w+)? but(?: for)?)"
+    r"|(?:^|\s)non)"
+    r"(?:\s+|(?<=non)-)(?:(?:the|any|all|either|models?|users?|those|calls|of|on|in|with|from|by|using|for|to)\s+)*$"
 )
+_LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|users?|modes?|of|on|in|with|from)\s+)*")
+"""What stands between two names of one list: what leaves out the first leaves out the next."""
 _BLAMELESS = re.compile(
     r"\b(without|excluding|exclude|except(?: for)?|ignoring|minus|less)\s+(?:the\s+|any\s+|all\s+|that\s+)*"
-    r"(?:implausible|wrong|bad|weird|odd|strange|suspicious|anomalous|crazy)?\s*(?:[$€£]?\d[\d,.]*\s+)?(?:outliers?|rows?|anomal(?:y|ies)|calls?|values?)\b"
+    r"(?:(?:one|single|known|obvious) )?(?:implausible|wrong|bad|broken|weird|odd|strange|suspicious|anomalous|crazy)?"
+    r"\s*(?:[$€£]?\d[\d,.]*\s+)?(?:outliers?|rows?|records?|entr(?:y|ies)|charges?|anomal(?:y|ies)|calls?|values?|ones?)\b"
     r"|\bclean(?:ed)? (?=total|spend|cost|figure)"
 )
+_BLAMED = re.compile(r"outlier|anomal|implausible|wrong|bad|broken|weird|odd|strange|suspicious|crazy")
 _LIMITS = (
     r"\b(?:top|first|largest|biggest|highest|bottom|lowest|smallest|cheapest|worst|best)[ -]({count})\b",
     r"\b(?:most expensive|most costly|costliest|priciest|dearest|which) ({count})\b",
@@ -50,7 +56,8 @@ class Reading:
     """What a question says.
 
     Args:
-        text: the question in lower case, its misspelt words corrected.
+        text: the question in lower case, its misspelt words corrected; dots where a recogniser accounts for words.
+        asked: the same without such dots; empty where there are none.
         words: of it.
         catalogue: what it was read against.
         tables: those that are named.
@@ -73,6 +80,7 @@ class Reading:
     limit: int | None = None
     taken: tuple[Span, ...] = ()
     understood: frozenset[str] = frozenset()
+    asked: str = ""
 
     def has(self, words: Iterable[str]) -> bool:
         """Whether one of these words is there, other than as a name, a value or a time."""
@@ -96,6 +104,12 @@ class Reading:
         return _THRESHOLD.search(self.text) is not None
 
     @property
+    def aside(self) -> list[Span]:
+        """The stretches that leave implausible rows out: they ask for no outliers."""
+        spans = [Span(*match.span()) for match in _BLAMELESS.finditer(self.text)]
+        return [span for span in spans if _BLAMED.search(self.text[span.start : span.end])]
+
+    @property
     def without_outliers(self) -> bool:
         """Whether implausible rows are to be left out: they always are beside, so it changes nothing."""
         return _BLAMELESS.search(self.text) is not None
@@ -105,18 +119,30 @@ class Reading:
         """What the named values restrict the rows to: values of one column join, words side by side narrow."""
         merged: dict[tuple[str, bool], Filter] = {}
         ends: dict[tuple[str, bool], int] = {}
-        for named in self.values:
-            key = (named.column.name, bool(_EXCLUDED.search(self.text[: named.start])))
+        for named, excluded in zip(self.values, self._left_out, strict=True):
+            key = (named.column.name, excluded)
             known, adjacent = merged.get(key), self.text[ends.get(key, 0) : named.start].strip() == ""
             merged[key] = _join(known, named, key[1], narrow=adjacent)
             ends[key] = named.end
         return list(merged.values())
 
+    @cached_property
+    def _left_out(self) -> list[bool]:
+        """Whether each named value is one that the rows are to be without; in a list, what the first one is."""
+        found: list[bool] = []
+        for number, named in enumerate(self.values):
+            before = self.values[number - 1] if number else None
+            in_list = before is not None and before.column.name == named.column.name and found[-1]
+            gap = self.text[before.end : named.start] if before is not None and in_list else ""
+            listed = bool(in_list and _LISTED.fullmatch(gap))
+            found.append(listed or bool(_EXCLUDED.search(self.text[: named.start])))
+        return found
+
     @property
     def sides(self) -> list[Filter]:
         """The named values apart, where two or more of one column are set against each other."""
         names = {named.column.name for named in self.values}
-        if len(self.values) < 2 or len(names) != 1:
+        if len(self.values) < 2 or len(names) != 1 or any(self._left_out):
             return []
         return [Filter(column=v.column.name, values=list(v.values), words=v.words) for v in self.values]
 
@@ -203,7 +229,9 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
     free = [word for word in reading.words if not any(named.covers(word) for named in _distinct_names(reading, table))]
     values = find_values(reading.text, free, table)
     unnamed = blanked(reading.text, _distinct_names(reading, table))
-    columns = [c for c in find_columns(unnamed, [table]) if not any(_inside(c, v) for v in values)]
+    named_columns = find_columns(unnamed, [table])
+    values = [v for v in values if not any(_within(v, c) for c in named_columns)]
+    columns = [c for c in named_columns if not any(_inside(c, v) for v in values)]
     named = {column.column.name for column in columns}
     words = [word for word in free if not any(span.covers(word) for span in (*values, *columns))]
     columns += [column for column in by_meaning(words, table) if column.column.name not in named]
@@ -236,6 +264,11 @@ def _distinct_names(reading: Reading, table: Table) -> list[NamedTable]:
 
 def _inside(column: NamedColumn, values: NamedValues) -> bool:
     return values.start <= column.start and column.end <= values.end
+
+
+def _within(values: NamedValues, column: NamedColumn) -> bool:
+    """Whether a value is only a part of a column's name: ``editor`` in ``editor model``."""
+    return column.start <= values.start and values.end <= column.end and len(column) > len(values)
 
 
 def _with_periods(reading: Reading, table: Table, apart: bool) -> Reading:

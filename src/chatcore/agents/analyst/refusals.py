@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -173,6 +174,18 @@ def _name(column: Column) -> str:
     return str(column.meaning) if column.meaning is not Meaning.UNKNOWN else column.name
 
 
+def one_side_of_cost(table: Table, catalogue: Catalogue) -> Refusal:
+    """What tokens in, or out, cost by themselves, of rows that have one cost for both."""
+    return Refusal(
+        reason="no_such_column",
+        text=f"`{table.name}` has one cost for a call, and does not say what of it is for tokens in and what for out.",
+        missing=("the cost of tokens in and of tokens out",),
+        alternatives=("Cost per million tokens?", *suggestions(catalogue))
+        if _is_first(table, catalogue)
+        else (suggestions(catalogue)),
+    )
+
+
 def no_such_day(words: str, table: Table, catalogue: Catalogue) -> Refusal:
     """A date that the calendar does not have."""
     return Refusal(
@@ -213,7 +226,8 @@ def which_year(reading: Reading, found: Found, table: Table, asked: Sequence[str
     """A month that the data has in several years; ``asked``: the questions with each of them, where it is known."""
     years = [str(period.start)[:4] for period in found.choices]
     words = reading.text[found.start : found.end].strip()
-    head, tail = reading.text[: found.start], reading.text[found.end :]
+    text = reading.asked or reading.text
+    head, tail = text[: found.start], text[found.end :]
     return Refusal(
         reason="ambiguous",
         text=f"The data has “{words}” in {' and '.join(years)}: which one is meant?",
@@ -233,6 +247,26 @@ def best_by_what(column: Column, table: Table) -> Refusal:
         missing=("a figure to judge by",),
         alternatives=tuple(f"{figure} by {column.name}" for figure in figures),
     )
+
+
+def better_by_what(names: Sequence[str], table: Table, catalogue: Catalogue) -> Refusal:
+    """Which of some names is better; a table of usage does not say how good they are."""
+    asked = " and ".join(names)
+    figures = ["spend", "calls"] if table.has(Meaning.COST) else ["calls"]
+    asked_of_each = "Compare {figure} of {names}" if len(names) > 1 else "{figure} of {names}"
+    return Refusal(
+        reason="ambiguous",
+        text=f"Better by what? `{table.name}` has figures for {asked}, and no judgement of how good they are.",
+        missing=("a figure to judge by",),
+        alternatives=(
+            *(_sentence(asked_of_each.format(figure=figure, names=asked)) for figure in figures),
+            *(("Which models are on the quality-cost frontier?",) if _has_scores(catalogue) else ()),
+        ),
+    )
+
+
+def _has_scores(catalogue: Catalogue) -> bool:
+    return any(re.search(r"quality|score|pass_?rate|accuracy", c.name) for t in catalogue.tables for c in t.columns)
 
 
 def which_table(reading: Reading, tables: Sequence[Table]) -> Refusal:

@@ -24,6 +24,8 @@ class Measure(StrEnum):
     COST_PER_CALL = "cost_per_call"
     COST_PER_MILLION_TOKENS = "cost_per_million_tokens"
     TOKENS_PER_CALL = "tokens_per_call"
+    INPUT_TOKENS_PER_CALL = "input_tokens_per_call"
+    OUTPUT_TOKENS_PER_CALL = "output_tokens_per_call"
 
 
 Grain: TypeAlias = Literal["day", "week", "month", "quarter", "year"]

@@ -22,7 +22,8 @@ def apart_from(reading: Reading, patterns: Iterable[str | re.Pattern[str]]) -> R
     """
     spans = [span for pattern in patterns for match in re.finditer(pattern, reading.text) for span in _spans(match)]
     words = tuple(w for w in reading.words if not any(s.start < w.end and w.start < s.end for s in spans))
-    return attrs.evolve(reading, text=blanked(reading.text, spans), words=words)
+    text = blanked(reading.text, spans)
+    return attrs.evolve(reading, text=text, words=words, asked=reading.asked or reading.text)
 
 
 def _spans(match: re.Match[str]) -> list[Span]:
@@ -88,7 +89,7 @@ def amount_in(match: re.Match[str] | None, group: str = "amount") -> float | Non
     return float(found[1].replace(",", "").rstrip(".")) * _SCALES.get(found[2] or "", 1)
 
 
-AMOUNT = r"(?P<amount>[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?(?:k\b|m\b|thousand\b|million\b)?)"
+AMOUNT = r"(?<![\w.,])(?P<amount>[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?(?:k\b|m\b|thousand\b|million\b)?)"
 """A number, with a sign of a currency or a scale."""
 
 _SCALES = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}

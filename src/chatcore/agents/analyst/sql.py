@@ -155,6 +155,8 @@ def ratio(measure: Measure, table: Table) -> str | None:
         Measure.COST_PER_CALL: f"{spend} / nullif({calls}, 0)",
         Measure.COST_PER_MILLION_TOKENS: f"1000000.0 * {spend} / nullif({tokens}, 0)",
         Measure.TOKENS_PER_CALL: "1.0 * tokens / nullif(calls, 0)",
+        Measure.INPUT_TOKENS_PER_CALL: "1.0 * input_tokens / nullif(calls, 0)",
+        Measure.OUTPUT_TOKENS_PER_CALL: "1.0 * output_tokens / nullif(calls, 0)",
     }.get(measure)
 
 

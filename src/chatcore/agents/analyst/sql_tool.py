@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Annotated
 
@@ -18,13 +18,18 @@ RUN_SQL = "run_sql"
 MAX_SQL_CHARACTERS = 20_000
 """Longer than any question in SQL, and too short for a parser to be choked by."""
 
+MOST_NAMED = 5
+MAX_NUMBER_CHARACTERS = 40
+"""Of what a query has brought along, as its writer is told."""
+
 SQL_TIMEOUT_SECONDS = 45.0
 """What a query may take, and as long again to wait for those before it."""
 
 _DESCRIPTION = (
     "Runs exactly one SELECT (DuckDB's dialect) over the tables, read-only, and gives its rows. Use it where no kind "
     "of question fits. Nothing else can be reached: no files, no settings, no network. Aggregate in SQL, since every "
-    "number of an answer must be a cell of a result; at most 10,000 rows and 256 KiB come out. Say ORDER BY over "
+    "number of an answer must be a cell of a result; at most 10,000 rows and 256 KiB come out. Numbers "
+    "of your own belong into conditions and limits: a query that selects them is refused. Say ORDER BY over "
     "columns that tell the rows apart, CAST sums of money AS DECIMAL(38,12), and leave out random() and now(): whoever "
     "checks the answer runs the query again and must get the same rows."
 )
@@ -57,8 +62,19 @@ def _run_sql(ledger: Ledger) -> Callable[[RunSql], Awaitable[ToolResult]]:
             rows = await ledger.query_apart(asked.sql)
         except QueryStopped as stopped:
             raise ToolError(RUN_SQL, stopped.problem) from None
+        if rows.written:
+            raise ToolError(RUN_SQL, _brought_along(rows.written))
         query = Query(RUN_SQL, asked.sql)
         found = evidence_of(f"q{next(numbers)}", RUN_SQL, query, rows, ledger.catalogue.data_version)
         return ToolResult({"rows": found}, f"{len(rows.rows):,} rows", (found,))
 
     return run_sql
+
+
+def _brought_along(numbers: Sequence[str]) -> str:
+    """Why a result is no evidence: what a query says itself, no row does."""
+    named = ", ".join(f"`{each.replace('`', '')[:MAX_NUMBER_CHARACTERS]}`" for each in numbers[:MOST_NAMED])
+    return (
+        f"the query itself says {named}, and a number that no row has proves nothing: select columns and what is "
+        "computed of them, and keep numbers of your own to conditions and limits"
+    )

@@ -12,6 +12,8 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.periods import before
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.planner import plan
+from chatcore.agents.analyst.prices.wording import price_questions
+from chatcore.agents.analyst.refusals import suggestions
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
 MOST_SUGGESTED = 3
@@ -62,6 +64,37 @@ _USUAL = (
 """Questions of further kinds, put as they are put without a period or a name."""
 
 
+_OPENINGS = (
+    "What did we spend in total? | Spend by model | Which days were unusual? | How can we cut our bill? | "
+    "Which model is the best value?"
+)
+_OF_PRICES = "Which model is cheapest for 1000 tokens in and 500 tokens out?"
+_OF_CALLS = (
+    "What are our most expensive calls? | How many tokens went in and out? | What is the peak load? | "
+    "How much would a prefix cache save? | Which errors happened most often?"
+)
+_OF_ANY = "How good is the data quality? | What data is there?"
+
+
+def opening_questions(catalogue: Catalogue) -> Iterator[tuple[str, Intent]]:
+    """Questions to begin with, each one planned: those that show most of what this data has first."""
+    planned_before: list[Intent] = []
+    for question in _opening_candidates(catalogue):
+        planned = plan(question, catalogue)
+        if isinstance(planned, Intent) and not any(_same(planned, each) for each in planned_before):
+            planned_before.append(planned)
+            yield question, planned
+
+
+def _opening_candidates(catalogue: Catalogue) -> list[str]:
+    """What may be asked to begin with; of a table of prices alone nobody asks for odd days."""
+    prices = [*price_questions(catalogue), _OF_PRICES] if catalogue.price_books else []
+    if len(catalogue.tables) == len({book.columns.table for book in catalogue.price_books}):
+        return [*prices, *_OF_ANY.split(" | ")]
+    shown = [*_OPENINGS.split(" | "), *prices[:1], *_OF_CALLS.split(" | ")]
+    return [*shown, *suggestions(catalogue), *_OF_ANY.split(" | ")]
+
+
 def next_questions(intent: Intent, catalogue: Catalogue) -> Iterator[str]:
     """Questions that fit after an answer, each one planned: at most MOST_SUGGESTED, found one by one."""
     offered: list[Intent] = [intent]
@@ -77,7 +110,8 @@ def usual_intents(catalogue: Catalogue) -> list[Intent]:
     """What is asked of nearly any data: all that may be suggested, and more; what suits this data. Takes some 0.3 s."""
     questions = " | ".join([*_ASKED_AFTER.values(), _ALWAYS, _USUAL]).split(" | ")
     planned = [plan(question, catalogue) for question in dict.fromkeys(questions)]
-    return [each for each in planned if isinstance(each, Intent)]
+    openings = [intent for _, intent in opening_questions(catalogue)]
+    return [*openings, *(each for each in planned if isinstance(each, Intent) and each not in openings)]
 
 
 def _same(one: Intent, other: Intent) -> bool:

@@ -35,12 +35,12 @@ class Budget:
 
     Args:
         limits: of the run.
-        usage: what the server counted, None until it has counted anything.
+        counted: the tokens of each turn that the server counted.
     """
 
     limits: Limits
     turns: int = attrs.field(default=0, init=False)
-    usage: Usage | None = attrs.field(default=None, init=False)
+    counted: list[Usage] = attrs.field(factory=list, init=False)
     _tool_calls: int = attrs.field(default=0, init=False)
     _corrections: int = attrs.field(default=0, init=False)
     _tokens: int = attrs.field(default=0, init=False)
@@ -64,7 +64,7 @@ class Budget:
         """
         self.turns += 1
         if reply.usage is not None:
-            self.usage = (self.usage or Usage()).plus(reply.usage)
+            self.counted.append(reply.usage)
             self._tokens += reply.usage.total_tokens
         else:
             said = len(reply.text) + sum(len(call.arguments) for call in reply.calls)

@@ -16,7 +16,7 @@ from chatcore.agents.llm.budget import Budget, Limits
 from chatcore.agents.llm.functions import DECLINE, Decline, function_name, functions_of
 from chatcore.agents.llm.messages import Message, asked, found, instructed, remembered, replied, shortened
 from chatcore.agents.llm.reply import Call, Reply
-from chatcore.agents.llm.results import result_text
+from chatcore.agents.llm.results import delimited, result_text
 from chatcore.agents.llm.verdict import Defect, answer_text, defect_of, unproven
 from chatcore.agents.tools import ToolError, ToolRegistry
 from chatcore.errors import AgentFailure
@@ -170,7 +170,7 @@ class Dialogue:
         except AgentFailure:
             raise
         except ToolError as error:
-            return f"Error: {error.problem}"
+            return delimited(call.name, msgspec.json.encode({"error": error.problem}), self._mark)
         except Exception:  # a model may call a tool with anything, and the tool may raise anything
             return _FAILED
         self.evidence.extend(result.evidence)

@@ -51,10 +51,6 @@ class Usage:
         """Both together."""
         return self.prompt_tokens + self.completion_tokens
 
-    def plus(self, other: Usage) -> Usage:
-        """The sum of two."""
-        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
-
 
 @attrs.frozen
 class Reply:

@@ -87,6 +87,11 @@ export async function deleteThread(threadId) {
   });
 }
 
+/** @param {string} agent @returns {Promise<string[]>} what it can be asked, to begin with */
+export async function openingQuestions(agent) {
+  return (await (await request(forUser(`/api/agents/${encodeURIComponent(agent)}/questions`))).json()).questions;
+}
+
 /** @param {string} runId @returns {Promise<object>} its evidence, and what of it can be looked at */
 export async function evidenceCharts(runId) {
   return (await request(forUser(evidencePath(runId)))).json();

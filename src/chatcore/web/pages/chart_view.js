@@ -3,7 +3,14 @@
 import { evidenceCharts, evidenceSvg } from "./api.js";
 import { el, setText, show } from "./dom.js";
 import { downloadLink, exactly, table } from "./evidence_view.js";
-import { quantity } from "./format.js";
+import { count, quantity } from "./format.js";
+
+/** What is counted of a model's use, by its columns. */
+const COUNTS = [
+  ["turns", "turn"],
+  ["prompt_tokens", "prompt token"],
+  ["completion_tokens", "completion token"],
+];
 
 /** A change of width, in pixels, that is worth drawing again for. */
 const REDRAW = 24;
@@ -53,10 +60,14 @@ export function costLine(answer) {
   const usage = answer.evidence?.find((item) => item.tool === "model_usage" && item.rows.length > 0);
   if (!usage) return null;
   const node = el("p", { class: "cost-line" });
-  const value = (cell) => (typeof cell === "number" ? new Intl.NumberFormat("en-US").format(cell) : String(cell));
-  const parts = usage.columns.map((name, column) =>
-    name === "model" ? value(usage.rows[0][column]) : `${value(usage.rows[0][column])} ${name.replaceAll("_", " ")}`,
-  );
-  setText(node, `Model used: ${parts.join(" \u00b7 ")}`);
+  const row = Object.fromEntries(usage.columns.map((name, column) => [name, usage.rows[0][column]]));
+  const counts = COUNTS.map(([name, noun]) => count(row[name], noun));
+  setText(node, `Model used: ${[row.model, ...counts, cost(row)].filter(Boolean).join(" \u00b7 ")}`);
   return node;
+}
+
+/** What it cost, where a price is known. */
+function cost({ cost: amount, currency, price_of: listed }) {
+  if (typeof amount !== "number") return null;
+  return `${currency}${quantity(amount)} at ${listed ? `the list price of ${listed}` : "the price that is set"}`;
 }

@@ -6,7 +6,7 @@ import { forUser, socketUrl, userId } from "./api.js";
 import { Composer } from "./composer.js";
 import { Confirmation } from "./confirmation.js";
 import { Connection } from "./connection.js";
-import { ConversationView, welcome } from "./conversation_view.js";
+import { ConversationView } from "./conversation_view.js";
 import { el, setText, show } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { LinkedEvent } from "./linked_event.js";
@@ -18,6 +18,7 @@ import { Startup } from "./startup.js";
 import { Tabs } from "./tabs.js";
 import { ThreadList } from "./thread_list.js";
 import { onWaking } from "./waking.js";
+import { welcome } from "./welcome.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -95,11 +96,18 @@ function updateEmpty(thread) {
   show(byId("missing"), thread.missing);
   show(byId("restored"), thread.restored);
   show(byId("welcome"), empty && !thread.missing && thread.id === null && startup.state === "ready");
-  if (welcomed !== startup.agents) byId("welcome").replaceChildren(...welcome(startup));
+  if (welcomed === startup.agents || startup.state !== "ready") return;
+  byId("welcome").replaceChildren(...welcome(startup.agents, begin));
   welcomed = startup.agents;
 }
 
 let welcomed = null;
+
+/** Ask what the page offers, and let the keyboard go on where the next question is written. */
+function begin(question, agent) {
+  session.ask(question, agent);
+  byId("message").focus();
+}
 
 function update() {
   scheduled = false;

@@ -1,6 +1,6 @@
 /** The conversation that is shown, kept at its end while new words arrive and the reader is there. */
 
-import { el, show } from "./dom.js";
+import { show } from "./dom.js";
 import { TurnView } from "./turn_view.js";
 
 /** How near to the end counts as being there, in pixels. */
@@ -115,12 +115,4 @@ export class ConversationView {
     if (!this.#settling) this.atEnd = left < NEAR_END;
     show(this.latest, left >= NEAR_END);
   }
-}
-
-/** @param {object} startup @returns {Node[]} who can be asked, once the server has said */
-export function welcome(startup) {
-  const agents = startup.agents.map((agent) =>
-    el("div", {}, el("dt", {}, agent.name), el("dd", {}, agent.description)),
-  );
-  return [el("h2", {}, "Ask something"), el("dl", { class: "agents" }, ...agents)];
 }

@@ -206,7 +206,7 @@ class _Words:
 
 _OVER = {True: "over", False: ""}
 
-_NUMBER = r"\d[\d,]*(?:\.\d+)?"
+_NUMBER = r"(?<![\w.,])\d[\d,]*(?:\.\d+)?"
 _MONEY = (
     rf"(?P<amount>[$€£]\s?{_NUMBER}\s?(?:k\b|m\b)?"
     rf"|{_NUMBER}\s?(?:k\b)?(?=\s?(?:dollars?|usd|bucks|eur|euros?)\b))"
@@ -241,6 +241,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     fault = paced_table_fault(table, reading)
     if fault is not None or money is None:
         return fault or _without_amount(table)
+    if table.currency and (other := _other_currency(text, table.currency)):
+        return _in_other_money(other, table)
     each = re.search(_EACH, text)
     scope = scope_of(apart_from(reading, (_MONEY, _PLAIN, _BUDGET, _EACH, rf"\b{_LIMIT}\b")), table, _WORDS)
     if isinstance(scope, Refusal):
@@ -248,6 +250,31 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     step = (each["each"] or lexicon.GRAINS[each["adverb"]]) if each else None
     options = {"amount": amount_in(money), "each": step, "ahead": bool(re.search(_AHEAD, text))}
     return Intent(kind=KIND.name, table=table.name, periods=scope.periods, filters=scope.filters, options=options)
+
+
+_SIGNS = {
+    "$": r"\$|\b(?:usd|dollars?|bucks)\b",
+    "€": r"€|\b(?:eur|euros?)\b",
+    "£": r"£|\b(?:gbp|pounds?|quid)\b",
+    "¥": r"¥|\b(?:jpy|yen|cny|rmb|yuan)\b",
+    "CHF": r"\b(?:chf|francs?)\b",
+}
+
+
+def _other_currency(text: str, currency: str) -> str:
+    """The currency that an amount is said to be of, where the costs are of another; empty where it is the same."""
+    return next((sign for sign, said in _SIGNS.items() if sign != currency and re.search(said, text)), "")
+
+
+def _in_other_money(other: str, table: Table) -> Refusal:
+    return Refusal(
+        reason="not_supported",
+        text=f"The costs in `{table.name}` are in {table.currency} and the amount is in {other}: no rate of "
+        "exchange is here to set one against the other.",
+        missing=("a rate of exchange",),
+        covered=table.covered,
+        alternatives=_without_amount(table).alternatives,
+    )
 
 
 def _without_amount(table: Table) -> Refusal:

@@ -104,6 +104,8 @@ MEASURED: Mapping[Measure, Measured] = {
     Measure.COST_PER_CALL: Measured("cost_per_call", "cost per call", is_money=True),
     Measure.COST_PER_MILLION_TOKENS: Measured("cost_per_million_tokens", "cost per million tokens", is_money=True),
     Measure.TOKENS_PER_CALL: Measured("tokens_per_call", "tokens per call"),
+    Measure.INPUT_TOKENS_PER_CALL: Measured("input_tokens_per_call", "tokens in per call"),
+    Measure.OUTPUT_TOKENS_PER_CALL: Measured("output_tokens_per_call", "tokens out per call"),
 }
 
 

@@ -70,6 +70,7 @@ class Claim:
             apart: whether two dates are two periods to compare; otherwise one period is all that is taken.
         """
         spans = [Span(*match.span()) for match in self.words.finditer(reading.text)]
+        spans = [span for span in spans if not any(_overlaps(span, out) for out in reading.aside)]
         if not spans or self.unless.search(reading.text) or _asks_more(reading, spans):
             return None
         reading = _unnamed(reading, spans, self.allows)
@@ -138,6 +139,10 @@ class Claim:
         """The intent of a question, where nothing but its words decide."""
         asking = self.of(reading)
         return self.intent(asking) if isinstance(asking, Asking) else asking
+
+
+def _overlaps(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _asks_more(reading: Reading, spans: Sequence[Span]) -> bool:

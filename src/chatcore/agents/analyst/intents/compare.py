@@ -50,8 +50,11 @@ def _side(intent: Intent, catalogue: Catalogue, side: str) -> Query:
     table = table_of(intent, catalogue)
     period = intent.periods[_SIDES.index(side)]
     where = all_of((during(period, time_of(table), f"{side}_"), filtered(intent.filters)))
-    inner = f"SELECT {select(aggregates(table))} FROM {identifier(table.name)} {where.where}"
-    sql = f"SELECT *{ratios_of(table)} FROM ({inner})"
+    columns, time = aggregates(table), time_of(table)
+    if time is not None:  # the years of an answer trace to these
+        columns |= {"first": f"CAST(min({time}) AS VARCHAR)", "last": f"CAST(max({time}) AS VARCHAR)"}
+    inner = f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where}"
+    sql = f"SELECT *{ratios_of(table, intent.measure)} FROM ({inner})"
     return Query(side, sql, {**parameters_of(table), **where.parameters})
 
 

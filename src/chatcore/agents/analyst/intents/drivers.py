@@ -66,6 +66,7 @@ CLAIM = Claim(
         rf"{_EFFECT}(?: and|,| or| vs\.?| versus|/)+ ?{_EFFECT}(?: \w+)?(?: effects?)?|{_EFFECT} effects?|mix shift",
         rf"(?:cost |spend |main ){{0,3}}drivers?(?: of (?:the |our )?(?:{_MOVE}|{_SPEND})(?: in {_SPEND})?)?",
         rf"more calls or {_DEARER} (?:calls|ones)|{_DEARER} calls or more(?: of them| calls)?",
+        r"which \w+ (?:grew|rose|fell|dropped|increased|decreased|changed|jumped|moved)(?: (?:the )?(?:most|least))?",
         r"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)",
     ),
     unless=(r"invoice|list price|forecast",),

@@ -58,7 +58,7 @@ def _groups_query(intent: Intent, catalogue: Catalogue) -> Query:
     rank, order = identifier(MEASURED[intent.measure].column), "DESC" if intent.descending else "ASC"
     paid = "WHERE spend > 0" if intent.measure is Measure.COST_PER_MILLION_TOKENS else ""
     sql = (
-        f"SELECT *{_share(intent, table)}{ratios_of(table)} FROM ({grouped}) {paid} "
+        f"SELECT *{_share(intent, table)}{ratios_of(table, intent.measure)} FROM ({grouped}) {paid} "
         f"ORDER BY {rank} {order} NULLS LAST, {name} NULLS LAST LIMIT $limit"
     )
     limit = intent.limit or MAX_GROUPS

@@ -13,6 +13,7 @@ from chatcore.agents.analyst.request import Filter, Intent, Measure, Period, Ref
 from chatcore.agents.analyst.sql import (
     aggregates,
     all_of,
+    during,
     implausible,
     parameters_of,
     ratio,
@@ -29,6 +30,7 @@ NAMED_MONTHS = 8
 """Months without rows that are named one by one."""
 
 RATIOS = (Measure.COST_PER_CALL, Measure.COST_PER_MILLION_TOKENS, Measure.TOKENS_PER_CALL)
+"""Quotients that stand beside every sum; others only where they are asked for."""
 
 
 def totals_query(intent: Intent, catalogue: Catalogue, distinct: str | None = None) -> Query:
@@ -44,23 +46,26 @@ def totals_query(intent: Intent, catalogue: Catalogue, distinct: str | None = No
         columns["groups"] = f"count(DISTINCT {identifier(distinct)})"
     where = restriction(intent, table)
     inner = f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where}"
-    return Query("totals", f"SELECT *{_ratios(table)} FROM ({inner})", {**parameters_of(table), **where.parameters})
+    return Query(
+        "totals",
+        f"SELECT *{ratios_of(table, intent.measure)} FROM ({inner})",
+        {**parameters_of(table), **where.parameters},
+    )
 
 
-def _ratios(table: Table) -> str:
+def ratios_of(table: Table, asked: Measure) -> str:
+    """SQL for the quotients that a table allows, each after a comma."""
     sums = aggregates(table)
     needs = {
         Measure.COST_PER_CALL: ("spend",),
         Measure.COST_PER_MILLION_TOKENS: ("spend", "tokens"),
         Measure.TOKENS_PER_CALL: ("tokens",),
+        Measure.INPUT_TOKENS_PER_CALL: ("input_tokens",),
+        Measure.OUTPUT_TOKENS_PER_CALL: ("output_tokens",),
     }
-    known = {each: ratio(each, table) for each in RATIOS if all(name in sums for name in needs[each])}
+    wanted = [each for each in needs if each in RATIOS or each is asked]
+    known = {each: ratio(each, table) for each in wanted if all(name in sums for name in needs[each])}
     return "".join(f", {sql} AS {identifier(name)}" for name, sql in known.items())
-
-
-def ratios_of(table: Table) -> str:
-    """SQL for the quotients that a table allows, each after a comma."""
-    return _ratios(table)
 
 
 def implausible_query(intent: Intent, catalogue: Catalogue) -> list[Query]:
@@ -100,18 +105,29 @@ def implausible_words(table: Table, sheet: Sheet | None) -> str:
 
 
 def gap_query(intent: Intent, catalogue: Catalogue) -> list[Query]:
-    """The months within the table's time that have no rows; no query where there is none or a period is asked for."""
+    """The months within the table's time, or within one period of it, that have no rows; no query where none is."""
     table = table_of(intent, catalogue)
     time = time_of(table)
-    if time is None or intent.periods or not missing_months(table):
+    if time is None or len(intent.periods) > 1 or not _missing_in(intent.period, table):
         return []
+    within = during(intent.period, "month")
+    also = f" AND {within.sql}" if within and within.sql else ""
     sql = (
         "SELECT strftime(month, '%Y-%m') AS month FROM (SELECT unnest(generate_series("
         f"date_trunc('month', min({time})), date_trunc('month', max({time})), INTERVAL 1 MONTH)) AS month "
         f"FROM {identifier(table.name)}) WHERE month NOT IN (SELECT date_trunc('month', {time}) "
-        f"FROM {identifier(table.name)} WHERE {time} IS NOT NULL) ORDER BY 1"
+        f"FROM {identifier(table.name)} WHERE {time} IS NOT NULL){also} ORDER BY 1"
     )
-    return [Query("gaps", sql)]
+    return [Query("gaps", sql, within.parameters if within else {})]
+
+
+def _missing_in(period: Period | None, table: Table) -> list[str]:
+    """The months without rows that begin within a period."""
+    missing = missing_months(table)
+    if period is None:
+        return missing
+    begins = [f"{month}-01" for month in missing]
+    return [day for day in begins if (period.start or day) <= day and (period.end is None or day < period.end)]
 
 
 def missing_months(table: Table) -> list[str]:
@@ -193,6 +209,7 @@ def _nearby(intent: Intent, table: Table) -> list[str]:
     period = intent.period
     if period is None or period.start is None or not table.months:
         return [f"{noun} in total?"]
+    partly = [period.start[:7]] if period.start[:7] in table.months else []
     before = [month for month in table.months if month < period.start[:7]][-1:]
     after = [month for month in table.months if month > period.start[:7]][:1]
-    return [f"{noun} in {month}?" for month in (*before, *after)] + [f"{noun} in total?"]
+    return [f"{noun} in {month}?" for month in (*partly, *before, *after)] + [f"{noun} in total?"]

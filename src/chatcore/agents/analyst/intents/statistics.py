@@ -24,7 +24,7 @@ from chatcore.agents.analyst.intents.scope import (
 )
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.sql import exact_sum, restriction, select
+from chatcore.agents.analyst.sql import exact_sum, implausible, restriction, select
 
 _TITLES = {
     "average": "average",
@@ -52,8 +52,21 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
         "percentile": f"CAST(quantile_disc({name}, 0.95) AS DOUBLE)",
         "percentile_percent": "95",
     }
+    odd = implausible(table) if column.meaning is Meaning.COST else None
+    if odd is not None:
+        kept = f"{odd.sql} IS NOT TRUE"
+        total = exact_sum(name, column.type, kept)
+        columns |= {
+            "values_without_implausible": f"count({name}) FILTER (WHERE {kept})",
+            "total_without_implausible": total,
+            "average_without_implausible": f"{total} / nullif(count({name}) FILTER (WHERE {kept}), 0)",
+            "median_without_implausible": f"CAST(median({name}) FILTER (WHERE {kept}) AS DOUBLE)",
+            "lowest_without_implausible": f"CAST(min({name}) FILTER (WHERE {kept}) AS DOUBLE)",
+            "highest_without_implausible": f"CAST(max({name}) FILTER (WHERE {kept}) AS DOUBLE)",
+            "percentile_without_implausible": f"CAST(quantile_disc({name}, 0.95) FILTER (WHERE {kept}) AS DOUBLE)",
+        }
     sql = f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where}"
-    asked = [Query("totals", sql, where.parameters)]
+    asked = [Query("totals", sql, {**where.parameters, **(odd.parameters if odd else {})})]
     return asked + (implausible_query(intent, catalogue) if column.meaning is Meaning.COST else [])
 
 
@@ -72,14 +85,22 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
         written(totals.cell(name)) for name in ("average", "median", "lowest", "highest")
     )
     count = plural(totals.cell("values"), noun_of(table))
+    odd = implausible_words(table, sheets.get("implausible"))
+    header, kinds = ["", f"`{column.name}`"], [""]
+    if odd and totals.has("highest_without_implausible"):
+        header, kinds = [*header, "without implausible rows"], ["", "_without_implausible"]
+        clean = [written(totals.cell(f"{name}_without_implausible")) for name in ("highest", "average")]
+        without = f"; without implausible rows at most **{clean[0]}**, **{clean[1]}** on average"
+    else:
+        without = ""
     parts = [
         f"`{column.name}`{scope} lies between **{lowest}** and **{highest}**, with an average of **{average}** and a "
-        f"median of **{median}**, over {count} (`{table.name}`).\n\n",
+        f"median of **{median}**{without}, over {count} (`{table.name}`).\n\n",
         markdown_table(
-            ["", f"`{column.name}`"], [[title, written(totals.cell(key))] for key, title in _TITLES.items()]
+            header,
+            [[title, *(written(totals.cell(f"{key}{each}")) for each in kinds)] for key, title in _TITLES.items()],
         ),
     ]
-    odd = implausible_words(table, sheets.get("implausible"))
     return Draft((*parts, f"\n{odd}") if odd else tuple(parts))
 
 

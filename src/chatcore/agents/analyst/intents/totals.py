@@ -7,7 +7,17 @@ import attrs
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
-from chatcore.agents.analyst.intents.base import MEASURED, Draft, IntentKind, Sheets, noun_of, plural, table_of, written
+from chatcore.agents.analyst.intents.base import (
+    MEASURED,
+    Draft,
+    IntentKind,
+    Sheets,
+    listed,
+    noun_of,
+    plural,
+    table_of,
+    written,
+)
 from chatcore.agents.analyst.intents.scope import (
     filter_words,
     gap_query,
@@ -55,7 +65,7 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
             covered=table.covered,
             alternatives=("How many calls were there in total?",),
         )
-    return Figure(intent, table, totals).draft(sheets)
+    return Figure(intent, table, totals, catalogue).draft(sheets)
 
 
 @attrs.frozen
@@ -65,6 +75,7 @@ class Figure:
     intent: Intent
     table: Table
     totals: Sheet
+    catalogue: Catalogue
 
     def draft(self, sheets: Sheets) -> Draft:
         """The whole answer."""
@@ -73,7 +84,12 @@ class Figure:
         is_cost = MEASURED[self.intent.measure].is_money
         if odd and is_cost:
             parts.append(odd)
-        insights = [*self._beside(), *relative_words(self.intent, self.table), *gap_words(sheets)]
+        insights = [
+            *self._beside(),
+            *_of_makers(self.intent, self.table, self.catalogue),
+            *relative_words(self.intent, self.table),
+            *gap_words(sheets),
+        ]
         actions = [_CHECK] if odd and self.intent.measure is Measure.COST else []
         return Draft(tuple(parts), tuple(insights), tuple(actions))
 
@@ -104,8 +120,8 @@ class Figure:
             return f"A call{scope} costs {figure} on average{self._left_out()}"
         if measure is Measure.COST_PER_MILLION_TOKENS:
             return f"A million tokens{scope} cost {figure} on average{self._left_out()}"
-        if measure is Measure.TOKENS_PER_CALL:
-            return f"A call{scope} has {figure} tokens on average"
+        if measure in _TOKENS_OF_A_CALL:
+            return f"A call{scope} has {figure} {_TOKENS_OF_A_CALL[measure]} on average"
         return f"There are {figure} {MEASURED[measure].words}{scope}"
 
     def _clean(self) -> str:
@@ -160,6 +176,32 @@ class Figure:
         return facts
 
 
+def _of_makers(intent: Intent, table: Table, catalogue: Catalogue) -> list[str]:
+    """Where a maker is named: models of its that do not have its name in theirs, and so are not among the rows."""
+    model, found = table.column(Meaning.MODEL), []
+    for each in intent.filters:
+        for book in catalogue.price_books[:1]:
+            maker = book.seller(each.words.lower())
+            if maker is None or model is None or each.column != model.name or each.exclude:
+                continue
+            keys = book.matches(value for value in model.values if value not in each.values)
+            names = [name for name, key in keys.items() if key.provider == maker]
+            if names:
+                shown = listed([f"`{name}`" for name in names[:_MAKERS_MODELS]])
+                more = " and others" if len(names) > _MAKERS_MODELS else ""
+                found.append(
+                    f"Only names with “{each.words}” in them are counted: the price list has {shown}{more} as models "
+                    f"of `{maker}` too."
+                )
+    return found
+
+
+_MAKERS_MODELS = 5
+_TOKENS_OF_A_CALL = {
+    Measure.TOKENS_PER_CALL: "tokens",
+    Measure.INPUT_TOKENS_PER_CALL: "tokens in",
+    Measure.OUTPUT_TOKENS_PER_CALL: "tokens out",
+}
 _CHECK = "Check the implausible rows against the provider's invoice before the raw total is used."
 
 KIND = IntentKind("total", "What was spent, how many calls or how many tokens, over all rows or some", queries, word)

@@ -59,7 +59,8 @@ def _all_steps(intent: Intent, catalogue: Catalogue) -> tuple[str, dict[str, obj
         f"SELECT date_trunc('{grain}', {time}) AS begin, {select(aggregates(table))} "
         f"FROM {identifier(table.name)} {where.where} GROUP BY begin"
     )
-    sql = f"SELECT {named} AS step, * EXCLUDE (begin){ratios_of(table)} FROM ({grouped}) WHERE begin IS NOT NULL"
+    ratios = ratios_of(table, intent.measure)
+    sql = f"SELECT {named} AS step, * EXCLUDE (begin){ratios} FROM ({grouped}) WHERE begin IS NOT NULL"
     return sql, {**parameters_of(table), **where.parameters}
 
 

@@ -42,7 +42,8 @@ def _sides_query(intent: Intent, catalogue: Catalogue) -> Query:
         parameters |= {**where.parameters, f"side_{number}": each.words}
     rank = identifier(MEASURED[intent.measure].column)
     order = "DESC" if intent.descending else "ASC"
-    sql = f"SELECT *{ratios_of(table)} FROM ({' UNION ALL '.join(sides)}) ORDER BY {rank} {order} NULLS LAST, 1"
+    ratios = ratios_of(table, intent.measure)
+    sql = f"SELECT *{ratios} FROM ({' UNION ALL '.join(sides)}) ORDER BY {rank} {order} NULLS LAST, 1"
     return Query("groups", sql, parameters)
 
 

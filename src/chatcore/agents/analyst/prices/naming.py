@@ -55,7 +55,7 @@ def find_sellers(text: str, words: Iterable[Word], book: PriceBook) -> list[Name
 def beside(words: Sequence[Word], models: Sequence[NamedModel], book: PriceBook) -> list[NamedSeller]:
     """The sellers whose name is no part of a model's and stands right before one: ``bedrock claude-3-5-haiku``."""
     starts = {named.start for named in models}
-    pairs = zip(words, [*words[1:], None], strict=True)
+    pairs = zip(words, (*words[1:], None), strict=False)
     before = [word for word, after in pairs if after is not None and after.start in starts]
     found = [(word, book.seller(word.text)) for word in before if not any(named.covers(word) for named in models)]
     return [NamedSeller(word.start, word.end, seller) for word, seller in found if seller]

@@ -38,6 +38,7 @@ _FOR_OURS = (
     r"(?:usage|workload|calls|traffic|requests|tokens|volume)\b"
 )
 _PUT_AGAIN = r"\bre-?pric(?:e|ed|ing)\b.*\b(?:on|with|as|to)\b"
+_CALLS_ON = r"\bwould\b.*\b(?:calls|requests|traffic|usage|workload)\b(?: \w+){0,2} (?:have )?costs?\b.*\bon\b"
 _OURS_OF_A_MODEL = r"\b(?:our|my) \S*\d\S* (?:\S+ )?(?:usage|calls|requests|traffic|workload)\b"
 _COST = r"\b(?:costs?|prices?|pric(?:ed|ing)|cheap\w*|expensive|pay|spend|run|compare|re-?pric\w+)\b"
 
@@ -80,7 +81,7 @@ def _is_of_usage(reading: Reading) -> bool:
     """Whether our own calls are to be put on models: said to be ours, and either set side by side or supposed."""
     if reading.says(_FOR_OURS) and (reading.says(_SET_BESIDE) or reading.says(_WOULD)):
         return True
-    if reading.says(_PUT_AGAIN):
+    if reading.says(_PUT_AGAIN) or reading.says(_CALLS_ON):
         return True
     if reading.says(_OURS_OF_A_MODEL):
         return False

@@ -108,15 +108,20 @@ def known_models(book: PriceBook) -> list[str]:
 
 def which_model(named: NamedModel, book: PriceBook, when: str = "") -> Refusal:
     """A name that several models have; ``when`` is the time that was asked for."""
-    shown = named.rows[:SHOWN_CHOICES]
-    names = listed([name_of(row.key) for row in shown])
-    more = " and others" if len(named.rows) > len(shown) else ""
+    shown, names = choices(named.rows)
     return Refusal(
         reason="ambiguous",
-        text=f"“{named.words}” can be {names}{more}: which one is meant?",
+        text=f"“{named.words}” can be {names}: which one is meant?",
         missing=("model",),
         alternatives=tuple(f"What is the list price of {shortest(row, book)}{when}?" for row in shown),
     )
+
+
+def choices(rows: Sequence[PriceRow]) -> tuple[Sequence[PriceRow], str]:
+    """The first models of those that a name can mean, and these in words."""
+    shown = rows[:SHOWN_CHOICES]
+    more = " and others" if len(rows) > len(shown) else ""
+    return shown, f"{listed([name_of(row.key) for row in shown])}{more}"
 
 
 def no_model(catalogue: Catalogue) -> Refusal:

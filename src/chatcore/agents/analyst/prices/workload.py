@@ -7,7 +7,7 @@ import msgspec
 
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.evidence import Query, Sheet
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, markdown_table, options_of, plural
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
@@ -173,6 +173,10 @@ class Workload:
             (*self._assumed(), wording.source_note(self.book, self.catalogue)),
         )
 
+    @property
+    def _rows(self) -> Sheet:
+        return self.sheets["models"]
+
     def _headline(self) -> str:
         row = self.sheets["models"].row(0)
         inside, outside = row["input_tokens"].count, row["output_tokens"].count
@@ -205,6 +209,11 @@ class Workload:
             told.append(
                 f"Of {plural(counted.cell('models'), 'model')} in the list, {counted.cell('left_out').count} without a "
                 "price for such a call, or with a price of zero, are left out. How good one is, the list does not say."
+            )
+        if self.book.tiers is not None and self.options.calls == 1 and any(row["tiered"].value for row in self._rows):
+            told.append(
+                "These tokens are taken for one call, and some models cost more for a long prompt: many short calls "
+                "can cost less, which the tokens of each and the number of calls would tell."
             )
         if self.book.tiers is None and any(row["tiered"].value for row in self.sheets["models"]):
             told.append("Some of these cost more for a long prompt; the price of short prompts is applied.")

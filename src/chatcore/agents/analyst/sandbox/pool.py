@@ -75,7 +75,8 @@ class Sandbox:
         if "outcome" in answer:
             outcome = Outcome(answer["outcome"])
             raise QueryStopped(outcome, answer.get("words") or self._words(outcome))
-        return Rows(tuple(answer["columns"]), tuple(tuple(row) for row in answer["rows"]))
+        rows = tuple(tuple(row) for row in answer["rows"])
+        return Rows(tuple(answer["columns"]), rows, tuple(answer["written"]))
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:

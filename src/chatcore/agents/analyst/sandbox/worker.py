@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from chatcore.agents.analyst.connecting import connect, is_single_select, lock
 from chatcore.agents.analyst.plain import plain
 from chatcore.agents.analyst.sandbox.limits import Limits, Outcome
+from chatcore.agents.analyst.sandbox.written import written_numbers
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,6 +38,14 @@ _BATCH = 256
 
 _WORDS_SHOWN = 500
 """Of what DuckDB says about a query that is wrong: the reason and the names that come near."""
+
+_CHANGING_WORDS = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
+_CHANGING = _CHANGING_WORDS | {
+    "random", "setseed", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "now", "today", "get_current_time",
+    "get_current_timestamp", "transaction_timestamp", "txid_current", "current_connection_id", "current_query_id",
+    "current_transaction_id", "nextval", "currval",
+}  # fmt: skip
+"""Functions that depend on more than the rows."""
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
@@ -118,6 +127,8 @@ def _answer(sql: str, database: int, limits: Limits) -> dict[str, Any]:
         return {"outcome": Outcome.MEMORY}
     except duckdb.Error as error:
         return {"outcome": Outcome.FAILED, "words": _told(str(error))}
+    except RecursionError:
+        return {"outcome": Outcome.CRASHED}
     except ValueError:  # DuckDB has values that Python has not, as a date in the year 5,000,000
         return {"outcome": Outcome.FAILED, "words": "a value of the result cannot be shown"}
 
@@ -132,12 +143,51 @@ def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
         return {"outcome": Outcome.REFUSED}
     if not connection.get_table_names(sql):
         return {"outcome": Outcome.NO_TABLE}
+    tree = _tree(connection, sql)
+    changing = _changing(tree)
+    if changing is not None:
+        words = f"{changing} gives other rows when the query is run again, as it will be by whoever checks the answer"
+        return {"outcome": Outcome.FAILED, "words": words}
     connection.execute(sql)
     described = connection.description or ()
     zoned = [name for name, kind, *_ in described if str(kind) == _ZONED]
     if zoned:
         return {"outcome": Outcome.FAILED, "words": f"{zoned[0]!r} has a time zone; CAST it AS TIMESTAMP"}
-    return {"columns": [name for name, *_ in described], "rows": list(_rows(connection, limits))}
+    columns = [name for name, *_ in described]
+    return {"columns": columns, "rows": list(_rows(connection, limits)), "written": written_numbers(tree)}
+
+
+def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    """A query as DuckDB's own parser reads it.
+
+    Raises:
+        duckdb.ParserException: it cannot be looked through.
+    """
+    import duckdb
+
+    ((text,),) = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
+    tree = json.loads(text)
+    if tree.get("error"):
+        raise duckdb.ParserException("this form of a query is not taken; write a plain SELECT")
+    return tree
+
+
+def _changing(tree: Any) -> str | None:
+    """What of a query gives another result each time; None where nothing does."""
+    stack: list[Any] = [tree]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, list):
+            stack += part
+        elif isinstance(part, dict):
+            stack += part.values()
+            called = str(part.get("function_name", "")).lower()
+            names = part.get("column_names") or [""]
+            if called in _CHANGING or str(names[-1]).lower() in _CHANGING_WORDS:
+                return called or str(names[-1])
+            if part.get("sample"):
+                return "a sample"
+    return None
 
 
 def _told(message: str) -> str:

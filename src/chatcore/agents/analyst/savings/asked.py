@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
-from chatcore.agents.analyst.intents.base import Recogniser
+from chatcore.agents.analyst.intents.base import Recogniser, listed
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.savings.measures import USUAL_DISCOUNT, USUAL_SMALL
 from chatcore.agents.analyst.savings.priced import Priced, can_be_priced, find_priced
+from chatcore.agents.analyst.savings.target import can_mean_a_model, target_of
 from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
 
 
@@ -47,7 +47,10 @@ _SWAPS = (
     rf"(?:\b(?:{_ON}|with|by)\s+)?(?<![\w.-]){_NAME}\s+(?:model |calls? )?{_INSTEAD}\b",
     rf"\b{_INSTEAD}\b.+?\b{_ON}\s+{_NAME}",
     rf"\b(?:if|had)\b.*?\b{_ON}\s+(?=\S*[\d/-]){_NAME}",
+    rf"\b(?:if|had)\b.*?\b{_ON}\s+{_NAME}(?=\s+(?:for|on) (?:everything|every|all|each)\b)",
 )
+_SUPPOSED = rf"\b(?:if|had|suppose|imagine)\b.*?\b{_ON}\s+{_NAME}"
+_ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
 _CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
 """What only another model can be meant by, whether it has a price or not."""
@@ -97,7 +100,7 @@ _KNOWN = _words("""
 
 
 def asked_of(
-    reading: Reading, kind: str, taken: Sequence[str], options: Mapping[str, Any], to: str | None = None
+    reading: Reading, kind: str, taken: Sequence[str], options: Mapping[str, Any], named: re.Match[str] | None = None
 ) -> Intent | Refusal:
     """The intent, once the period and the names are found in what the what-if left of the question."""
     left = apart_from(reading, (*taken, _VERBS, rf"\b{_MOVE}\b"))
@@ -107,9 +110,9 @@ def asked_of(
     priced = find_priced(reading.catalogue, table)
     if isinstance(priced, Refusal):
         return priced
-    found = resolve(to, priced) if to else None
-    if to and found is None:
-        return no_such_price(to, priced)
+    to = _target(named, priced) if named else None
+    if isinstance(to, Refusal):
+        return to
     scope = scope_of(left, table, _KNOWN)
     if isinstance(scope, Refusal):
         return scope
@@ -118,8 +121,19 @@ def asked_of(
         table=table.name,
         periods=scope.periods,
         filters=scope.filters,
-        options={**options, **({"to": found} if found else {})},
+        options={**options, **({"to": to} if to else {})},
     )
+
+
+def _target(named: re.Match[str], priced: Priced) -> str | Refusal:
+    """The model that a question names, or the question with each of those that it can mean."""
+    name, start = _name(named), named.start("to")
+    head, tail = named.string[:start], named.string[start + len(name) :]
+    return target_of(name, priced, lambda model: f"{head}{model}{tail}".strip())
+
+
+def _name(named: re.Match[str]) -> str:
+    return named["to"].rstrip(".:/-")
 
 
 def _table(reading: Reading) -> Table | Refusal:
@@ -127,14 +141,6 @@ def _table(reading: Reading) -> Table | Refusal:
     named = [mention.table for mention in reading.tables if can_be_priced(mention.table)]
     able = [table for table in reading.catalogue.tables if can_be_priced(table)]
     return named[0] if len(named) == 1 else ranked(able)[0] if able and not named else choose_table(reading)
-
-
-def resolve(name: str, priced: Priced) -> str | None:
-    """The name by which a model has a price: as it stands, joined by hyphens, or as the ledger has it."""
-    joined = name.replace(" ", "-")
-    column = next((c for c in priced.table.columns if joined in c.spelt_alike), None)
-    known = column.spelt_alike[joined] if column else ()
-    return next((each for each in (name, joined, *known) if priced.book.match(each)), None)
 
 
 def _has_price(name: str, reading: Reading) -> bool:
@@ -158,9 +164,15 @@ def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
     return None
 
 
+def _family(reading: Reading) -> re.Match[str] | None:
+    """A name that tells no model by itself, ``deepseek``, of which a list of prices has some."""
+    named = _named(reading.text, (_SUPPOSED,))
+    return named if named is not None and can_mean_a_model(_name(named), reading.catalogue) else None
+
+
 def _only(match: re.Match[str]) -> str:
     """A pattern that takes out the name that was found, and nothing else."""
-    return rf"(?<![\w.-])({re.escape(match['to'].rstrip('.:/-'))})(?![\w-]|\.\w)"
+    return rf"(?<![\w.-])({re.escape(_name(match))})(?![\w-]|\.\w)"
 
 
 def recognise_swap(reading: Reading) -> Intent | Refusal | None:
@@ -169,8 +181,13 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
         return None
     named = _named(text, _SWAPS)
-    if named is not None and (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
-        return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named["to"].rstrip(".:/-"))
+    onto = list(dict.fromkeys(m["to"] for m in re.finditer(_ONTO, text) if _has_price(m["to"], reading)))
+    if named is not None and len(onto) > 1 and re.search(rf"\b{_MOVE}\b", text):
+        return _one_swap_at_a_time(onto)
+    if named is None or not (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
+        named = _family(reading)
+    if named is not None:
+        return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named)
     if re.search(_CHEAPER_ONES, text):
         return asked_of(reading, "swap", (_CHEAPER_ONES,), {})
     return None
@@ -187,7 +204,7 @@ def recognise_route(reading: Reading) -> Intent | Refusal | None:
     named = _named(text, (_ROUTE_TO,))
     taken = [_SMALL, _CHEAPER, *([_only(named)] if named else [])]
     options = {"below": int(below) if below else USUAL_SMALL}
-    return asked_of(reading, "route", taken, options, named["to"].rstrip(".:/-") if named else None)
+    return asked_of(reading, "route", taken, options, named)
 
 
 def recognise_cap(reading: Reading) -> Intent | Refusal | None:
@@ -237,17 +254,13 @@ RECOGNISERS: Mapping[str, Recogniser] = MappingProxyType(
 )
 
 
-def no_such_price(name: str, priced: Priced) -> Refusal:
-    """A model that the list prices do not have."""
-    names = {row.key.model.lower(): row.key.model for row in priced.book.rows}
-    close = [names[each] for each in get_close_matches(name, names, n=3, cutoff=0.5)]
-    table = priced.table.name
+def _one_swap_at_a_time(onto: Sequence[str]) -> Refusal:
+    """Some calls to one model and others to another, which is two questions."""
     return Refusal(
-        reason="no_rows",
-        text=f"`{priced.book.columns.table}` has no price for “{name}”: I cannot say what calls would cost on it.",
-        missing=(name,),
-        alternatives=tuple(f"What if we had used {each} for everything in {table}?" for each in close)
-        or ("How can we reduce our bill?",),
+        reason="not_supported",
+        text=f"I work out a move to one model at a time, not to {listed([f'`{each}`' for each in onto])} at once.",
+        missing=("moves to several models at once",),
+        alternatives=tuple(f"What if we had used {each} for everything?" for each in onto),
     )
 
 

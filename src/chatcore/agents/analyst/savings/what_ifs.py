@@ -44,6 +44,7 @@ from chatcore.agents.analyst.savings.measures import (
 from chatcore.agents.analyst.savings.outcome import Outcome, outcome_query
 from chatcore.agents.analyst.savings.priced import Priced, find_priced, priced_of, scope_queries
 from chatcore.agents.analyst.savings.quality import find_quality, quality_query
+from chatcore.agents.analyst.savings.target import target_of
 from chatcore.agents.analyst.sql import Condition
 
 
@@ -128,10 +129,16 @@ class WhatIf:
             *scope_queries(intent, priced),
             *gap_query(intent, catalogue),
         ]
-        to, quality = getattr(options_of(intent, self.options), "to", None), find_quality(catalogue, priced)
+        to, quality = self._target(intent, priced), find_quality(catalogue, priced)
         if to and quality:
             found.append(quality_query(priced, quality, priced.start(intent, *change.others), change.touched, to))
         return found
+
+    def _target(self, intent: Intent, priced: Priced) -> str | None:
+        """The model that is named, by the name that it has a price by."""
+        named = getattr(options_of(intent, self.options), "to", None)
+        target = target_of(named, priced) if named else None
+        return target if isinstance(target, str) else None
 
     def word(self, intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
         """The saving in a sentence, the models in a table, what is assumed after."""
@@ -206,16 +213,16 @@ def quality_words(intent: Intent, sheets: Sheets) -> list[str]:
 def _swap(intent: Intent, catalogue: Catalogue, priced: Priced) -> Change | Refusal:
     to = options_of(intent, SwapOptions).to
     if to is not None:
-        return swapped(priced, to) if priced.book.match(to) else asked.no_such_price(to, priced)
+        target = target_of(to, priced)
+        return target if isinstance(target, Refusal) else swapped(priced, target)
     quality = find_quality(catalogue, priced)
     return as_good(priced, quality) if quality else asked.no_quality(priced)
 
 
 def _route(intent: Intent, _catalogue: Catalogue, priced: Priced) -> Change | Refusal:
     options = options_of(intent, RouteOptions)
-    if options.to is not None and not priced.book.match(options.to):
-        return asked.no_such_price(options.to, priced)
-    return routed(priced, options.to, options.below)
+    to = target_of(options.to, priced) if options.to is not None else None
+    return to if isinstance(to, Refusal) else routed(priced, to, options.below)
 
 
 def _off_peak(_intent: Intent, _catalogue: Catalogue, priced: Priced) -> Change | Refusal:

@@ -26,6 +26,11 @@ _NAMED = (r"\bp(\d\d)\b", r"\b(\d\d)(?:th|st|nd|rd) percentile")
 _LOWEST, _HIGHEST = -6, 9
 """Powers of ten between which calls are counted by size; what is beyond falls into the outermost."""
 
+_SIDES = {Measure.INPUT_TOKENS: Meaning.INPUT_TOKENS, Measure.OUTPUT_TOKENS: Meaning.OUTPUT_TOKENS}
+_TOKENS_OF = {
+    Measure.INPUT_TOKENS: r"\b(?:input|prompt|context|incoming)[ _]tokens?\b|\btokens? (?:in|sent)\b(?! \w)",
+    Measure.OUTPUT_TOKENS: r"\b(?:output|completion|response|generated)[ _]tokens?\b|\btokens? (?:out|generated)\b",
+}
 _ROW = r"(?:calls?|requests?|messages?|prompts?|queries|rows?)"
 _SIZE = r"(?:costs?|spend|spending|tokens?|prices?|sizes?|lengths?)"
 _SIZE_OF_ROW = rf"{_SIZE}(?: \w+)? (?:per|of|a|by) (?:the |our |a )?(?:single )?{_ROW}"
@@ -67,14 +72,28 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     if asking.named_number is not None or not (by_tokens or asking.table.has(Meaning.COST)):
         return None
     named = [int(number) for pattern in _NAMED for number in re.findall(pattern, reading.text) if int(number)]
-    measure = Measure.TOKENS if by_tokens else Measure.COST
+    measure = _side_of(asking) if by_tokens else Measure.COST
+    if measure in _SIDES and not asking.table.has(_SIDES[measure]):
+        return refusals.no_such_column(str(_SIDES[measure]), asking.table, reading.catalogue)
     return CLAIM.intent(asking, measure=measure, options={"percentiles": named} if named else {})
+
+
+def _side_of(asking: Asking) -> Measure:
+    """Tokens in, tokens out or both: by the words for them, or by what it is whose length is asked for."""
+    for measure, words in _TOKENS_OF.items():
+        of_length = asking.length is not None and asking.length.meaning is _SIDES[measure]
+        if of_length or asking.reading.says(words):
+            return measure
+    return Measure.TOKENS
 
 
 def _amount(subject: Subject) -> str | None:
     """SQL for what is spread: the cost of a row or its tokens; None where the table has neither."""
-    cost = subject.table.column(Meaning.COST)
-    return identifier(cost.name) if cost and subject.intent.measure is Measure.COST else tokens_of(subject.table)
+    cost, measure = subject.table.column(Meaning.COST), subject.intent.measure
+    if measure in _SIDES:
+        side = subject.table.column(_SIDES[measure])
+        return identifier(side.name) if side else None
+    return identifier(cost.name) if cost and measure is Measure.COST else tokens_of(subject.table)
 
 
 def queries(subject: Subject) -> list[Query]:
@@ -96,7 +115,13 @@ def queries(subject: Subject) -> list[Query]:
 
 
 def _column(subject: Subject) -> str:
-    return "cost" if subject.intent.measure is Measure.COST else "tokens"
+    if subject.intent.measure is Measure.COST:
+        return "cost"
+    return str(subject.intent.measure) if subject.intent.measure in _SIDES else "tokens"
+
+
+def _words(subject: Subject) -> str:
+    return {"input_tokens": "tokens in", "output_tokens": "tokens out"}.get(_column(subject), _column(subject))
 
 
 def _percentile(amount: str, number: int) -> str:
@@ -169,7 +194,7 @@ def draft(account: Account) -> Draft | Refusal:
     noun, column = f"{account.noun}s", _column(account)
     titles = {"percentile": "percentile", "cost": "cost", "tokens": "tokens"}
     titles |= {"input_tokens": "tokens in", "output_tokens": "tokens out"}
-    sizes = {"size": f"{column} of a {account.noun}", "calls": noun, "calls_percent": f"of {noun}"}
+    sizes = {"size": f"{_words(account)} of a {account.noun}", "calls": noun, "calls_percent": f"of {noun}"}
     sizes |= {"spend": "spend", "spend_percent": "of spend", "tokens": "tokens", "tokens_percent": "of tokens"}
     parts = [f"{_headline(account)}\n\n", _by(account), account.markdown("percentiles", titles)]
     parts.append(f"\n{account.markdown('sizes', sizes)}")
@@ -184,9 +209,9 @@ def _headline(account: Account) -> str:
     named = ", ".join(f"`{name}` **{rows[name]}**" for name in asked if name in rows)
     whole = f"the median is **{rows['p50']}**, `p95` **{rows['p95']}**"
     left_out = account.left_out if column == "cost" else ""
-    over = account.calls(account.cell("totals", "calls"))
+    over, what = account.calls(account.cell("totals", "calls")), f"{_words(account)} of a {account.noun}"
     return (
-        f"The {column} of a {account.noun}{account.scope}: {named}{'; ' if named else ''}{whole}, and the highest is "
+        f"The {what}{account.scope}: {named}{'; ' if named else ''}{whole}, and the highest is "
         f"**{rows['highest']}**{left_out}, of {over} (`{account.table.name}`)."
     )
 

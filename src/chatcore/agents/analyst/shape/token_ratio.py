@@ -36,6 +36,7 @@ CLAIM = Claim(
         rf"{_RATIO} (?:of|between) (?:the |our )?(?:{_INTO_OUT}|{_OUT_INTO})",
         rf"(?:how many )?{_IN} tokens?(?: \w+){{0,3}} (?:per|for {_EACH}|to {_EACH}) {_OUT} tokens?",
         rf"tokens? in (?:per|for {_EACH}|to|vs\.?|versus) tokens? out",
+        rf"{_IN}(?: tokens?)?[ -]{_OUT}(?: tokens?)? {_RATIO}|{_OUT}(?: tokens?)?[ -]{_IN}(?: tokens?)? {_RATIO}",
         rf"(?:in[ -/]out|i/o)(?: tokens?)? {_RATIO}|token ratios?",
         rf"{_SHARE} of (?:the |our |all )?tokens (?:is|are|was|were|that is|that are) {_OUT}",
     ),

@@ -22,6 +22,7 @@ CLAIM = Claim(
     words=(
         rf"(?:free|unbilled|costless|zero[ -]cost|no[ -]cost) {_CALLS}",
         rf"{_CALLS}(?: \w+){{0,3}} (?:free|unbilled|cost nothing|cost(?:ed)? (?:us )?(?:zero|\$?0|nothing)|{_AT_ZERO})",
+        rf"{_CALLS} without (?:any |a )?costs?",
         rf"{_SHARE} of (?:the |our )?(?:calls|requests|usage) (?:is|are|was|were) free",
     ),
     unless=(r"quality|unpriced|list price|empty",),

@@ -101,9 +101,8 @@ def _scored(subject: Subject, column: str) -> tuple[str, dict[str, object]]:
 
 
 def _shown_columns(intent: Intent, column: str) -> str:
-    """What is measured under its name, whatever rows are left out; the calls beside it."""
-    measured = MEASURED[intent.measure].column
-    return f"{column} AS {measured}" + ("" if measured == "calls" else ", calls")
+    """What is measured; the same as recorded where rows are left out of it, and the calls beside it."""
+    return ", ".join(dict.fromkeys((column, MEASURED[intent.measure].column, "calls")))
 
 
 def _usual(scored: str) -> str:
@@ -163,10 +162,11 @@ def _headline(account: Account, view: str) -> str:
     usual, days = f"usual{view}", f"days{view}"
     odd, all_days = account.cell(usual, "odd_days"), plural(account.cell(usual, "days"), "day")
     what = MEASURED[account.intent.measure].column
+    column = f"{what}{view}"
     typical = f"the median day has {_amount(account, usual, 'median')}"
     if not odd:
         return f"None of {all_days} with rows{account.scope} is odd by {what}; {typical}."
-    worst = f"**{account.cell(days, 'day')}** with **{_amount(account, days, what)}**"
+    worst = f"**{account.cell(days, 'day')}** with **{_amount(account, days, column)}**"
     z = account.cell(days, "robust_z").figure
     verb = "is" if odd.value == 1 else "are"
     of = f"**{odd.count}** of {all_days} with rows{account.scope} {verb} odd by {what}"
@@ -177,7 +177,8 @@ def _table(account: Account, view: str) -> str:
     if not account.cell(f"usual{view}", "odd_days"):
         return ""
     measured = MEASURED[account.intent.measure]
-    titles = {"day": "day", measured.column: measured.words, "calls": f"{account.noun}s", "robust_z": "robust z"}
+    column = f"{measured.column}{view}"
+    titles = {"day": "day", column: measured.words, "calls": f"{account.noun}s", "robust_z": "robust z"}
     return account.markdown(f"days{view}", titles, account.intent.limit or SHOWN_DAYS)
 
 

@@ -1,0 +1,110 @@
+"""Which sockets have something to be read: they stay registered, so that to wait for one takes no system call.
+
+Trio registers a socket anew for each wait, and looks after each by itself: of what a small message costs, that was an
+eighth (``python -m bench --only echo``). Here all are watched by one set of the kernel's, and Trio watches that.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from socket import socket
+from typing import Final
+
+import attrs
+import trio
+
+TOLD_AT_ONCE: Final = 512
+"""Sockets that one look tells of; there is another look when others have had their turn."""
+
+_ENDED: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR if hasattr(select, "epoll") else 0
+
+
+@attrs.define(eq=False)
+class Watched:
+    """One socket, of which only news are told (``EPOLLET``): who was told reads until there is no more.
+
+    Args:
+        readiness: watches it.
+        number: of the socket.
+    """
+
+    _readiness: Readiness
+    _number: int
+    _may_hold: bool = False
+    _ended: bool = False
+    """Whether the other side sends no more: that is told once, and may be told together with its last bytes."""
+    _waiting: trio.lowlevel.Task | None = None
+
+    async def readable(self) -> None:
+        """Return when there may be something to be read, or the end, or it was closed; a checkpoint."""
+        if self._may_hold:
+            return await trio.lowlevel.checkpoint()
+        self._waiting = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._wait_no_more)
+
+    def emptied(self) -> None:
+        """Nothing more was there to be read just now."""
+        self._may_hold = self._ended
+
+    def tell(self, *, ended: bool) -> None:
+        """There is something to be read, or the end."""
+        self._may_hold, self._ended = True, self._ended or ended
+        if self._waiting is not None:
+            trio.lowlevel.reschedule(self._waiting)
+            self._waiting = None
+
+    def close(self) -> None:
+        """The socket was closed: nobody waits for it any more."""
+        self._readiness.forget(self._number, self)
+        self.tell(ended=True)
+
+    def _wait_no_more(self, _: object) -> trio.lowlevel.Abort:
+        self._waiting = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+@attrs.define(eq=False)
+class Readiness:
+    """Watches sockets. Made by :func:`readiness_kept`.
+
+    Args:
+        poll: the kernel's set.
+    """
+
+    _poll: select.epoll
+    _watched: dict[int, Watched] = attrs.field(factory=dict)
+
+    def watch(self, watched_socket: socket) -> Watched:
+        """Watch a socket, which does not block, until it is closed; then :meth:`Watched.close` is to be called."""
+        number = watched_socket.fileno()
+        watched = self._watched[number] = Watched(self, number)
+        self._poll.register(watched_socket, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
+        return watched
+
+    def forget(self, number: int, watched: Watched) -> None:
+        """Hold nothing of a socket that was closed; its number may be another's by now."""
+        if self._watched.get(number) is watched:
+            del self._watched[number]
+
+    async def keep(self) -> None:
+        """Tell whoever waits, for as long as the server runs."""
+        while True:
+            await trio.lowlevel.wait_readable(self._poll.fileno())
+            for number, events in self._poll.poll(0, TOLD_AT_ONCE):
+                self._watched[number].tell(ended=bool(events & _ENDED))
+
+
+@asynccontextmanager
+async def readiness_kept() -> AsyncIterator[Readiness | None]:
+    """Watch sockets within the block; None where the system has no epoll, and each is to be waited for by itself."""
+    if not hasattr(select, "epoll"):
+        yield None
+        return
+    with select.epoll() as poll:
+        async with trio.open_nursery() as nursery:
+            readiness = Readiness(poll)
+            nursery.start_soon(readiness.keep)
+            yield readiness
+            nursery.cancel_scope.cancel()
