@@ -20,7 +20,7 @@ def main(model: str, port: str, context: str) -> None:
     params.chat_template, params.sampling.seed = "chatml", 5
     params.fit_params = params.warmup = params.ui = False
     server = xllamacpp.Server(params)
-    print(server.listening_address, flush=True)
+    sys.stdout.write(f"{server.listening_address}\n")
     signal.pause()
 
 
