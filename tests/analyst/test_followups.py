@@ -59,6 +59,8 @@ FOLLOWED: dict[tuple[str, ...], str | None] = {
     (MAY, "what is love", "and by model?"): "Spend by model in 2025-05?",
     (MAY, "spend by team", "and o3?"): "What did we spend on o3 in 2025-05?",
     (MAY, TOP, "and by month?"): "Spend by month in 2025?",
+    (TOP, "and who is using o3?", "what did it cost in May 2025?"): "What did we spend on o3 in 2025-05?",
+    ("What did we spend on o3 in 2025?", "and who is using it?"): "Spend by user_id for o3 in 2025?",
 }
 
 
@@ -93,6 +95,18 @@ def test_a_follow_up_that_cannot_be_followed_is_refused(asked: tuple[str, ...]) 
     assert refusal.alternatives
     for alternative in refusal.alternatives:
         assert isinstance(plan(alternative, ALL), Intent), alternative
+
+
+@pytest.mark.parametrize("before", ["Which model is costing us the most?", SIDES, "spend on o3 and gpt-4o"])
+def test_it_after_several_names_is_asked_back(before: str) -> None:
+    refusal = plan("and who is using it?", ALL, [before])
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, refusal.missing) == ("ambiguous", ("what “it” stands for",))
+    assert all(isinstance(plan(alternative, ALL), Intent) for alternative in refusal.alternatives)
+
+
+def test_it_after_a_question_without_a_name_takes_nothing_away() -> None:
+    assert plan("on how many days did we use it?", ALL, [MAY]) == plan("on how many days did we use it?", ALL)
 
 
 def test_a_month_of_several_years_is_asked_back_as_the_whole_question() -> None:

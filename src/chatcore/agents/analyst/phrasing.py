@@ -43,7 +43,7 @@ def why(intent: Intent) -> str | None:
         return None
     names = "".join(_only(each, "for") for each in intent.filters)
     if len(periods) == 1:
-        return f"What drove the change in spend{_during(periods[0])}{names}?"
+        return f"What drove the change in spend{during(periods[0])}{names}?"
     return f"What drove the change in spend from {periods[0].words} to {periods[-1].words}{names}?"
 
 
@@ -113,7 +113,7 @@ def _scope(intent: Intent) -> str:
     filters = [] if intent.kind == "versus" else intent.filters
     periods = [] if intent.kind == "compare" else intent.periods
     lead = "on" if intent.kind == "total" and intent.measure is Measure.COST else "for"
-    return "".join(_only(each, lead) for each in filters) + "".join(map(_during, periods))
+    return "".join(_only(each, lead) for each in filters) + "".join(map(during, periods))
 
 
 def _only(each: Filter, lead: str) -> str:
@@ -121,7 +121,7 @@ def _only(each: Filter, lead: str) -> str:
     return f" {'excluding' if each.exclude else lead} {words}"
 
 
-def _during(period: Period) -> str:
+def during(period: Period) -> str:
     """A period after a noun, in words that are read as the same period."""
     if period.start is None or period.end is None:
         return f" {period.words}"

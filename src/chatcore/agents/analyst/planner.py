@@ -19,6 +19,7 @@ from chatcore.agents.analyst.grammar import apart, plan_alone, plan_in
 from chatcore.agents.analyst.merging import merge, of_the_same_year
 from chatcore.agents.analyst.parting import clauses, covering
 from chatcore.agents.analyst.phrasing import phrase, sentence, why
+from chatcore.agents.analyst.pronouns import named_instead, refers
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
 from chatcore.agents.analyst.request import Intent, Refusal
 
@@ -47,7 +48,7 @@ def plan(question: str, catalogue: Catalogue, earlier: Sequence[str] = ()) -> In
 
 def _plan(question: str, catalogue: Catalogue, earlier: Sequence[str]) -> Intent | Refusal:
     reading = read(question, catalogue)
-    if not leans(reading):
+    if not _leans(reading):
         return _plan_whole(reading)
     asked = _last_asked(earlier, catalogue)
     return _without_earlier(reading) if asked is None else _follow(asked, reading).found
@@ -57,7 +58,11 @@ def leans_on_earlier(question: str, catalogue: Catalogue) -> bool:
     """Whether a question means something else with the questions before it: only then are they needed."""
     if is_too_long(question):
         return False
-    return catalogue.leanings.find(question, lambda: leans(read(question, catalogue)))
+    return catalogue.leanings.find(question, lambda: _leans(read(question, catalogue)))
+
+
+def _leans(reading: Reading) -> bool:
+    return leans(reading) or refers(reading)
 
 
 def _without_earlier(reading: Reading) -> Intent | Refusal:
@@ -80,7 +85,7 @@ def _last_asked(earlier: Sequence[str], catalogue: Catalogue) -> Asked | None:
     asked: Asked | None = None
     for question in _from_last_whole(earlier[-_LOOKED_BACK:], catalogue):
         reading = read(question, catalogue)
-        went_on = asked is not None and leans(reading)
+        went_on = asked is not None and _leans(reading)
         found = _follow(asked, reading) if asked and went_on else _Followed(question, plan_alone(reading))
         if isinstance(found.found, Intent):
             asked = Asked(found.text, found.found)
@@ -92,13 +97,30 @@ def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[s
     earlier = [question for question in earlier if not is_too_long(question)]
     for number in range(len(earlier) - 1, -1, -1):
         reading = read(earlier[number], catalogue)
-        if not leans(reading) and isinstance(plan_alone(reading), Intent):
+        if not _leans(reading) and isinstance(plan_alone(reading), Intent):
             return earlier[number:]
     return earlier
 
 
 def _follow(asked: Asked, reading: Reading) -> _Followed:
     """What a follow-up asks for."""
+    return _of_it(asked, reading) or _changing(asked, reading)
+
+
+def _of_it(asked: Asked, reading: Reading) -> _Followed | None:
+    """What is asked of “it”, by its name; None where it stands for nothing that the question before named."""
+    texts = named_instead(asked, reading)
+    found = [(text, plan_alone(read(text, reading.catalogue))) for text in texts]
+    if len(found) == 1 and (isinstance(found[0][1], Intent) or not leans(reading)):
+        return _Followed(*found[0])
+    choice = [sentence(f"{text}?") for text, planned in found if isinstance(planned, Intent)]
+    return _Followed(reading.text, refusals.which_name(choice, reading.text)) if len(choice) > 1 else None
+
+
+def _changing(asked: Asked, reading: Reading) -> _Followed:
+    """What a follow-up that stands on the whole question before makes of it."""
+    if not leans(reading):
+        return _Followed(reading.text, _plan_whole(reading))
     last, table = asked.intent, reading.catalogue.table(asked.intent.table)
     if any(named.table.name != table.name for named in reading.tables):
         return _Followed(reading.text, plan_alone(reading))
@@ -153,7 +175,7 @@ def _scoped_alike(intents: Sequence[Intent]) -> list[Intent]:
 def _next_part(part: str, before: str, first: Intent | Refusal, catalogue: Catalogue) -> Intent | Refusal:
     """A further clause: it is about the period and the names of the first where it has none of its own."""
     reading = read(part, catalogue)
-    alone = None if is_fragment(reading) else plan_alone(reading)
+    alone = None if is_fragment(reading) or refers(reading) else plan_alone(reading)
     if not isinstance(first, Intent) or isinstance(alone, Refusal):
         return alone or plan_alone(reading)
     return _follow(Asked(before, first), reading).found

@@ -119,6 +119,16 @@ def which_place(asked: Sequence[str], words: str) -> Refusal:
     )
 
 
+def which_name(asked: Sequence[str], words: str) -> Refusal:
+    """What is asked of “it”, after a question with several names."""
+    return Refusal(
+        reason="ambiguous",
+        text=f"Which one is “it” in “{words.strip(' ?.!')}”? The question before has several names.",
+        missing=("what “it” stands for",),
+        alternatives=tuple(asked),
+    )
+
+
 def nothing_to_rank(table: Table, catalogue: Catalogue) -> Refusal:
     """The first few are asked for of an answer that is no list."""
     return Refusal(
