@@ -231,7 +231,7 @@ async def test_an_amount_is_read_whole_and_in_the_money_of_the_costs(shared: Pat
             answer = (await ask(ledger, question)).answer
             assert (answer.answered, answer.reason) == (False, "not_supported"), question
         assert not (await ask(ledger, "are we over 1e3 dollars in 2025")).answer.answered
-        assert "**Within**" in (await ask(ledger, "are we over 1,000 dollars in 2025")).text
+        assert "**within**" in (await ask(ledger, "are we over 1,000 dollars in 2025")).text
         assert "**Within**" in (await ask(ledger, "is our spend in march 2025 within $100")).text
 
 

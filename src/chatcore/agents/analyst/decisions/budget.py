@@ -43,7 +43,7 @@ from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Grain, Intent, Refusal
 from chatcore.agents.analyst.scoping import amount_in, apart_from, scope_of
-from chatcore.agents.analyst.sql import exact_sum, parameters_of, restriction, select, time_of
+from chatcore.agents.analyst.sql import exact_sum, implausible, parameters_of, restriction, select, time_of
 
 
 class BudgetOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,30 +82,43 @@ def _against(spend: str) -> str:
 
 def _spend_query(intent: Intent, table: Table, asked: BudgetOptions) -> Query:
     where, time = restriction(intent, table), time_of(table)
-    cost = next(column for column in table.columns if column.meaning is Meaning.COST)
     columns = {
         "calls": "count(*)",
         "days_with_rows": f"count(DISTINCT CAST({time} AS DATE))",
-        "spend_as_recorded": f"coalesce({exact_sum(identifier(cost.name), cost.type)}, 0)",
+        "spend_as_recorded": _recorded_spend(table),
         "spend": clean_spend(table),
+        "implausible_rows": _count_of_implausible(table),
     }
     inner = f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where}"
     sql = (
-        f"SELECT {_against('calls, days_with_rows, spend_as_recorded, spend')}, "
+        f"SELECT {_against('calls, days_with_rows, spend_as_recorded, implausible_rows, spend')}, "
         f"spend_as_recorded > $budget AS exceeded_as_recorded FROM ({inner})"
     )
     return Query("spend", sql, {**where.parameters, **parameters_of(table), "budget": asked.amount})
+
+
+def _recorded_spend(table: Table) -> str:
+    cost = next(column for column in table.columns if column.meaning is Meaning.COST)
+    return f"coalesce({exact_sum(identifier(cost.name), cost.type)}, 0)"
+
+
+def _count_of_implausible(table: Table) -> str:
+    odd = implausible(table)
+    return f"count(*) FILTER (WHERE {odd.sql})" if odd else "0"
 
 
 def _steps_query(intent: Intent, table: Table, asked: BudgetOptions) -> Query:
     where, time = restriction(intent, table), time_of(table)
     step = f"CAST(CAST(date_trunc('{asked.each}', {time}) AS DATE) AS VARCHAR)"
     inner = (
-        f"SELECT {step} AS step, {clean_spend(table)} AS spend FROM {identifier(table.name)} "
+        f"SELECT {step} AS step, {clean_spend(table)} AS spend, {_recorded_spend(table)} AS spend_as_recorded "
+        f"FROM {identifier(table.name)} "
         f"{where.where}{' AND' if where.sql else ' WHERE'} {time} IS NOT NULL GROUP BY 1"
     )
     sql = (
-        f"SELECT {_against('step, spend')}, count(*) FILTER (WHERE spend > $budget) OVER () AS steps_exceeded, "
+        f"SELECT {_against('step, spend_as_recorded, spend')}, "
+        "count(*) FILTER (WHERE spend > $budget) OVER () AS steps_exceeded, "
+        "count(*) FILTER (WHERE spend_as_recorded > $budget) OVER () AS steps_exceeded_as_recorded, "
         f"count(*) OVER () AS steps FROM ({inner}) ORDER BY step"
     )
     return Query("steps", sql, {**where.parameters, **parameters_of(table), "budget": asked.amount})
@@ -161,6 +174,13 @@ class _Words:
         spend, budget = self._money(self._cell("spend")), self._money(self._cell("budget"))
         over, left = self._money(self._cell("too_much")), self._money(self._cell("left_over"))
         calls = f"over {plural(self._cell('calls'), 'call')} (`{self.table.name}`)"
+        if self._disagree:
+            raw = self._money(self._cell("spend_as_recorded"))
+            return (
+                f"**Over {budget} as recorded**: {raw}{self._scope}; **within** it without "
+                f"{plural(self._cell('implausible_rows'), 'implausible row')}: {spend}, {self._percent} of it, "
+                f"{left} left, {calls}.\n"
+            )
         if self._cell("exceeded"):
             return f"**Over**: {spend} was spent{self._scope}, {over} more than {budget} ({self._percent}), {calls}.\n"
         return f"**Within**: {spend} was spent{self._scope}, {self._percent} of {budget}; {left} is left, {calls}.\n"
@@ -175,8 +195,11 @@ class _Words:
             if not exceeded or row["exceeded"]
         ]
         budget = self._money(sheet.cell("budget"))
+        recorded = sheet.cell("steps_exceeded_as_recorded")
+        differs = recorded.value != exceeded.value
+        beside = f" without implausible rows; as recorded, **{recorded.count}** went **over**" if differs else ""
         return (
-            f"{verdict} of {of} with rows{self._scope} went over {budget} (`{self.table.name}`).\n\n"
+            f"{verdict} of {of} with rows{self._scope} went over {budget}{beside} (`{self.table.name}`).\n\n"
             + markdown_table([f"{each} from", "spend", "of the budget", ""], rows)
         )
 
@@ -190,13 +213,13 @@ class _Words:
             f"**{end}** {self._money(self._cell('budget'))}.\n"
         )
 
+    @property
+    def _disagree(self) -> bool:
+        """Whether the implausible rows alone decide it."""
+        return bool(self._cell("exceeded_as_recorded").value != self._cell("exceeded").value)
+
     def _insights(self) -> list[str]:
         facts = [*relative_words(self.intent, self.table), *gap_words(self.sheets)]
-        if self._cell("exceeded_as_recorded").value != self._cell("exceeded").value:
-            raw = self._money(self._cell("spend_as_recorded"))
-            facts.insert(
-                0, f"As recorded, implausible rows included, it is {raw}: over the budget by those rows alone."
-            )
         days = plural(self._cell("days_with_rows"), "day")
         facts.append(f"The rows are of {days}; what a day without rows cost is not known.")
         if "target" in self.sheets:
