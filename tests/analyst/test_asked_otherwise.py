@@ -255,3 +255,25 @@ async def test_what_some_calls_would_cost_elsewhere_is_not_what_they_cost(shared
         told = await ask(ledger, "did costs go up in 2025")
         assert told.text.startswith("Spend by month in 2025")
         assert not (await ask(ledger, "how much do you cost")).answer.answered
+
+
+_NEAREST = {
+    "Is there waste in our bill?": ("ambiguous", "Which calls returned nothing?"),
+    "Where did we waste money in March 2025?": ("ambiguous", "Which calls returned nothing in 2025-03?"),
+    "Which model got more expensive?": ("ambiguous", "Which list prices changed?"),
+    "Why is our bill so high?": ("not_supported", "How concentrated is our spend?"),
+    "Should we switch from claude to gemini?": ("not_supported", "Compare spend of claude and gemini"),
+    "How many tokens did we use per dollar?": ("not_supported", "Cost per million tokens?"),
+    "What happened on 7 May 2025?": ("not_supported", "What did we spend on 2025-05-07?"),
+    "How many calls failed?": ("no_such_column", "Which calls returned nothing?"),
+}
+
+
+async def test_a_refusal_offers_the_nearest_that_is_answered(shared: Path) -> None:
+    async with loaded(shared / "llm_usage.csv", shared / "model_prices.csv") as ledger:
+        for question, (reason, nearest) in _NEAREST.items():
+            answer = (await ask(ledger, question)).answer
+            assert (answer.answered, answer.reason) == (False, reason), question
+            assert nearest in (answer.alternatives or ()), question
+            for alternative in answer.alternatives or ():
+                assert (await ask(ledger, alternative)).answer.answered, alternative

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 
 import attrs
 import msgspec
@@ -19,9 +20,10 @@ from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
+from chatcore.agents.analyst.nearest import candidates, nearest_to, refused
 from chatcore.agents.analyst.periods import after, before
 from chatcore.agents.analyst.ranking import ranked
-from chatcore.agents.analyst.reading import Reading, in_table
+from chatcore.agents.analyst.reading import Reading, in_table, read
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
 _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
@@ -110,7 +112,26 @@ _DESCRIPTION = (
 
 
 def plan_alone(reading: Reading) -> Intent | Refusal:
-    """What a question asks for by itself."""
+    """What a question asks for by itself; where nothing does, the nearest that has an answer is offered."""
+    planned = _plan_alone(reading)
+    near = nearest_to(reading, planned)
+    asked = [_answered(each, reading) for each in candidates(near, reading)] if near else []
+    answered = tuple(dict.fromkeys(question for each in asked for question in each))
+    return refused(near, planned, answered) if near and answered else planned
+
+
+def _answered(question: str, reading: Reading) -> list[str]:
+    """The question, where it has an answer; where it can mean several things, the first of those that have."""
+    planned = _plan_alone(read(question, reading.catalogue))
+    if isinstance(planned, Intent):
+        return [question]
+    if planned.reason != "ambiguous":
+        return []
+    meant = (each for each in planned.alternatives if isinstance(_plan_alone(read(each, reading.catalogue)), Intent))
+    return list(islice(meant, 1))
+
+
+def _plan_alone(reading: Reading) -> Intent | Refusal:
     found = _recognised(reading) or _beyond_any_table(reading)
     if found is not None:
         return found

@@ -149,7 +149,7 @@ WHAT_IF = _words("""
     shift shifted shifting route routed routing send sent sending instead rather capped capping truncate truncated
     trim trimmed batch batches batched batching prefix prefixes peak save saving savings reduce reducing reduction
     frontier pareto forecast budget within exceed exceeded projected projection pace track concurrent concurrently
-    simultaneous
+    simultaneous waste wastes wasted wasting wasteful wastage
 """)
 """Words that savings and decisions are asked in: spelt right, and accounted for only by those who look for them."""
 

@@ -1,0 +1,109 @@
+"""What is asked in words that many ask in and that no figure answers: the nearest questions that have one. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import attrs
+
+from chatcore.agents.analyst.phrasing import during
+from chatcore.agents.analyst.ranking import ranked
+from chatcore.agents.analyst.reading import Reading, in_table
+from chatcore.agents.analyst.request import Intent, Refusal
+
+_TAKEN_FOR = frozenset(["total", "by"])
+_OPEN = frozenset(["not_supported", "no_such_column"])
+
+
+def _compiled(words: str) -> re.Pattern[str]:
+    return re.compile(words)
+
+
+@attrs.frozen
+class Nearest:
+    """A way of asking, and the questions beside it.
+
+    Args:
+        words: a regular expression of it.
+        asked: questions that may have an answer, by ``|``; ``{when}`` stands for the period, and names for groups.
+        text: why there is no answer, where the words would be taken for another question; empty where they are not.
+        missing: what that text asks for.
+    """
+
+    words: re.Pattern[str] = attrs.field(converter=_compiled)
+    asked: str
+    text: str = ""
+    missing: str = ""
+
+
+_NAME = r"[a-z][\w./:-]*\w"
+_DEARER = r"(?:expensive|costly|dearer|costlier|pricier|cheaper)"
+NEAREST = (
+    Nearest(
+        r"\bwast(?:e|es|ed|ing|age|eful)\b|\bsquander\w*\b|\bdown the drain\b",
+        "Which calls returned nothing{when}?|How can we cut our bill?|How many calls were free{when}?"
+        "|Which days were unusual?",
+        "What counts as waste no row says. What the rows do tell is what was paid for calls that gave nothing, and "
+        "what would have made the bill smaller.",
+        "what counts as waste",
+    ),
+    Nearest(
+        rf"\b(?:got|gotten|getting|became|become|becoming|grew|grown)\b(?: \w+)? {_DEARER}\b",
+        "Which models drove the change in spend{change}?|Which list prices changed?|Cost per million tokens by model",
+        "That can mean what was spent, or what a token is listed at. Which change is meant, and between when?",
+        "what changed, and between when",
+    ),
+    Nearest(
+        r"\bwhy\b|\b(?:too|so) (?:much|high|expensive|many|costly|big|large)\b",
+        "How concentrated is our spend?|Spend by model{when}|What are our most expensive calls{when}?"
+        "|How can we cut our bill?",
+    ),
+    Nearest(
+        rf"\b(?:switch|move|migrate|change|go) from (?P<old>{_NAME}) to (?P<new>{_NAME})",
+        "What if we had used {new} instead of {old}{when}?|Compare spend of {old} and {new}{when}"
+        "|Which models are on the quality-cost frontier?|How can we cut our bill?",
+    ),
+    Nearest(
+        r"\bper (?:dollar|usd|buck|euro|cent|\$|€)(?!\w)",
+        "Cost per million tokens{when}?|Cost per million tokens by model{when}|Average cost per call{when}?",
+    ),
+    Nearest(
+        r"\bwhat(?:'s| has| was| is| all)? (?:happened|happen|going on|went on|went wrong|up)\b",
+        "What did we spend{when}?|Spend by model{when}|Which days were unusual?|Any implausible calls?",
+    ),
+    Nearest(
+        r"\b(?:fail\w*|unsuccessful)\b",
+        "Which calls returned nothing{when}?|How many calls were free{when}?|How good is the data quality?",
+    ),
+)
+"""Tried in this order."""
+
+
+def nearest_to(reading: Reading, planned: Intent | Refusal) -> Nearest | None:
+    """What a question comes near to, where it has no answer or was taken for a plain total; None for any other."""
+    found = next((each for each in NEAREST if each.words.search(reading.text)), None)
+    if found is None:
+        return None
+    if isinstance(planned, Intent):
+        return found if found.text and planned.kind in _TAKEN_FOR else None
+    return found if planned.reason in _OPEN else None
+
+
+def candidates(near: Nearest, reading: Reading) -> Iterator[str]:
+    """The questions beside one, with its period and its names."""
+    match = near.words.search(reading.text)
+    table = ranked(reading.catalogue.tables)[0]
+    periods = in_table(reading, table, apart=lambda _: False).periods
+    when = during(periods[0].choices[0]) if len(periods) == 1 else ""
+    change = when or (f" from {table.months[-2]} to {table.months[-1]}" if len(table.months) > 1 else "")
+    names = {name: word or "" for name, word in (match.groupdict() if match else {}).items()}
+    for question in near.asked.split("|"):
+        yield question.format(when=when, change=change, **names)
+
+
+def refused(near: Nearest, planned: Intent | Refusal, answered: tuple[str, ...]) -> Refusal:
+    """The refusal that offers what has an answer."""
+    if isinstance(planned, Refusal) and not near.text:
+        return attrs.evolve(planned, alternatives=answered)
+    return Refusal(reason="ambiguous", text=near.text, missing=(near.missing,), alternatives=answered)
