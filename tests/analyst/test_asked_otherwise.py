@@ -277,3 +277,13 @@ async def test_a_refusal_offers_the_nearest_that_is_answered(shared: Path) -> No
             assert nearest in (answer.alternatives or ()), question
             for alternative in answer.alternatives or ():
                 assert (await ask(ledger, alternative)).answer.answered, alternative
+
+
+async def test_two_rates_are_told_apart_and_one_value_is_one(shared: Path, usage_rows: list[Row]) -> None:
+    months = [[row for row in usage_rows if row["ts_utc"].startswith(month)] for month in ("2024-11", "2024-12")]
+    first, second = (f"${_cost(rows) / len(rows):,.3f}" for rows in months)
+    async with loaded(shared / "llm_usage.csv") as ledger:
+        told = await ask(ledger, "What drove the change in spend from 2024-11 to 2024-12?")
+        assert f"is rate: {first} to {second} each" in told.text
+        assert ", 1 value of `user_id`" in (await ask(ledger, "spend by user in 2026-03")).text
+        assert "There is **1** value of" in (await ask(ledger, "How many distinct users in March 2025?")).text

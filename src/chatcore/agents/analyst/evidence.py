@@ -22,6 +22,7 @@ MAX_EVIDENCE_ROWS = 200
 """Rows that are sent with an answer; ``row_count`` and ``sha256`` cover all of them."""
 
 _CENTS = 2
+_MOST_DECIMALS = 6
 _SMALL_MONEY_DIGITS = 4
 """Significant digits of an amount below a cent."""
 
@@ -145,6 +146,23 @@ class Cell:
         if self.value is None:
             return "unknown"
         return ("-" if self.value < 0 else "") + currency + _amount(abs(self.value))
+
+
+def money_apart(one: Cell, other: Cell, currency: str) -> tuple[str, str]:
+    """Two amounts with the digits that tell them apart: $0.047 to $0.052, and not $0.05 to $0.05.
+
+    Args:
+        one: an amount.
+        other: one that it is set against.
+        currency: the sign before them, possibly empty.
+    """
+    first, second = one.money(currency), other.money(currency)
+    if first != second or one.missing or one.value == other.value:
+        return first, second
+    shown = ((f"{abs(one.value):,.{n}f}", f"{abs(other.value):,.{n}f}") for n in range(_CENTS + 1, _MOST_DECIMALS + 1))
+    apart = next(((a, b) for a, b in shown if a != b), None)
+    sign = f"-{currency}" if one.value < 0 else currency
+    return (sign + apart[0], sign + apart[1]) if apart else (first, second)
 
 
 def _amount(value: float) -> str:

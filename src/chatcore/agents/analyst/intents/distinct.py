@@ -17,8 +17,8 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
         return nothing_there(intent, catalogue)
     scope = period_words(intent) + filter_words(intent.filters)
     number = totals.cell("groups")
-    values = "value" if number.value == 1 else "values"
-    headline = f"There are **{number.count}** different {values} of `{intent.by}`{scope} (`{intent.table}`).\n\n"
+    values = f"is **{number.count}** value" if number.value == 1 else f"are **{number.count}** different values"
+    headline = f"There {values} of `{intent.by}`{scope} (`{intent.table}`).\n\n"
     return Draft((headline, Ranking(intent, table_of(intent, catalogue), sheets).ranked_table()))
 
 

@@ -14,7 +14,7 @@ import msgspec
 from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.evidence import Query, money_apart
 from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
 from chatcore.agents.analyst.intents.base import Draft, code, listed
 from chatcore.agents.analyst.intents.claims import Claim, dimensions_of
@@ -301,7 +301,8 @@ def _headline(account: Account) -> str:
 def _effect_lines(account: Account) -> str:
     effects, noun = account.sheet("effects"), f"{account.noun}s"
     calls = [effects.cell(name).count for name in ("first_calls", "second_calls")]
-    rates = [account.money(effects.cell(name)) for name in ("cost_per_call_first", "cost_per_call_second")]
+    per_call = (effects.cell(name) for name in ("cost_per_call_first", "cost_per_call_second"))
+    rates = money_apart(*per_call, account.table.currency)
     lines = [
         f"- {_signed(account, 'amount_volume')} is volume: {calls[0]} to {calls[1]} {noun}, at {rates[0]} each\n",
         f"- {_signed(account, 'amount_rate')} is rate: {rates[0]} to {rates[1]} each, over {calls[1]} {noun}\n",

@@ -184,8 +184,8 @@ class Ranking:
         what = [plural(totals.cell("calls"), noun_of(self.table))]
         if totals.has("spend"):
             what.insert(0, totals.cell("spend").money(self.table.currency))
-        groups = totals.cell("groups")
-        return f"In total {' over '.join(what)}, {groups.count} different values of `{self._by}` (`{self.table.name}`)."
+        groups = plural(totals.cell("groups"), "value", "different values")
+        return f"In total {' over '.join(what)}, {groups} of `{self._by}` (`{self.table.name}`)."
 
     def _insights(self) -> list[str]:
         found = []
