@@ -15,14 +15,24 @@ _ASKING = r"(?:what|how|which|who|when|is|are|was|were|did|do|does|show|list|giv
 _BETWEEN = re.compile(
     rf"[?!;]+\s+|\.\s+(?={_ASKING}\b)|\s*,?\s*\b(?:and|but|plus|then)\s+(?:also\s+|then\s+)*(?={_ASKING}\b)"
 )
+_TAIL = re.compile(
+    r"\s*,?\s*\b(?:and|but|plus)\s+(?:(?P<thing>(?:on|with|using|through)\s+(?:what|which|which (?:llms?|models?)))"
+    r"|(?P<feature>for (?:what|which (?:purposes?|tasks?|features?)))|(?P<user>(?:by|for) whom?)"
+    r"|(?P<when>when))\W*$"
+)
+_TAILS = {"thing": "by model", "feature": "by feature", "user": "by user", "when": "by month"}
+"""What a clause of one question word splits by: ``who spent the most, and on what?``."""
+
 _SHORT_QUESTION = 2
 _FIGURES = lexicon.FIGURES | lexicon.CHEAP | lexicon.STATISTIC | lexicon.TREND | lexicon.TELLING_OF_ROWS
 
 
 def clauses(reading: Reading) -> list[str]:
     """The parts that ask something of their own; one where the question asks one thing."""
-    parts = [part for part in _BETWEEN.split(reading.text) if part.strip()]
+    tail = _TAIL.search(reading.text)
+    parts = [part for part in _BETWEEN.split(reading.text[: tail.start()] if tail else reading.text) if part.strip()]
     asking = [part for part in parts if _asks(part)]
+    asking += [_TAILS[str(tail.lastgroup)]] if tail and asking else []
     return asking if len(asking) > 1 else [reading.text]
 
 
@@ -34,8 +44,11 @@ def _asks(part: str) -> bool:
 
 
 def covering(intents: Sequence[Intent]) -> Intent | None:
-    """The one intent whose answer tells what all of them ask: totals of the same rows; None where there is none."""
-    first = intents[0]
+    """The one intent whose answer tells what all of them ask: totals of the same rows, or a split, which
+    tells the total too; None where there is none."""
+    first, last = intents[0], intents[-1]
+    if last.kind == "by" and first == msgspec.structs.replace(last, kind="total", by=None):
+        return last if len(intents) == _PAIR else None
     if any(msgspec.structs.replace(each, measure=first.measure) != first for each in intents):
         return None
     if first.kind != "total" or any(each.measure not in _TOLD for each in intents):
@@ -43,5 +56,6 @@ def covering(intents: Sequence[Intent]) -> Intent | None:
     return min(intents, key=lambda each: _TOLD.index(each.measure))
 
 
+_PAIR = 2
 _TOLD = (Measure.COST, Measure.TOKENS, Measure.CALLS)
 """A total of one of these tells those after it."""

@@ -301,8 +301,8 @@ def _headline(account: Account) -> str:
 def _effect_lines(account: Account) -> str:
     effects, noun = account.sheet("effects"), f"{account.noun}s"
     calls = [effects.cell(name).count for name in ("first_calls", "second_calls")]
-    per_call = (effects.cell(name) for name in ("cost_per_call_first", "cost_per_call_second"))
-    rates = money_apart(*per_call, account.table.currency)
+    earlier, later = effects.cell("cost_per_call_first"), effects.cell("cost_per_call_second")
+    rates = money_apart(earlier, later, account.table.currency)
     lines = [
         f"- {_signed(account, 'amount_volume')} is volume: {calls[0]} to {calls[1]} {noun}, at {rates[0]} each\n",
         f"- {_signed(account, 'amount_rate')} is rate: {rates[0]} to {rates[1]} each, over {calls[1]} {noun}\n",
