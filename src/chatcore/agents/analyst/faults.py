@@ -241,7 +241,7 @@ _FAULTS = (
 )
 """In the order of what a person would say first."""
 
-_SCOPE_FAULTS = (_timeless, _bad_date, _unknown_word, _bad_period)
+_SCOPE_FAULTS = (_timeless, _bad_date, _absent_concept, _unknown_word, _bad_period)
 _FOLLOW_UP_FAULTS = (
     _split_by_sum, _timeless, _bad_date, _absent_concept, _unknown_word, _about_something_else, _beyond_the_rows,
 )  # fmt: skip

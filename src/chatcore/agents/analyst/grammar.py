@@ -218,7 +218,16 @@ class Planner:
             return refusals.too_many_periods(self.reading.catalogue)
         if len(periods) != _TWO or any(period.days is None for period in periods):
             return None
-        return self._intent("compare", periods=sorted(periods, key=lambda period: str(period.start)))
+        return self._compared(sorted(periods, key=lambda period: str(period.start)))
+
+    def _compared(self, periods: list[Period]) -> Intent | Refusal:
+        """Two periods; by a column, what its names cost in both."""
+        columns = [named.column for named in self.asking.group_columns]
+        if not columns:
+            return self._intent("compare", periods=periods)
+        if len(columns) > 1 or self.asking.measure is not Measure.COST or columns[0].meaning is Meaning.TIME:
+            return refusals.not_supported("a comparison by a column", self.reading.catalogue)
+        return self._intent("drivers", by=columns[0].name, periods=periods)
 
     def _wants_previous(self, against: bool) -> bool:
         if self.asking.group_columns or self.reading.sides:

@@ -168,7 +168,7 @@ def find_values(text: str, words: Sequence[Word], table: Table) -> list[NamedVal
         for run in _runs(words, length):
             span = Span(run[0].start, run[-1].end)
             if not any(_overlap(span, other) for other in found):
-                led = sorted(columns, key=lambda column: not _led_by(column, text[: span.start]))
+                led = sorted(columns, key=lambda column: not _said_of(column, text[: span.start], text[span.end :]))
                 found += _values_in(text[span.start : span.end], span, run, words, led)
     return sorted([*found, *_in_lists(text, words, found)], key=lambda each: each.start)
 
@@ -189,10 +189,12 @@ def _in_lists(text: str, words: Sequence[Word], found: Sequence[NamedValues]) ->
                 break
 
 
-def _led_by(column: Column, before: str) -> bool:
-    """Whether the name of a column, of several words, stands right before: ``weak model gpt-4o-mini``."""
+def _said_of(column: Column, before: str, after: str) -> bool:
+    """Whether a column of several words is named beside: ``weak model gpt-4o-mini``, ``gpt-4o as the weak model``."""
     words = name_words(column.name)
-    return len(words) > 1 and re.search(rf"(?:^|\W){r'[ _]'.join(map(re.escape, words))}\W*$", before) is not None
+    name = r"[ _]".join(map(re.escape, words))
+    led = re.search(rf"(?:^|\W){name}\W*$", before) or re.match(rf"\W*as (?:an? |the |our )?{name}\b", after)
+    return len(words) > 1 and led is not None
 
 
 _RANK = {Meaning.MODEL: 0, Meaning.USER: 1, Meaning.FEATURE: 2, Meaning.STATUS: 3}

@@ -10,6 +10,7 @@ import attrs
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
+from chatcore.agents.analyst.columns import Family
 from chatcore.agents.analyst.language import Word, split_words
 from chatcore.agents.analyst.mentions import (
     NamedColumn,
@@ -232,6 +233,9 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
     named_columns = find_columns(unnamed, [table])
     values = [v for v in values if not any(_within(v, c) for c in named_columns)]
     columns = [c for c in named_columns if not any(_inside(c, v) for v in values)]
+    empty = _without_a_value(reading, [*columns, *by_meaning(free, table)], values)
+    values, columns = [*values, *empty], [c for c in columns if not any(_overlap(c, v) for v in empty)]
+    values.sort(key=lambda each: each.start)
     named = {column.column.name for column in columns}
     words = [word for word in free if not any(span.covers(word) for span in (*values, *columns))]
     columns += [column for column in by_meaning(words, table) if column.column.name not in named]
@@ -243,6 +247,27 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
         taken=(*_distinct_names(reading, table), *values, *_blameless(reading)),
     )
     return _with_periods(read_on, table, apart(read_on))
+
+
+_LACKING = re.compile(r"\b(?:without|with no|(?:have|has|had|having) no|lack(?:s|ing)?)\s+(?:an? |any |the |known )?$")
+
+
+def _without_a_value(
+    reading: Reading, columns: Iterable[NamedColumn], values: Iterable[NamedValues]
+) -> list[NamedValues]:
+    """``rows without a user``: those whose value of a column is empty; not ``without user bob``."""
+    found = {}
+    for each in columns:
+        lacking = _LACKING.search(reading.text[: each.start])
+        led = any(0 <= value.start - each.end <= 1 or _overlap(value, each) for value in values)
+        if lacking and not led and each.column.family is Family.TEXT and not reading.text[each.end :].startswith("s "):
+            words = f"no {each.column.name}"
+            found[each.column.name] = NamedValues(lacking.start(), each.end, each.column, ("",), words)
+    return list(found.values())
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _blameless(reading: Reading) -> list[Span]:

@@ -56,13 +56,19 @@ def _groups_query(intent: Intent, catalogue: Catalogue) -> Query:
         f"FROM {identifier(table.name)} {where.where} GROUP BY {name}"
     )
     rank, order = identifier(MEASURED[intent.measure].column), "DESC" if intent.descending else "ASC"
-    paid = "WHERE spend > 0" if intent.measure is Measure.COST_PER_MILLION_TOKENS else ""
+    paid = "WHERE spend > 0" if _only_paid(intent) else ""
     sql = (
         f"SELECT *{_share(intent, table)}{ratios_of(table, intent.measure)} FROM ({grouped}) {paid} "
         f"ORDER BY {rank} {order} NULLS LAST, {name} NULLS LAST LIMIT $limit"
     )
     limit = intent.limit or MAX_GROUPS
     return Query("groups", sql, {**parameters_of(table), **where.parameters, "limit": limit})
+
+
+def _only_paid(intent: Intent) -> bool:
+    """Whether groups that cost nothing are left out: their calls are free or without a price, and not cheap."""
+    cheapest = intent.measure is Measure.COST_PER_CALL and not intent.descending
+    return cheapest or intent.measure is Measure.COST_PER_MILLION_TOKENS
 
 
 def _share(intent: Intent, table: Table) -> str:
@@ -123,7 +129,7 @@ class Ranking:
     def _headline(self) -> str:
         measure, first = self.intent.measure, code(self._groups.cell(self._by))
         what = MEASURED[measure].words.replace("call", noun_of(self.table))
-        what += ", of those that cost anything" if measure is Measure.COST_PER_MILLION_TOKENS else ""
+        what += ", of those that cost anything" if _only_paid(self.intent) else ""
         degree = "most" if self.intent.descending else "least"
         filters = [] if self.intent.kind == "versus" else self.intent.filters
         scope = period_words(self.intent) + filter_words(filters)

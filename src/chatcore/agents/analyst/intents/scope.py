@@ -180,6 +180,8 @@ def filter_words(filters: Sequence[Filter]) -> str:
 
 def _filter_words(each: Filter) -> str:
     relation = "is not" if each.exclude else "is"
+    if each.values == [""]:
+        return f" where `{each.column}` {relation} empty"
     if len(each.values) == 1:
         return f" where `{each.column}` {relation} `{each.values[0]}`"
     relation = "does not contain" if each.exclude else "contains"
