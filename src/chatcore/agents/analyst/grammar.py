@@ -111,18 +111,24 @@ _DESCRIPTION = (
 
 def plan_alone(reading: Reading) -> Intent | Refusal:
     """What a question asks for by itself."""
-    found = _recognised(reading) or _beyond_any_table(reading)
-    if found is not None:
-        return found
-    table = choose_table(reading)
-    if isinstance(table, Refusal):
-        return table
-    return Planner(Asking(in_table(reading, table, apart=apart), table)).plan()
+    found = _recognised(reading) or _beyond_any_table(reading) or choose_table(reading)
+    if isinstance(found, Table):
+        found = Planner(Asking(in_table(reading, found, apart=apart), found)).plan()
+    return _placed(found, reading)
 
 
 def plan_in(reading: Reading, asking: Asking) -> Intent | Refusal:
     """The same, of a table that is given: ``asking`` is the question read against it."""
-    return _recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan()
+    return _placed(_recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan(), reading)
+
+
+def _placed(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
+    """``second most expensive``: one place of a split; of any other ranking only the first is told."""
+    if reading.place is None or isinstance(found, Refusal):
+        return found
+    if found.kind != "by":
+        return refusals.not_supported("one place of a ranking, other than the first", reading.catalogue)
+    return msgspec.structs.replace(found, options={"place": reading.place})
 
 
 def _recognised(reading: Reading) -> Intent | Refusal | None:

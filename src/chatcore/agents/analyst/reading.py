@@ -46,6 +46,11 @@ _LIMITS = (
     r"\b({count}) (?:most|least|largest|biggest|highest|lowest|cheapest|costliest|priciest|smallest|dearest|top)\b",
 )
 _COUNTS = r"\d{1,4}|" + "|".join(lexicon.NUMBERS)
+_PLACES = {"second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5, "5th": 5}
+_PLACE = re.compile(
+    rf"\b({'|'.join(_PLACES)})[- ](?:most|least|highest|lowest|biggest|largest|smallest|cheapest|costliest|priciest"
+    r"|dearest|busiest|best|worst|longest|top|place)\b|\bnumber (two|three|four|five)\b"
+)
 _THRESHOLD = re.compile(
     r"\b(above|over|under|below|exceeding|exceeded|more than|less than|fewer than|greater than|at least|at most)\s+"
     r"[$€£]?\d[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
@@ -100,6 +105,12 @@ class Reading:
         return re.search(pattern, self.text) is not None
 
     @property
+    def place(self) -> int | None:
+        """The one place of a ranking that is asked for: 2 for ``second most expensive``."""
+        match = _PLACE.search(self.text)
+        return (_PLACES.get(match[1]) or lexicon.NUMBERS[match[2]]) if match else None
+
+    @property
     def threshold(self) -> bool:
         """Whether it asks for rows above or below an amount."""
         return _THRESHOLD.search(self.text) is not None
@@ -151,6 +162,8 @@ class Reading:
         if word.text[:1].isdecimal() and self.says(
             rf"\b(?:per|a|each) {re.escape(word.text)}\b(?=\W+(?:tok|call|req|mill|thou))"
         ):
+            return True
+        if word.text in _PLACES and self.place is not None:
             return True
         if word.text.isdecimal():
             return int(word.text) == self.limit

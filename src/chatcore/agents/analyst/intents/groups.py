@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import attrs
+import msgspec
 
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
@@ -15,6 +18,7 @@ from chatcore.agents.analyst.intents.base import (
     code,
     markdown_table,
     noun_of,
+    options_of,
     plural,
     table_of,
     written,
@@ -37,6 +41,12 @@ MAX_GROUPS = 50
 
 SHOWN_GROUPS = 10
 """Groups that the table of an answer shows, unless more or fewer were asked for."""
+
+
+class Places(msgspec.Struct, frozen=True):
+    """The options: which place of the ranking is told first, 1 for the first."""
+
+    place: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
@@ -127,6 +137,8 @@ class Ranking:
         return written(column, self._groups.cell(column, row), self.table.currency)
 
     def _headline(self) -> str:
+        if self._place > 1:
+            return self._headline_of_place()
         measure, first = self.intent.measure, code(self._groups.cell(self._by))
         what = MEASURED[measure].words.replace("call", noun_of(self.table))
         what += ", of those that cost anything" if _only_paid(self.intent) else ""
@@ -135,6 +147,37 @@ class Ranking:
         scope = period_words(self.intent) + filter_words(filters)
         sentence = f"By `{self._by}`, {first} has the {degree} {what}{scope}: **{self._value(0)}**"
         return f"{sentence}{self._without(0)}."
+
+    @property
+    def _place(self) -> int:
+        return options_of(self.intent, Places).place if self.intent.kind == "by" else 1
+
+    def _headline_of_place(self) -> str:
+        """Who is second, third and so on, as recorded and without implausible rows."""
+        column, place = MEASURED[self.intent.measure].column, self._place
+        degree = f"{_ORDINALS.get(place, f'`{place}.`')} {'most' if self.intent.descending else 'least'}"
+        what = MEASURED[self.intent.measure].words.replace("call", noun_of(self.table))
+        scope = period_words(self.intent) + filter_words(self.intent.filters)
+        if len(self._groups) < place:
+            only = plural(self.sheets["totals"].cell("groups"), "value")
+            return f"There is no {degree} {what}{scope}: `{self._by}` has {only}."
+        text = f"By `{self._by}`, {self._held(place - 1)} has the {degree} {what}{scope}: **{self._value(place - 1)}**"
+        clean = self._in_order_without()
+        if column != "spend" or not clean or clean[place - 1 : place] == [place - 1]:
+            return f"{text}."
+        left = self._groups.cell("spend_without_implausible", clean[place - 1]).money(self.table.currency)
+        return f"{text} as recorded; without implausible rows it is {self._held(clean[place - 1])} with **{left}**."
+
+    def _held(self, row: int) -> str:
+        return code(self._groups.cell(self._by, row))
+
+    def _in_order_without(self) -> list[int]:
+        """The groups in the order that they have without implausible rows; none where that is not another."""
+        if not self._has_odd or not any(row["implausible_rows"] for row in self._groups):
+            return []
+        left = {i: self._groups.cell("spend_without_implausible", i) for i in range(len(self._groups))}
+        known = [i for i, cell in left.items() if not cell.missing]
+        return sorted(known, key=lambda i: left[i].value, reverse=self.intent.descending)
 
     def _without(self, row: int) -> str:
         """What is left of a group's costs without its implausible rows, and who is first then."""
@@ -205,4 +248,6 @@ class Ranking:
         return found
 
 
-KIND = IntentKind("by", "Spend, calls or tokens by the values of a column", queries, word)
+_ORDINALS = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
+
+KIND = IntentKind("by", "Spend, calls or tokens by the values of a column", queries, word, options=Places)
