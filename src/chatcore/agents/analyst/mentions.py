@@ -61,11 +61,13 @@ class NamedValues(Span):
         column: whose values they are.
         values: one, or all that contain the words.
         words: as the question has them.
+        maker: of the models that they are, where it was named instead of them.
     """
 
     column: Column
     values: tuple[str, ...]
     words: str
+    maker: str | None = None
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Family
 from chatcore.agents.analyst.language import Word, split_words
+from chatcore.agents.analyst.making import makers_in, of_makers
 from chatcore.agents.analyst.mentions import (
     NamedColumn,
     NamedTable,
@@ -156,7 +157,7 @@ class Reading:
         names = {named.column.name for named in self.values}
         if len(self.values) < 2 or len(names) != 1 or any(self._left_out):
             return []
-        return [Filter(column=v.column.name, values=list(v.values), words=v.words) for v in self.values]
+        return [Filter(column=v.column.name, values=list(v.values), words=v.words, maker=v.maker) for v in self.values]
 
     def _is_understood(self, word: Word) -> bool:
         if word.text[:1].isdecimal() and self.says(
@@ -197,7 +198,8 @@ def _join(known: Filter | None, named: NamedValues, exclude: bool, *, narrow: bo
         both = [value for value in known.values if value in values]
         values = both if narrow and both else list(dict.fromkeys([*known.values, *values]))
         words = f"{known.words} {words}" if narrow and both else f"{known.words} or {words}"
-    return Filter(column=named.column.name, values=values, words=words, exclude=exclude)
+    maker = makers_in([named.maker] if known is None else [known.maker, named.maker])
+    return Filter(column=named.column.name, values=values, words=words, exclude=exclude, maker=maker)
 
 
 MOST_CHARACTERS = 400
@@ -241,7 +243,7 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
         apart: whether two dates are two periods, once values are known.
     """
     free = [word for word in reading.words if not any(named.covers(word) for named in _distinct_names(reading, table))]
-    values = find_values(reading.text, free, table)
+    values = of_makers(find_values(reading.text, free, table), free, table, reading.catalogue)
     unnamed = blanked(reading.text, _distinct_names(reading, table))
     named_columns = find_columns(unnamed, [table])
     values = [v for v in values if not any(_within(v, c) for c in named_columns)]

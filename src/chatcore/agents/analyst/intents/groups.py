@@ -59,12 +59,21 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 
 
 def _groups_query(intent: Intent, catalogue: Catalogue) -> Query:
-    table, where = table_of(intent, catalogue), restriction(intent, table_of(intent, catalogue))
-    name, sums = identifier(str(intent.by)), aggregates(table)
-    grouped = (
-        f"SELECT CAST({name} AS VARCHAR) AS {name}, {select(sums)} "
-        f"FROM {identifier(table.name)} {where.where} GROUP BY {name}"
-    )
+    table, name = table_of(intent, catalogue), identifier(str(intent.by))
+    return in_order(intent, table, f"CAST({name} AS VARCHAR)", identifier(table.name))
+
+
+def in_order(intent: Intent, table: Table, group: str, source: str) -> Query:
+    """The groups in order, called as ``by`` says.
+
+    Args:
+        intent: what is asked.
+        table: whose rows they are.
+        group: SQL for the group of a row.
+        source: SQL for the rows.
+    """
+    where, name = restriction(intent, table), identifier(str(intent.by))
+    grouped = f"SELECT {group} AS {name}, {select(aggregates(table))} FROM {source} {where.where} GROUP BY 1"
     rank, order = identifier(MEASURED[intent.measure].column), "DESC" if intent.descending else "ASC"
     paid = "WHERE spend > 0" if _only_paid(intent) else ""
     sql = (
@@ -243,9 +252,13 @@ class Ranking:
             without = ", implausible rows left out" if odd else ""
             share = self._groups.cell("share_percent").percent
             found.append(f"{code(self._groups.cell(self._by))} makes up {share} of the total{without}.")
-        if self.table.named(self._by).meaning is Meaning.FEATURE and self._by.lower() != "feature":
+        if self._is_feature():
             found.append(f"`{self._by}` is taken for the feature: it is the nearest that the data has.")
         return found
+
+    def _is_feature(self) -> bool:
+        """Whether the nearest to a feature is split by, and is not called so."""
+        return self.table.named(self._by).meaning is Meaning.FEATURE and self._by.lower() != "feature"
 
 
 _ORDINALS = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
