@@ -97,8 +97,20 @@ SPEND = (
     Golden(
         kind="total",
         asked="What did we pay openai in 2025?",
-        also=("openai spend 2025", "how much went to openai in 2025?"),
-        numbers=lambda f: [spend(c for c in f.having("openai") if c.year == "2025")],
+        also=("openai spend 2025", "how much went to openai in 2025?", "spend on openai in 2025"),
+        numbers=lambda f: [spend(c for c in f.made_by("openai") if c.year == "2025")],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend on anthropic?",
+        also=("spend on anthropic", "total cost of anthropic models"),
+        numbers=lambda f: [spend(f.made_by("anthropic"))],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend on google?",
+        also=("spend on google", "how much did google cost us?"),
+        numbers=lambda f: [spend(f.made_by("google")), spend(clean(f.made_by("google")))],
     ),
     Golden(
         kind="total",

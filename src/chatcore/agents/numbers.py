@@ -152,7 +152,8 @@ def proof_of(question: str, evidence: Sequence[Evidence]) -> Proof:
     values, strings = _cells(evidence)
     years = frozenset(re.findall(rf"(?<!\d){_YEAR}(?!\d)", " ".join((question, *strings))))
     words = frozenset(string for string in strings if _number_in(string) is None)
-    return Proof(values, words, frozenset(number.value for number in _numbers(question)), years)
+    asked = frozenset(number.value for said in (question, question.lower()) for number in _numbers(said))
+    return Proof(values, words, asked, years)
 
 
 def code_is_closed(text: str) -> bool:

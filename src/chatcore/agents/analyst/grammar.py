@@ -111,18 +111,24 @@ _DESCRIPTION = (
 
 def plan_alone(reading: Reading) -> Intent | Refusal:
     """What a question asks for by itself."""
-    found = _recognised(reading) or _beyond_any_table(reading)
-    if found is not None:
-        return found
-    table = choose_table(reading)
-    if isinstance(table, Refusal):
-        return table
-    return Planner(Asking(in_table(reading, table, apart=apart), table)).plan()
+    found = _recognised(reading) or _beyond_any_table(reading) or choose_table(reading)
+    if isinstance(found, Table):
+        found = Planner(Asking(in_table(reading, found, apart=apart), found)).plan()
+    return _placed(found, reading)
 
 
 def plan_in(reading: Reading, asking: Asking) -> Intent | Refusal:
     """The same, of a table that is given: ``asking`` is the question read against it."""
-    return _recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan()
+    return _placed(_recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan(), reading)
+
+
+def _placed(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
+    """``second most expensive``: one place of a split; of any other ranking only the first is told."""
+    if reading.place is None or isinstance(found, Refusal):
+        return found
+    if found.kind != "by":
+        return refusals.not_supported("one place of a ranking, other than the first", reading.catalogue)
+    return msgspec.structs.replace(found, options={"place": reading.place})
 
 
 def _recognised(reading: Reading) -> Intent | Refusal | None:
@@ -218,7 +224,16 @@ class Planner:
             return refusals.too_many_periods(self.reading.catalogue)
         if len(periods) != _TWO or any(period.days is None for period in periods):
             return None
-        return self._intent("compare", periods=sorted(periods, key=lambda period: str(period.start)))
+        return self._compared(sorted(periods, key=lambda period: str(period.start)))
+
+    def _compared(self, periods: list[Period]) -> Intent | Refusal:
+        """Two periods; by a column, what its names cost in both."""
+        columns = [named.column for named in self.asking.group_columns]
+        if not columns:
+            return self._intent("compare", periods=periods)
+        if len(columns) > 1 or self.asking.measure is not Measure.COST or columns[0].meaning is Meaning.TIME:
+            return refusals.not_supported("a comparison by a column", self.reading.catalogue)
+        return self._intent("drivers", by=columns[0].name, periods=periods)
 
     def _wants_previous(self, against: bool) -> bool:
         if self.asking.group_columns or self.reading.sides:

@@ -10,6 +10,7 @@ from chatcore.agents.analyst.intents import (
     distinct,
     drivers,
     groups,
+    makers,
     quality,
     sessions,
     statistics,
@@ -25,6 +26,7 @@ KINDS: tuple[IntentKind, ...] = tuple(
     module.KIND
     for module in (
         drivers,
+        makers,
         sessions,
         unit_cost,
         coverage,
