@@ -146,7 +146,7 @@ class Inquiry:
         await self._tell(worded)
         following = await self._following(intent, question, found.evidence)
         return Answer(
-            insights=[*worded.insights, *maker_notes(planned)],
+            insights=[*worded.insights, *maker_notes(intent)],
             recommendations=list(worded.recommendations),
             action_items=[*worded.action_items, *following],
             evidence=list(found.evidence),

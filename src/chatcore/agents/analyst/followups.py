@@ -20,8 +20,8 @@ from chatcore.agents.analyst.request import Intent
 
 _POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|well|so|oh|ah|please)\b[\s,.!:–-]*)*"
 _MARK = re.compile(
-    rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead(?! of)|same|the same|(?:what|how) about|vs\.?|versus"
-    r"|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
+    rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead(?! of)|same|the same|(?:what|how) about"
+    r"|vs\.?|versus|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
     r"|(?:in|as) (?:tokens|calls|dollars)\b)\b"
 )
 _DRAWN = re.compile(
