@@ -191,11 +191,20 @@ SPEND = (
     Golden(
         kind="counts",
         asked="How many calls cost more than $1?",
-        also=("calls over $1", "number of calls above $1"),
+        also=("calls over $1", "number of calls above $1", "which calls cost more than $1?"),
         numbers=lambda f: [
             sum(1 for c in f.calls if c.cost > 1),
             spend(c for c in f.calls if c.cost > 1),
             spend(c for c in clean(f.calls) if c.cost > 1),
+        ],
+    ),
+    Golden(
+        kind="counts",
+        asked="list all requests over 100k tokens",
+        also=("how many calls have more than 100,000 tokens?",),
+        numbers=lambda f: [
+            sum(1 for c in f.calls if c.tokens > 100_000),
+            *(c.tokens for c in f.calls if c.tokens > 100_000),
         ],
     ),
     Golden(

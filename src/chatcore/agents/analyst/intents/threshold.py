@@ -20,7 +20,22 @@ from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
 from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
-from chatcore.agents.analyst.sql import exact_sum, implausible, parameters_of, tokens_of
+from chatcore.agents.analyst.sql import (
+    Condition,
+    all_of,
+    exact_sum,
+    implausible,
+    parameters_of,
+    select,
+    time_of,
+    tokens_of,
+)
+
+MOST = 50
+"""Calls that are fetched; the counts beside them are of all."""
+
+SHOWN = 10
+"""Calls that are listed, unless more or fewer were asked for."""
 
 Sign = Literal[">", ">=", "<", "<="]
 _SIGNS: dict[str, Sign] = {
@@ -70,7 +85,23 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     )
 
 
-_KNOWN = frozenset(["many", "share", "percentage", "percent", "spend", "cost", "count", "number", "were", "there"])
+_KNOWN = frozenset(
+    [
+        "many",
+        "list",
+        "all",
+        "show",
+        "share",
+        "percentage",
+        "percent",
+        "spend",
+        "cost",
+        "count",
+        "number",
+        "were",
+        "there",
+    ]
+)
 
 
 def _allows(table: Table, of: str) -> bool:
@@ -104,7 +135,25 @@ def queries(subject: Subject) -> list[Query]:
         f"100.0 * spend_beyond_without_implausible / nullif(spend, 0) AS spend_percent FROM ({inner})"
     )
     bound = {**parameters_of(subject.table), **subject.rows.parameters, "amount": options.amount}
-    return [Query("totals", sql, bound), *implausible_query(subject.intent, subject.catalogue)]
+    rows = all_of((subject.rows, Condition(beyond, {"amount": options.amount})))
+    listed = (
+        f"SELECT {_each(subject)} FROM {identifier(subject.table.name)} {rows.where} ORDER BY ALL DESC LIMIT {MOST}"
+    )
+    return [
+        Query("totals", sql, bound),
+        Query("listed", listed, rows.parameters),
+        *implausible_query(subject.intent, subject.catalogue),
+    ]
+
+
+def _each(subject: Subject) -> str:
+    """What is told of a call: what it cost, how many tokens, when, on which model, as far as the table has it."""
+    cost, model, time = subject.table.column(Meaning.COST), subject.table.column(Meaning.MODEL), time_of(subject.table)
+    columns = {"cost": identifier(cost.name)} if cost else {}
+    columns |= {"tokens": tokens} if (tokens := tokens_of(subject.table)) else {}
+    columns |= {"time": f"CAST({time} AS VARCHAR)"} if time else {}
+    columns |= {"name": f"CAST({identifier(model.name)} AS VARCHAR)"} if model else {}
+    return select(columns)
 
 
 def draft(account: Account) -> Draft:
@@ -125,7 +174,13 @@ def draft(account: Account) -> Draft:
     share = totals.cell("spend_percent")
     part = "" if share.missing else f" and {share.percent} of the spend{account.left_out}"
     told = f"They cost **{spend}**{without}: that is {totals.cell('calls_percent').percent} of the calls{part}.\n"
-    return Draft((f"{text} (`{account.table.name}`).\n\n", told if count else "", *account.odd_part), account.notes)
+    titles = {"time": "time", "name": "model", "tokens": "tokens", "cost": "cost"}
+    parts = (f"{told}\n", account.markdown("listed", titles, account.intent.limit or SHOWN)) if count else ()
+    more = (f"The dearest `{SHOWN}` are shown.",) if count.value > SHOWN and not account.intent.limit else ()
+    return Draft(
+        (f"{text} (`{account.table.name}`).\n\n", *parts, *(account.odd_part if without else ())),
+        (*more, *account.notes),
+    )
 
 
 _WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
