@@ -112,8 +112,7 @@ def speed(session: nox.Session) -> None:
 
 @nox.session
 def llm(session: nox.Session) -> None:
-    """The language-model engine against llama-cpp-python's server; it is compiled, with cmake and g++, for minutes."""
-    session.env["CMAKE_ARGS"] = "-DLLAVA_BUILD=OFF"
+    """The language-model engine against llama.cpp's own server, over a tiny model of chance."""
     install(session, "dev", "llama")
     session.run("python", "-m", "pytest", "-n", "0", "tests/llm/test_llama_server.py", *session.posargs)
 

@@ -52,4 +52,4 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
         "description": "What data is there?",
     }
 )
-"""By the kind; a test holds them against ``chatcore.agents.analyst.kinds.KINDS``."""
+"""By the kind; ``tests/analyst/test_every_kind.py`` holds them against the kinds that there are."""

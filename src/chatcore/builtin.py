@@ -8,15 +8,13 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-import trio
-
 from chatcore.agents.analyst.account import ModelPrice
 from chatcore.agents.analyst.agent import Analyst, Data
 from chatcore.agents.analyst.ledger import open_ledger, open_sample
 from chatcore.agents.analyst.naming import mapping_for
 from chatcore.agents.analyst.records import open_records
+from chatcore.agents.analyst.rehearsing import rehearsed
 from chatcore.agents.analyst.sources import find_sources, validate_sources
-from chatcore.agents.analyst.suggesting import rehearse
 from chatcore.agents.llm.client import LanguageModel, open_language_model
 from chatcore.agents.mcp.endpoints import Endpoint, endpoints_of
 from chatcore.agents.mcp.provided import McpTools, check_installed, provide_mcp
@@ -175,8 +173,7 @@ def _provide_record(services: ServiceGraph) -> None:
 def _provide_sample(services: ServiceGraph) -> None:
     @services.provide(phase=Phase.DATABASE, label="generated sample ledger", weight=LOADING_WEIGHT)
     async def sample_ledger(start: StartReporter) -> AsyncIterator[Data]:
-        async with open_sample(start.advance) as ledger:
-            await trio.to_thread.run_sync(rehearse, ledger.catalogue)
+        async with open_sample(start.advance) as ledger, rehearsed(ledger):
             yield ledger
 
 
@@ -187,6 +184,5 @@ def _provide_files(services: ServiceGraph, paths: Sequence[Path], mapping_file: 
 
     @services.provide(phase=Phase.DATABASE, label="usage ledger", weight=LOADING_WEIGHT)
     async def usage_ledger(start: StartReporter) -> AsyncIterator[Data]:
-        async with open_ledger(sources, start.advance, mapping) as ledger:
-            await trio.to_thread.run_sync(rehearse, ledger.catalogue)
+        async with open_ledger(sources, start.advance, mapping) as ledger, rehearsed(ledger):
             yield ledger

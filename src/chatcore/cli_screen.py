@@ -234,7 +234,7 @@ def _particulars(answer: Answer) -> Iterator[str]:
         yield f"not answered: {_REFUSALS.get(str(answer.reason), 'no reason was given')}"
     if answer.missing:
         yield f"missing: {', '.join(answer.missing)}"
-    if answer.covered:
+    if answer.covered and (answer.covered.from_ or answer.covered.to):
         yield f"the data covers {answer.covered.from_ or '…'} to {answer.covered.to or '…'}"
     yield from (f"you could ask: {alternative}" for alternative in answer.alternatives or ())
     yield from (f"insight: {insight}" for insight in answer.insights)

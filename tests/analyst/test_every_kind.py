@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from chatcore.protocol.messages import Evidence
 
 from .conftest import Told, ask, loaded
 from .test_mutations import holds_anyway, mutations, quantities
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from bench.analyst_questions import QUESTIONS as MEASURED
 
 QUESTIONS = {
     "frontier": "Which models are on the quality-cost frontier?",
@@ -70,12 +75,19 @@ MUTATIONS = 5
 """Of each answer; every digit is changed on a small ledger (``test_mutations.py``)."""
 
 
+def test_the_benchmark_has_a_question_of_every_kind() -> None:
+    assert MEASURED.keys() == KINDS.keys()
+
+
 async def test_every_kind_holds_and_catches(shared: Path) -> None:
     """All over one ledger, because loading it takes longest."""
     assert KINDS.keys() <= QUESTIONS.keys(), "give each kind a question here"
     wrong: list[str] = []
     async with loaded(shared) as ledger:
         for kind in KINDS:
+            measured = plan(MEASURED[kind], ledger.catalogue)
+            if not isinstance(measured, Intent) or measured.kind != kind:
+                wrong.append(f"{kind}: the benchmark's {MEASURED[kind]!r} is taken for {measured}")
             planned = plan(QUESTIONS[kind], ledger.catalogue)
             if not isinstance(planned, Intent) or planned.kind != kind:
                 wrong.append(f"{kind}: {QUESTIONS[kind]!r} is taken for {planned}")

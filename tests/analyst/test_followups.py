@@ -108,6 +108,19 @@ def test_without_anything_before_it_a_follow_up_is_taken_by_itself() -> None:
         assert phrase(found, ALL) == alone
 
 
+@pytest.mark.parametrize("earlier", ["Is there anything suspicious in the bill?", MAY, TOP])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "If we had used gpt-4o-mini instead of o3, how much would we have saved?",
+        "How much would we have saved with gpt-4o-mini instead of o3?",
+        "Instead of o3, what would gpt-4o-mini have cost?",
+    ],
+)
+def test_what_stands_instead_of_something_points_back_at_nothing(question: str, earlier: str) -> None:
+    assert plan(question, ALL, [earlier]) == plan(question, ALL)
+
+
 WHOLE = sorted(question for question in (*QUESTIONS, *REFUSALS) if not leans_on_earlier(question, ALL))
 ANY = sorted({*QUESTIONS, *REFUSALS, *(question for asked in FOLLOWED for question in asked)})
 

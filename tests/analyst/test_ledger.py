@@ -181,10 +181,10 @@ def attrs_with(query: Query, n: int) -> Query:
     return Query(query.name, query.sql, {"n": n})
 
 
-async def test_few_results_are_kept(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_results_are_kept_up_to_a_number_of_bytes(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from chatcore.agents.analyst import ledger as module
 
-    monkeypatch.setattr(module, "KEPT_RESULTS", 3)
+    monkeypatch.setattr(module, "KEPT_BYTES", 3 * (len("[[0]]") + module.KEPT_BESIDE_BYTES))
     async with loaded(small) as ledger:
         for n in range(10):
             await ledger.query(Query("n", "SELECT $n", {"n": n}))

@@ -100,10 +100,34 @@ async def test_an_error_reaches_both_and_is_not_kept() -> None:
     assert waiters.had["third"] == 2
 
 
-async def test_the_oldest_result_is_given_up_first() -> None:
+async def test_what_nobody_has_asked_for_longest_is_given_up_first() -> None:
     shared, work = flight(), Work()
     work.let.set()
-    assert [await shared.do(key, work) for key in ("a", "b", "a", "c", "b", "a")] == [1, 2, 1, 3, 2, 4]
+    assert [await shared.do(key, work) for key in ("a", "b", "a", "c", "a", "b")] == [1, 2, 1, 3, 1, 4]
+
+
+async def test_a_result_that_is_too_large_to_keep_is_shared_all_the_same() -> None:
+    waiters = Waiters(SingleFlight(Kept(2, weigh=lambda _: 3)), Work())
+    async with trio.open_nursery() as nursery:
+        for number in range(50):
+            nursery.start_soon(waiters.wait, str(number))
+        await wait_all_tasks_blocked()
+        waiters.work.let.set()
+    assert set(waiters.had.values()) == {1}
+    await waiters.wait("later")
+    assert (waiters.had["later"], waiters.work.begun) == (2, 2)
+
+
+def test_what_is_kept_weighs_no_more_than_it_may() -> None:
+    kept = Kept(10, weigh=len)
+    for text in ("aaaa", "bbbb", "cc", "dddd"):
+        kept.keep(text, text)
+    assert [text in kept for text in ("aaaa", "bbbb", "cc", "dddd")] == [False, True, True, True]
+    kept.keep("bbbb", "b")
+    kept.keep("eeeee", "eeeee")
+    assert [text in kept for text in ("bbbb", "cc", "dddd", "eeeee")] == [True, False, True, True]
+    kept.keep("f", "f" * 11)
+    assert ("f" in kept, len(kept)) == (False, 3)
 
 
 @pytest.fixture

@@ -194,6 +194,13 @@ def test_why_there_is_no_answer() -> None:
     ]
 
 
+def test_data_without_a_time_covers_nothing_to_tell() -> None:
+    there = screen()
+    answer = Answer(answered=False, text="No data.", reason="no_rows", covered=Covered())
+    there.about(frame(AgentCompleted, seq=1, answer=answer))
+    assert "covers" not in shown(there.err)
+
+
 def test_what_an_answer_suggests() -> None:
     there = screen()
     advice = Recommendation(

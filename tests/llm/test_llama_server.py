@@ -1,7 +1,7 @@
-"""The engine against llama-cpp-python's server over a tiny model of chance: ``nox -s llm``.
+"""The engine against llama.cpp's own server over a tiny model of chance: ``nox -s llm``.
 
-It is skipped where that package is not installed. ``LLAMA_PYTHON`` may name an interpreter of another environment that
-has it, with ``gguf`` and ``numpy``.
+It is skipped where the package xllamacpp, which brings that server, is not installed. ``LLAMA_PYTHON`` may name an
+interpreter of another environment that has it, with ``gguf`` and ``numpy``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CONTEXT = 512
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        "LLAMA_PYTHON" not in os.environ and find_spec("llama_cpp") is None, reason="llama-cpp-python is not installed"
+        "LLAMA_PYTHON" not in os.environ and find_spec("xllamacpp") is None, reason="xllamacpp is not installed"
     ),
 ]
 
@@ -69,8 +69,7 @@ def free_port() -> int:
 
 def start(model: Path, port: int, context: int) -> subprocess.Popen[bytes]:
     """The server of a model; it says what it does into a file beside the model."""
-    command = [PYTHON, "-m", "llama_cpp.server", "--model", str(model), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--n_ctx", str(context), "--n_threads", "1", "--chat_format", "chatml", "--seed", "5"]
+    command = [PYTHON, str(HERE / "llama_server.py"), str(model), str(port), str(context)]
     with model.with_suffix(".log").open("ab") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

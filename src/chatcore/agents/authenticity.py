@@ -231,8 +231,8 @@ class AnswerGuard:
         """Up to where the text cannot change its meaning by what is said next."""
         spans, end = self._scan()
         if self.evidence is not None:  # what a number says depends on the words around it: "15" on "March", "million"
-            ends = (match.end() for match in _SENTENCE_END.finditer(self._text, self._passed, end))
-            end = max((at for at in ends if not any(span.start() < at < span.end() for span in spans)), default=0)
+            ends = [match.end() for match in _SENTENCE_END.finditer(self._text, self._passed, end)]
+            end = next((at for at in reversed(ends) if not any(s.start() < at < s.end() for s in spans)), 0)
         begun = find_begun(self._text[:end], self._passed)
         if begun is not None:  # it may become a placeholder
             end = min(end, begun)

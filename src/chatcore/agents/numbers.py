@@ -12,7 +12,9 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -26,6 +28,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 BELOW_NEED_NO_PROOF = 10
 """Integers below this are counted at a glance."""
+
+_SHORT = 4096
+"""Characters of a text whose numbers are remembered."""
 
 _ROUNDING = 1e-9
 """Allowed beside half a unit of the last digit shown: what binary fractions lose."""
@@ -66,6 +71,8 @@ _DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _LIST_MARK = re.compile(r"^[ \t>]*\d{1,9}[.)](?=\s)", re.MULTILINE)
 _RUN = re.compile(r"[A-Za-z0-9_][\w.:@#+-]*(?<![.:+-])")
+_WORD_BEGINS = re.compile(r"(?<![\w.])(?<!\w-)")
+_WORD_ENDS = re.compile(r"(?!-?\w)")
 _CURRENCY_CODE = re.compile(r"(?:USD|EUR|GBP|CHF|US)(?=\d)")
 _EXPONENT = re.compile(r"\d[\d,]*(?:\.\d+)?[eE][+-]?\d+")
 _NUMBER = re.compile(
@@ -141,7 +148,7 @@ def untraceable_numbers(text: str, *, question: str, evidence: Sequence[Evidence
         question: what was asked; its numbers may be repeated.
         evidence: the queries whose rows may prove a number.
     """
-    return proof_of(question, evidence).untraceable_numbers(text)
+    return proof_of(question, evidence).untraceable_numbers(text) if may_say_numbers(text) else ()
 
 
 @attrs.frozen
@@ -208,17 +215,17 @@ def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], list[float], set[
 
     A negative number stands there without its sign too: a text may leave that to its words.
     """
-    values: list[float] = []
-    parts: list[float] = []
-    strings: set[str] = set()
+    plain: list[Any] = []
+    amounts: list[Any] = []
     for item in evidence:
-        amounts = {number for number, name in enumerate(item.columns) if _is_amount(name)}
-        for row in item.rows:
+        named = {number for number, name in enumerate(item.columns) if _is_amount(name)}
+        for row in item.rows if named else ():
             for number, cell in enumerate(row):
-                found = _in_cell(cell, strings)
-                values += found
-                parts += () if number in amounts else found
-    return _in_order(values), _in_order(parts), set(filter(_DIGIT.search, strings))
+                (amounts if number in named else plain).append(cell)
+        plain += () if named else item.rows
+    parts, strings = _gathered(plain)
+    values, others = _gathered(amounts)
+    return sorted(values | parts), sorted(parts), strings | others
 
 
 def _is_amount(column: str) -> bool:
@@ -227,24 +234,26 @@ def _is_amount(column: str) -> bool:
     return not words.isdisjoint(_OF_AMOUNTS) and words.isdisjoint(_OF_PARTS)
 
 
-def _in_cell(cell: Any, strings: set[str]) -> list[float]:
-    """The numbers of a cell; words of it are added to the strings."""
-    kind = type(cell)
-    if kind is int or kind is float:
-        return [cell]
-    if kind is str:
-        strings.add(cell)
-        number = _number_in(cell)
-        return [] if number is None else [number]
-    if kind is list or kind is tuple or kind is dict:
-        inside = cell.values() if kind is dict else cell
-        return [number for each in inside for number in _in_cell(each, strings)]
-    return []
+def _gathered(cells: list[Any]) -> tuple[set[float], set[str]]:
+    """The numbers of some cells and of those in them, and the strings with digits in them."""
+    values: set[float] = set()
+    strings: set[str] = set()
+    while cells:
+        values.update(cell for cell in cells if type(cell) is int or type(cell) is float)
+        strings.update(cell for cell in cells if type(cell) is str)
+        cells = [*chain.from_iterable(map(_within, (cell for cell in cells if type(cell) in _NESTED)))]
+    telling = set(filter(_DIGIT.search, strings))
+    values.update(number for string in telling if (number := _number_in(string)) is not None)
+    values.update([-value for value in values if value < 0])
+    return set(filter(math.isfinite, values)), telling
 
 
-def _in_order(values: list[float]) -> list[float]:
-    with_sizes = values + [-value for value in values if value < 0]
-    return sorted(value for value in with_sizes if math.isfinite(value))
+_NESTED = frozenset({list, tuple, dict})
+
+
+def _within(cell: Any) -> Iterable[Any]:
+    """The cells in a row, or in a cell that has some."""
+    return cell.values() if type(cell) is dict else cell
 
 
 def _number_in(string: str) -> float | None:
@@ -269,16 +278,39 @@ def _without_strings(text: str, strings: Set[str]) -> str:
     """The text without the cells that are words with digits in them, longest first: they are quoted, not counted."""
     present = [string for string in strings if string in text]
     for string in sorted(present, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w.])(?<!\w-){re.escape(string)}(?!-?\w)", " ", text)
+        text = "".join(_around(string, text))
     return text
 
 
-def _numbers(text: str) -> Iterator[Shown]:
+def _around(string: str, text: str) -> Iterator[str]:
+    """The text with a space where the string stands by itself. No pattern of it is compiled: there are thousands."""
+    kept = 0
+    found = text.find(string)
+    while found >= 0:
+        end = found + len(string)
+        alone = _WORD_BEGINS.match(text, found) is not None and _WORD_ENDS.match(text, end) is not None
+        if alone:
+            yield text[kept:found]
+            yield " "
+            kept = end
+        found = text.find(string, end if alone else found + 1)
+    yield text[kept:]
+
+
+def _numbers(text: str) -> tuple[Shown, ...]:
+    """The numbers of a text, as they stand there; of a short one they are remembered, as many are said again."""
+    return _kept_numbers(text) if len(text) <= _SHORT else _find_numbers(text)
+
+
+@lru_cache(maxsize=1024)
+def _kept_numbers(text: str) -> tuple[Shown, ...]:
+    return _find_numbers(text)
+
+
+def _find_numbers(text: str) -> tuple[Shown, ...]:
     undated = _DATES.sub(_blank_date, text) if _MAY_HOLD_DATE.search(text) else text
-    for match in _NUMBER.finditer(_RUN.sub(_blank_name, undated)):
-        yield _shown(match)
-    for match in _SPELT_NUMBER.finditer(text):
-        yield _spelt(match)
+    shown = map(_shown, _NUMBER.finditer(_RUN.sub(_blank_name, undated)))
+    return (*shown, *map(_spelt, _SPELT_NUMBER.finditer(text)))
 
 
 def _blank_date(match: re.Match[str]) -> str:

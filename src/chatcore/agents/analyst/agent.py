@@ -11,11 +11,11 @@ import msgspec
 import trio
 
 from chatcore.agents.analyst.account import ModelPrice
+from chatcore.agents.analyst.answering import questions_after, words_of
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.earlier import questions_before
-from chatcore.agents.analyst.evidence import Sheet
-from chatcore.agents.analyst.intents.base import Draft, Sheets
+from chatcore.agents.analyst.intents.base import Draft
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.making import maker_notes
@@ -24,12 +24,11 @@ from chatcore.agents.analyst.offering import answered_questions
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.suggesting import next_questions
 from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
-from chatcore.agents.numbers import proof_of
-from chatcore.agents.tools import Tool
+from chatcore.agents.numbers import untraceable_numbers
+from chatcore.agents.tools import Tool, ToolRegistry, ToolResult
 from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
 
@@ -38,6 +37,11 @@ _NOTES = {
     Origin.RECORDS: "This is the server's own record; attach usage data with `chatcore serve --data usage.csv`.",
 }
 """What every answer says over data that nobody attached."""
+
+THOUGHT_AT_ONCE = 8
+"""Questions that are read, or put into words, side by side: while some of them wait for a commit, others are thought
+about. One thread does all of it, so that with more at once none is answered earlier, and each turn of the event loop
+takes longer, for everybody."""
 
 
 class Data(Protocol):
@@ -62,6 +66,7 @@ class Analyst:
     language_model: Model | None = None
     more_tools: Sequence[Tool[Any]] = ()
     model_price: ModelPrice | None = None
+    _turns: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(THOUGHT_AT_ONCE), init=False)
 
     proves_numbers: ClassVar[bool] = True
     restartable: ClassVar[bool] = True
@@ -89,7 +94,7 @@ class Analyst:
                 note = _NOTES.get(ledger.catalogue.origin)
                 inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools, self.model_price)
                 return await inquiry.answer(message.content)
-            return await Inquiry(ledger, run).answer(message.content)
+            return await Inquiry(ledger, run, self._turns).answer(message.content)
 
 
 @attrs.frozen
@@ -99,10 +104,12 @@ class Inquiry:
     Args:
         ledger: what is asked.
         run: who is told.
+        turns: to be had for reading and wording, in the order of coming; not while the database is asked.
     """
 
     ledger: Ledger
     run: Run
+    turns: trio.CapacityLimiter
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -110,24 +117,36 @@ class Inquiry:
 
     async def answer(self, question: str) -> Answer:
         """The whole way from a question to its answer."""
-        await self.run.thinking("Reading the question against the tables")
         tools = tools_for(self.ledger)
+        async with self.turns:
+            planned = await self._read(question, tools)
+        if isinstance(planned, Refusal):
+            return await self._refuse(planned, ())
+        found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
+        async with self.turns:
+            return await self._say(question, planned, found)
+
+    async def _read(self, question: str, tools: ToolRegistry) -> Intent | Refusal:
+        """What a question asks for; whoever watches is told."""
+        await self.run.thinking("Reading the question against the tables")
         await tools.call(self.run, "list_tables")
         earlier = await self._earlier(question)
         planned = plan(question, self._catalogue, earlier)
-        if isinstance(planned, Refusal):
-            return await self._refuse(planned, ())
-        lead = "Going on from the question before: " if earlier else ""
-        await self.run.thinking(lead + self._understood(planned))
-        await tools.call(self.run, "describe_table", table=planned.table)
-        found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
-        worded = KINDS[planned.kind].word(planned, self._catalogue, _sheets(found.value))
+        if isinstance(planned, Intent):
+            lead = "Going on from the question before: " if earlier else ""
+            await self.run.thinking(lead + self._understood(planned))
+            await tools.call(self.run, "describe_table", table=planned.table)
+        return planned
+
+    async def _say(self, question: str, intent: Intent, found: ToolResult) -> Answer:
+        """Put what was found into words."""
+        worded = words_of(intent, self.ledger, found.value)
         if isinstance(worded, Refusal):
             return await self._refuse(worded, found.evidence)
         await self._tell(worded)
-        following = await self._following(planned, question, found.evidence)
+        following = await self._following(intent, question, found.evidence)
         return Answer(
-            insights=[*worded.insights, *maker_notes(planned)],
+            insights=[*worded.insights, *maker_notes(intent)],
             recommendations=list(worded.recommendations),
             action_items=[*worded.action_items, *following],
             evidence=list(found.evidence),
@@ -135,12 +154,9 @@ class Inquiry:
 
     async def _following(self, intent: Intent, question: str, evidence: Sequence[Evidence]) -> list[str]:
         """What to ask next; a question with a number that nothing here proves is not put into anybody's mouth."""
-        asked, proof = [], proof_of(question, evidence)
-        for each in next_questions(intent, self._catalogue):
-            await trio.lowlevel.checkpoint()
-            if not proof.untraceable_numbers(each):
-                asked.append(f"Ask: “{each}”")
-        return asked
+        offered = await questions_after(intent, self.ledger)
+        proven = [each for each in offered if not untraceable_numbers(each, question=question, evidence=evidence)]
+        return [f"Ask: “{each}”" for each in proven]
 
     async def _earlier(self, question: str) -> list[str]:
         """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""
@@ -185,7 +201,3 @@ class Inquiry:
         note = _NOTES.get(self._catalogue.origin)
         if note is not None:
             await self.run.say(f"\n{note}\n")
-
-
-def _sheets(value: Any) -> Sheets:
-    return {str(name): Sheet(evidence) for name, evidence in dict(value).items()}

@@ -170,6 +170,11 @@ class Catalogue:
         return Kept(KEPT_PLANS)
 
     @cached_property
+    def leanings(self) -> Kept[bool]:
+        """Whether questions lean on those before them, by their words."""
+        return Kept(KEPT_PLANS)
+
+    @cached_property
     def vocabulary(self) -> frozenset[str]:
         """The words that the names of tables, columns and values are made of."""
         names = {word for table in self.tables for word in name_words(table.name)}

@@ -57,11 +57,9 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement)
 
 
-def single_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement | None:
-    """The statement, if DuckDB's own parser finds exactly one, and it is a SELECT."""
+def is_single_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Whether DuckDB's own parser finds exactly one statement, and it is a SELECT."""
     import duckdb
 
     statements = cursor.extract_statements(sql)
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        return None
-    return statements[0]
+    return [statement.type for statement in statements] == [duckdb.StatementType.SELECT]

@@ -61,15 +61,30 @@ class Rows:
         return Rows(tuple(columns), tuple(tuple(map(plain, row)) for row in rows))
 
     @cached_property
+    def _sealed(self) -> tuple[str, int]:
+        return _seal(self)
+
+    @property
     def digest(self) -> str:
         """See :func:`digest_of`; made once."""
-        return digest_of(self)
+        return self._sealed[0]
+
+    @property
+    def size(self) -> int:
+        """How many bytes of JSON they are."""
+        return self._sealed[1]
 
 
 def digest_of(rows: Rows) -> str:
     """SHA-256 of the compact UTF-8 JSON of all rows, lists in the query's order, in lower-case hexadecimal."""
+    return _seal(rows)[0]
+
+
+def _seal(rows: Rows) -> tuple[str, int]:
+    """The digest of the rows' JSON, and its length in bytes."""
     text = json.dumps([list(row) for row in rows.rows], ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    encoded = text.encode()
+    return hashlib.sha256(encoded).hexdigest(), len(encoded)
 
 
 def evidence_of(identity: str, tool: str, query: Query, rows: Rows, data_version: str) -> Evidence:

@@ -14,10 +14,11 @@ T = TypeVar("T")
 
 
 @attrs.define(eq=False)
-class Flight:
-    """An execution on its way."""
+class Flight(Generic[T]):
+    """An execution on its way, and what came of it: nothing where the caller that executed was cancelled."""
 
     landed: trio.Event = attrs.field(factory=trio.Event)
+    result: tuple[T, ...] = ()
     error: Exception | None = None
 
 
@@ -30,7 +31,7 @@ class SingleFlight(Generic[T]):
     """
 
     kept: Kept[T]
-    _flights: dict[str, Flight] = attrs.field(factory=dict)
+    _flights: dict[str, Flight[T]] = attrs.field(factory=dict)
 
     async def do(self, key: str, execute: Callable[[], Awaitable[T]]) -> T:
         """The result of ``execute``: kept, of an execution that is on its way, or of one that begins now.
@@ -52,12 +53,15 @@ class SingleFlight(Generic[T]):
             await flight.landed.wait()
             if flight.error is not None:
                 raise flight.error
+            if flight.result:
+                return flight.result[0]
         return self.kept[key]
 
     async def _fly(self, key: str, execute: Callable[[], Awaitable[T]]) -> T:
-        flight = self._flights[key] = Flight()
+        flight = self._flights[key] = Flight[T]()
         try:
-            return self.kept.keep(key, await execute())
+            flight.result = (self.kept.keep(key, await execute()),)
+            return flight.result[0]
         except Exception as error:
             flight.error = error
             raise

@@ -20,8 +20,8 @@ from chatcore.agents.analyst.request import Intent
 
 _POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|well|so|oh|ah|please)\b[\s,.!:–-]*)*"
 _MARK = re.compile(
-    rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead|same|the same|(?:what|how) about|vs\.?|versus"
-    r"|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
+    rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead(?! of)|same|the same|(?:what|how) about"
+    r"|vs\.?|versus|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
     r"|(?:in|as) (?:tokens|calls|dollars)\b)\b"
 )
 _DRAWN = re.compile(
@@ -36,7 +36,7 @@ _PLACES_OF = re.compile(
 _POINTS_BACK = re.compile(
     r"\b(?:of|for|in|by|on|with|than|to|among|about) (?:those|them|these|that|it)\b(?! (?:are|is|were|was|cost))"
     r"|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
-    r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b"
+    r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
 _BARE_PLACES = re.compile(r"^\W*(?:the )?(?:top|bottom|first|last|cheapest|worst|biggest|next|\d+)(?: \w+)?\W*$")
 _LEADS = frozenset(

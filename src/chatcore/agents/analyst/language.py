@@ -26,6 +26,9 @@ CLOSE = 0.82
 MOST_LETTERS = 2
 """How many letters a slip of the fingers adds or leaves out; the first one is seldom wrong."""
 
+MOST_MOVED = 3
+"""How many letters a slip leaves in other places: ``psend`` is ``spend``, ``kosten`` is not ``tokens``."""
+
 _CORRECTABLE = sorted(word for word in MEANT | WHAT_IF if len(word) >= SHORTEST_CORRECTED)
 _BY_LETTERS = {"".join(sorted(word)): word for word in reversed(_CORRECTABLE)}
 _WORD = re.compile(r"[A-Za-z0-9_$€£%][\w$./:@#+%'’-]*")
@@ -83,7 +86,7 @@ def correct(word: str, vocabulary: frozenset[str]) -> str:
 @lru_cache(maxsize=4096)
 def _closest(word: str, vocabulary: frozenset[str]) -> str:
     swapped = _BY_LETTERS.get("".join(sorted(word)))
-    if swapped is not None:
+    if swapped is not None and sum(a != b for a, b in zip(word, swapped, strict=True)) <= MOST_MOVED:
         return swapped
     alike = [w for w in _by_first_letter(vocabulary).get(word[0], ()) if abs(len(w) - len(word)) <= MOST_LETTERS]
     return next(iter(difflib.get_close_matches(word, alike, n=1, cutoff=CLOSE)), word)

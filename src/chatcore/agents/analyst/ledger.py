@@ -7,13 +7,14 @@ top of that a query is one SELECT, or it is refused.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import trio
@@ -21,7 +22,7 @@ import trio
 from chatcore.agents.analyst.blocking import interruptible
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Candidate
-from chatcore.agents.analyst.connecting import connect, lock, single_select
+from chatcore.agents.analyst.connecting import connect, is_single_select, lock
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
 from chatcore.agents.analyst.flights import SingleFlight
@@ -29,6 +30,7 @@ from chatcore.agents.analyst.keeping import Kept
 from chatcore.agents.analyst.mapping import Meanings
 from chatcore.agents.analyst.pricebook.opening import open_books
 from chatcore.agents.analyst.profile import profile
+from chatcore.agents.analyst.remembering import Remembered
 from chatcore.agents.analyst.sample import write_sample
 from chatcore.agents.analyst.sandbox.pool import Sandbox, open_sandbox
 from chatcore.agents.analyst.sources import Source, find_sources
@@ -40,8 +42,14 @@ if TYPE_CHECKING:
 CONCURRENT_QUERIES = 4
 """Queries that run side by side; the rest wait, within the time limit of their tool."""
 
-KEPT_RESULTS = 256
-"""Results that are kept: the data does not change, so that a query is run once."""
+KEPT_BYTES = 16 * 1024 * 1024
+"""Of results, as JSON, that are kept: the data does not change, so that a query is run once."""
+
+KEPT_BESIDE_BYTES = 512
+"""What keeping one takes besides, however few its rows are."""
+
+KEPT_QUERIES = 1024
+"""Queries that are known to be one SELECT: DuckDB's parser holds the interpreter, for tens of milliseconds at times."""
 
 LOADING = 0.95
 """The part of the progress that loading is; looking at the columns is the rest."""
@@ -80,8 +88,12 @@ class Ledger:
     catalogue: Catalogue
     apart: Apart
     _connection: duckdb.DuckDBPyConnection
-    _slots: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CONCURRENT_QUERIES))
-    _flights: SingleFlight[Rows] = attrs.field(factory=lambda: SingleFlight(Kept(KEPT_RESULTS)))
+    remembered: Remembered = attrs.field(factory=Remembered, init=False)
+    _slots: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CONCURRENT_QUERIES), init=False)
+    _flights: SingleFlight[Rows] = attrs.field(
+        factory=lambda: SingleFlight(Kept(KEPT_BYTES, lambda rows: rows.size + KEPT_BESIDE_BYTES)), init=False
+    )
+    _selects: Kept[Literal[True]] = attrs.field(factory=lambda: Kept(KEPT_QUERIES), init=False)
 
     async def query(self, query: Query) -> Rows:
         """Run a query, once for all who ask it; its rows, as JSON values.
@@ -93,9 +105,29 @@ class Ledger:
 
         async def execute() -> Rows:
             async with self._slots:
-                return await select(self._connection, query.sql, query.parameters)
+                return await self._select(query.sql, query.parameters)
 
-        return await self._flights.do(repr((query.sql, sorted(query.parameters.items()))), execute)
+        return await self._flights.do(_key(query.sql, sorted(query.parameters.items())), execute)
+
+    async def _select(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        """Run one SELECT on a cursor of its own, in a worker thread."""
+        cursor, key = self._connection.cursor(), _key(sql)
+        known = key in self._selects
+
+        def work() -> Rows:
+            if not (known or is_single_select(cursor, sql)):
+                raise QueryRefused
+            cursor.execute(sql, dict(parameters))
+            rows = Rows.of([name for name, *_ in cursor.description or ()], cursor.fetchall())
+            rows.digest  # noqa: B018  made here, in the thread, and kept with the rows
+            return rows
+
+        try:
+            rows = await interruptible(cursor, work)
+        finally:
+            cursor.close()  # not in the thread: an interrupt that comes as it ends would find it closed
+        self._selects.keep(key, True)
+        return rows
 
     async def query_apart(self, sql: str) -> Rows:
         """Run a query that a stranger or a model has written, in a process of its own; its rows, as JSON values.
@@ -111,28 +143,9 @@ class Ledger:
         yield self
 
 
-async def select(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> Rows:
-    """Run one SELECT on a cursor of its own, in a worker thread.
-
-    Raises:
-        QueryRefused: it is not one SELECT.
-        duckdb.Error: it failed.
-    """
-    cursor = connection.cursor()
-
-    def work() -> Rows:
-        statement = single_select(cursor, sql)
-        if statement is None:
-            raise QueryRefused
-        cursor.execute(statement, dict(parameters))
-        rows = Rows.of([name for name, *_ in cursor.description or ()], cursor.fetchall())
-        rows.digest  # noqa: B018  made here, in the thread, and kept with the rows
-        return rows
-
-    try:
-        return await interruptible(cursor, work)
-    finally:
-        cursor.close()  # not in the thread: an interrupt that comes as it ends would find it closed
+def _key(*parts: Any) -> str:
+    """Says wholly what the parts are, and is short, however long they are."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 @asynccontextmanager

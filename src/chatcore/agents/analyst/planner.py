@@ -55,7 +55,9 @@ def _plan(question: str, catalogue: Catalogue, earlier: Sequence[str]) -> Intent
 
 def leans_on_earlier(question: str, catalogue: Catalogue) -> bool:
     """Whether a question means something else with the questions before it: only then are they needed."""
-    return not is_too_long(question) and leans(read(question, catalogue))
+    if is_too_long(question):
+        return False
+    return catalogue.leanings.find(question, lambda: leans(read(question, catalogue)))
 
 
 def _without_earlier(reading: Reading) -> Intent | Refusal:

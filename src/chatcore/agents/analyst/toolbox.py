@@ -8,8 +8,8 @@ from typing import Annotated
 
 import msgspec
 
+from chatcore.agents.analyst.answering import queries_of
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.prices.tool import price_tool
 from chatcore.agents.analyst.request import Intent
@@ -71,7 +71,7 @@ def _run_intent(ledger: Ledger) -> Callable[[Intent], Awaitable[ToolResult]]:
     ids = (f"e{number}" for number in count(1))  # a run may use the tool more than once
 
     async def run_intent(intent: Intent) -> ToolResult:
-        found = await run_queries(ledger, RUN_INTENT, KINDS[intent.kind].queries(intent, ledger.catalogue), ids)
+        found = await run_queries(ledger, RUN_INTENT, queries_of(intent, ledger), ids)
         return ToolResult(found, f"{', '.join(found)} of {intent.table}", tuple(found.values()))
 
     return run_intent

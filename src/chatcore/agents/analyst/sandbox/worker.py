@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from chatcore.agents.analyst.connecting import connect, lock, single_select
+from chatcore.agents.analyst.connecting import connect, is_single_select, lock
 from chatcore.agents.analyst.plain import plain
 from chatcore.agents.analyst.sandbox.limits import Limits, Outcome
 from chatcore.agents.analyst.sandbox.written import written_numbers
@@ -139,8 +139,7 @@ def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
     )
     lock(connection)
     _limit_query(limits)
-    statement = single_select(connection, sql)
-    if statement is None:
+    if not is_single_select(connection, sql):
         return {"outcome": Outcome.REFUSED}
     if not connection.get_table_names(sql):
         return {"outcome": Outcome.NO_TABLE}
@@ -149,7 +148,7 @@ def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
     if changing is not None:
         words = f"{changing} gives other rows when the query is run again, as it will be by whoever checks the answer"
         return {"outcome": Outcome.FAILED, "words": words}
-    connection.execute(statement)
+    connection.execute(sql)
     described = connection.description or ()
     zoned = [name for name, kind, *_ in described if str(kind) == _ZONED]
     if zoned:

@@ -1,0 +1,41 @@
+"""The parts of an answer, made for the first who asks and kept for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import trio
+
+from chatcore.agents.analyst.evidence import Query, Sheet
+from chatcore.agents.analyst.intents.base import Draft
+from chatcore.agents.analyst.kinds import KINDS
+from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.remembering import key_of
+from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.suggesting import next_questions
+from chatcore.protocol.messages import Evidence
+
+
+def queries_of(intent: Intent, ledger: Ledger) -> Sequence[Query]:
+    """What an intent asks the ledger."""
+    kind = KINDS[intent.kind]
+    return ledger.remembered.queries.find(key_of(intent), lambda: kind.queries(intent, ledger.catalogue))
+
+
+def words_of(intent: Intent, ledger: Ledger, found: Mapping[str, Evidence]) -> Draft | Refusal:
+    """The words that are made of what its queries found."""
+    kind, sheets = KINDS[intent.kind], {name: Sheet(evidence) for name, evidence in found.items()}
+    return ledger.remembered.words.find(key_of(intent), lambda: kind.word(intent, ledger.catalogue, sheets))
+
+
+async def questions_after(intent: Intent, ledger: Ledger) -> Sequence[str]:
+    """What may be asked next. Each is planned, which takes some milliseconds, and others have their turn between."""
+    kept, key = ledger.remembered.next_questions, key_of(intent)
+    await trio.lowlevel.checkpoint()
+    if key in kept:
+        return kept[key]
+    found = []
+    for each in next_questions(intent, ledger.catalogue):
+        found.append(each)
+        await trio.lowlevel.checkpoint()
+    return kept.keep(key, tuple(found))
