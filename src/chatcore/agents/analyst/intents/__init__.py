@@ -14,6 +14,7 @@ from chatcore.agents.analyst.intents import (
     quality,
     sessions,
     statistics,
+    threshold,
     top_calls,
     totals,
     trend,
@@ -26,6 +27,7 @@ KINDS: tuple[IntentKind, ...] = tuple(
     module.KIND
     for module in (
         drivers,
+        threshold,
         makers,
         sessions,
         unit_cost,
