@@ -121,4 +121,4 @@ def llm(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Each promise is broken on purpose, and its test has to notice."""
     install(session, "dev")
-    session.run("python", "-m", "pytest", "tests/mutants", *session.posargs)
+    session.run("python", "-m", "pytest", "tests/mutants", *session.posargs, env={"ALL_MUTANTS": "1"})

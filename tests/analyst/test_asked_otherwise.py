@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -217,12 +218,39 @@ async def test_a_follow_up_with_another_number_or_model(shared: Path, before: st
         assert told.text == (await ask(ledger, whole)).text
 
 
-async def test_a_maker_whose_models_do_not_bear_its_name(shared: Path) -> None:
+async def test_a_maker_whose_models_do_not_bear_its_name(shared: Path, usage_rows: list[Row]) -> None:
+    made = [row for row in usage_rows if re.search(r"(^|/)(gpt-|o\d(-|$)|openai/)", row["model"])]
+    in_2025 = [row for row in made if row["ts_utc"].startswith("2025")]
+    others = [row for row in usage_rows if row not in made]
     async with loaded(shared) as ledger:
         told = await ask(ledger, "what did openai cost in 2025?")
-        assert any(each.startswith("Only names with “openai”") for each in told.answer.insights)
+        assert f"for the models made by `openai` is **${_cost(in_2025):,.2f}**" in told.text
+        assert any(each.startswith("`openai` is taken for who makes the models") for each in told.answer.insights)
+        assert set(told.answer.evidence[0].parameters["values_1"]) == {row["model"] for row in made}
+        assert f"**${_cost(others):,.2f}**" in (await ask(ledger, "spend without openai")).text
         told = await ask(ledger, "what did o3 cost?")
-        assert not any(each.startswith("Only names") for each in told.answer.insights)
+        assert not any("is taken for who makes" in each for each in told.answer.insights)
+        told = await ask(ledger, "spend on openrouter")
+        sold = [row for row in usage_rows if row["model"].startswith("openrouter/")]
+        assert f"`model` contains `openrouter` is **${_cost(sold):,.2f}**" in told.text
+
+
+async def test_by_provider_is_by_who_makes_the_models(shared: Path, usage_rows: list[Row]) -> None:
+    claude = [row for row in usage_rows if re.search("claude|anthropic", row["model"])]
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "spend by provider")
+        rows = {row["provider"]: row for row in told.sheet("provider", "spend")}
+        assert abs(rows["anthropic"]["spend"] - float(_cost(claude))) < 1e-9
+        assert sum(row["calls"] for row in rows.values()) == len(usage_rows)
+        assert abs(sum(row["spend_without_implausible"] for row in rows.values()) - float(_cost(usage_rows))) < 1e-6
+        assert any("has no provider" in each for each in told.answer.insights)
+        evidence = told.answer.evidence[0]
+        assert evidence.parameters["made_by"][evidence.parameters["made_names"].index("o3")] == "openai"
+        told = await ask(ledger, "calls by provider in 2025")
+        assert told.answer.evidence[0].query.count("llm_usage")
+    async with loaded(shared / "llm_usage.csv") as ledger:
+        answer = (await ask(ledger, "spend by provider")).answer
+        assert (answer.answered, answer.reason) == (False, "no_such_column")
 
 
 async def test_an_amount_is_read_whole_and_in_the_money_of_the_costs(shared: Path) -> None:

@@ -66,6 +66,8 @@ QUESTIONS = {
     "drivers": "what drove the change in spend between March and April 2025?",
     "sessions": "sessions by cost",
     "unit_cost": "cost per call by month",
+    "makers": "spend by provider",
+    "threshold": "how many calls cost more than $1?",
     "coverage": "which days have no rows?",
 }
 

@@ -38,6 +38,8 @@ TRACED = (
     "in May 2025, Q1 2025, 7 May 2025, May 7th, 2025, 2025-Q2, 2025-W19 and 31.12.2025",
     "in 2024", "between 2024 and 2025", "from 2024-08-13 to 2026-04-25", "since 2024-08", "2024 vs 2025",
     "`1234 foo` and ``56 `7` 89``", "```\n999 lines\n```", "~~~\n999\n~~~",
+    "ten thousand tokens", "a million tokens", "cost per million", "rose from 2024 to 2025", "rose in 2024",
+    "the end of 2024", "gpt-5, claude-3 and sonnet-4", "h100 and r1",
     "the top 25", "2031", "25 of them", "the 007 agent", "",
 )  # fmt: skip
 
@@ -81,6 +83,14 @@ INVENTED = {
     "`10` is 11": ("11",),
     "unclosed ` 4242": ("4242",),
     "10.5.": ("10.5",),
+    "cost-5000": ("5000",),
+    "x5000": ("5000",),
+    "tokens5000": ("5000",),
+    "five thousand calls": ("five thousand",),
+    "Twenty-five million": ("Twenty-five million",),
+    "it rose to 2024.": ("2024",),
+    "a total of 2024": ("2024",),
+    "spend fell by 2020.": ("2020",),
 }
 
 
@@ -88,6 +98,15 @@ INVENTED = {
 def test_invented_numbers_are_found(text: str) -> None:
     found = untraceable_numbers(text, question="", evidence=[CELLS])
     assert set(INVENTED[text]) <= set(found)
+
+
+def test_a_percentage_is_no_amount() -> None:
+    item = Evidence(
+        id="e1", tool="t", query="", parameters={}, columns=["spend", "share", "spend_percent", "calls"],
+        rows=[[41.5, 22.4, 33.3, 55]], row_count=1, sha256="", data_version="",
+    )  # fmt: skip
+    assert untraceable_numbers("$41.50, 22.4%, 33.3 % and 55 calls", question="", evidence=[item]) == ()
+    assert untraceable_numbers("41.5% and 55 percent", question="", evidence=[item]) == ("41.5", "55")
 
 
 def test_without_evidence_nothing_traces() -> None:

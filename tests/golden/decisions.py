@@ -72,7 +72,7 @@ DECISIONS = (
     Golden(
         kind="refused",
         asked="How many months cost more than $20?",
-        also=("which calls cost more than $1?", "list all requests over 100k tokens"),
+        also=("requests under $0.01 by model", "calls over €1"),
         refused="not_supported",
     ),
     Golden(

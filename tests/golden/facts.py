@@ -19,6 +19,14 @@ IMPLAUSIBLE = Decimal(1000)
 """A call of that price is wrong at the source: the README of the data names the only one."""
 
 
+_MADE = {
+    "openai": re.compile(r"(^|/)(gpt-|o\d(-|$)|openai/)"),
+    "anthropic": re.compile(r"claude|anthropic"),
+    "google": re.compile(r"gemini|gemma|google/|vertex_ai"),
+}
+"""What the names of a maker's models in ``llm_usage.csv`` have, by the look of them."""
+
+
 @attrs.frozen
 class Call:
     """A row of ``llm_usage.csv``."""
@@ -94,6 +102,10 @@ class Facts:
     def having(self, *parts: str) -> list[Call]:
         """The calls of models with all these words in their names."""
         return [call for call in self.calls if all(call.has(part) for part in parts)]
+
+    def made_by(self, maker: str) -> list[Call]:
+        """The calls of models that a maker makes, whoever sold them."""
+        return [call for call in self.calls if _MADE[maker].search(call.model.lower())]
 
     @cached_property
     def errors(self) -> list[dict[str, str]]:

@@ -19,6 +19,18 @@ REFUSED = (
     ),
     Golden(
         kind="refused",
+        asked="errors by model",
+        also=("errors per feature", "cost per million input tokens in march 2025"),
+        refused="no_such_column",
+    ),
+    Golden(
+        kind="refused",
+        asked="top 0 models",
+        also=("second most expensive month", "what if we use gpt-4o as weak model", "average calls per hour"),
+        refused="not_supported",
+    ),
+    Golden(
+        kind="refused",
         asked="Spend by project",
         also=("how much did each project cost?", "costs per customer"),
         refused="no_such_column",

@@ -97,8 +97,20 @@ SPEND = (
     Golden(
         kind="total",
         asked="What did we pay openai in 2025?",
-        also=("openai spend 2025", "how much went to openai in 2025?"),
-        numbers=lambda f: [spend(c for c in f.having("openai") if c.year == "2025")],
+        also=("openai spend 2025", "how much went to openai in 2025?", "spend on openai in 2025"),
+        numbers=lambda f: [spend(c for c in f.made_by("openai") if c.year == "2025")],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend on anthropic?",
+        also=("spend on anthropic", "total cost of anthropic models"),
+        numbers=lambda f: [spend(f.made_by("anthropic"))],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend on google?",
+        also=("spend on google", "how much did google cost us?"),
+        numbers=lambda f: [spend(f.made_by("google")), spend(clean(f.made_by("google")))],
     ),
     Golden(
         kind="total",
@@ -129,6 +141,77 @@ SPEND = (
         asked="How much did we spend on 2025-05-07?",
         also=("spend on May 7 2025", "what did the 7th of May 2025 cost?"),
         numbers=lambda f: [spend(f.where(day="2025-05-07")), spend(clean(f.where(day="2025-05-07")))],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend from 10 to 20 March 2025?",
+        also=(
+            "spend between 10 and 20 march 2025",
+            "spend march 10-20 2025",
+            "cost from the 10th to the 20th of March 2025",
+        ),
+        numbers=lambda f: [spend(f.between("2025-03-10", "2025-03-20"))],
+    ),
+    Golden(
+        kind="total",
+        asked="spend in 2025-W12",
+        also=("what did we spend in week 12 of 2025?",),
+        numbers=lambda f: [spend(f.between("2025-03-17", "2025-03-23"))],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend in the first week of March 2025?",
+        also=("first week of march 2025: spend?",),
+        numbers=lambda f: [spend(f.between("2025-03-01", "2025-03-07"))],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend in the first half of March 2025?",
+        also=("spend in the first half of march 2025",),
+        numbers=lambda f: [spend(f.between("2025-03-01", "2025-03-15"))],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend with gpt-4o-mini as the weak model?",
+        also=("spend on weak model gpt-4o-mini",),
+        numbers=lambda f: [spend(f.where(weak_model="gpt-4o-mini"))],
+    ),
+    Golden(
+        kind="total",
+        asked="What did we spend without claude or gpt?",
+        also=("spend on models without claude and gpt",),
+        numbers=lambda f: [spend(c for c in clean(f.calls) if "claude" not in c.model and "gpt" not in c.model)],
+    ),
+    Golden(
+        kind="total",
+        asked="total without the broken row",
+        also=("total spend excluding the outlier",),
+        numbers=lambda f: [spend(clean(f.calls))],
+    ),
+    Golden(
+        kind="counts",
+        asked="How many calls cost more than $1?",
+        also=("calls over $1", "number of calls above $1", "which calls cost more than $1?"),
+        numbers=lambda f: [
+            sum(1 for c in f.calls if c.cost > 1),
+            spend(c for c in f.calls if c.cost > 1),
+            spend(c for c in clean(f.calls) if c.cost > 1),
+        ],
+    ),
+    Golden(
+        kind="counts",
+        asked="list all requests over 100k tokens",
+        also=("how many calls have more than 100,000 tokens?",),
+        numbers=lambda f: [
+            sum(1 for c in f.calls if c.tokens > 100_000),
+            *(c.tokens for c in f.calls if c.tokens > 100_000),
+        ],
+    ),
+    Golden(
+        kind="counts",
+        asked="How many rows have no user?",
+        also=("how many rows without user", "calls without a user"),
+        numbers=lambda f: [sum(1 for c in f.calls if not c.user)],
     ),
     Golden(
         kind="counts",
@@ -188,6 +271,12 @@ SPEND = (
         asked="What is the average number of tokens per call?",
         also=("tokens per call", "mean tokens per request", "avg tokens a call"),
         numbers=lambda f: [sum(c.tokens for c in f.calls) / len(f.calls)],
+    ),
+    Golden(
+        kind="unit cost",
+        asked="What is the average number of prompt tokens per call in 2025?",
+        also=("average prompt tokens per call in 2025",),
+        numbers=lambda f: [sum(c.sent for c in f.where(year="2025")) / len(f.where(year="2025"))],
     ),
     Golden(
         kind="distribution",

@@ -180,4 +180,25 @@ SPLITS = (
         also=("claude vs gpt", "is claude more expensive than gpt?", "what did we spend on claude versus gpt"),
         numbers=lambda f: [spend(f.having("claude")), spend(f.having("gpt"))],
     ),
+    Golden(
+        kind="by dimension",
+        asked="Which is the second most expensive model?",
+        also=("second most expensive model", "what model is the 2nd most expensive?"),
+        numbers=lambda f: [
+            largest(f.calls, lambda c: c.model, 2)[1][1],
+            largest(clean(f.calls), lambda c: c.model, 2)[1][1],
+        ],
+    ),
+    Golden(
+        kind="by dimension",
+        asked="Spend by provider",
+        also=("which provider costs us the most?", "cost per vendor"),
+        numbers=lambda f: [spend(clean(f.made_by(maker))) for maker in ("google", "anthropic", "openai")],
+    ),
+    Golden(
+        kind="comparison",
+        asked="is spend this year higher than last year by model",
+        also=("compare 2025 and 2026 by model",),
+        numbers=lambda f: [spend(f.where(year="2026")), spend(f.where(model="o3", year="2025"))],
+    ),
 )

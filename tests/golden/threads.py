@@ -7,6 +7,8 @@ from .question import Golden
 
 _MAY = ("What did we spend in May 2025?",)
 _MODELS = ("Spend by model in 2025",)
+_YEAR = ("spend in 2025",)
+_MARCH = ("What did we spend in March 2025?",)
 
 THREADS = (
     Golden(
@@ -75,6 +77,42 @@ THREADS = (
         asked="and how many calls?",
         also=("how many calls was that?", "calls?"),
         numbers=lambda f: [len(f.where(month="2025-04"))],
+    ),
+    Golden(
+        kind="follow-up",
+        after=_YEAR,
+        asked="top 3 models",
+        also=("the top 3 models please", "top three models"),
+        numbers=lambda f: [a for _, a in largest(f.where(year="2025"), lambda c: c.model, 3)],
+    ),
+    Golden(
+        kind="follow-up",
+        after=_YEAR,
+        asked="as a chart",
+        also=("show it as a graph", "plot that please"),
+        numbers=lambda f: [spend(g) for g in grouped(clean(f.where(year="2025")), lambda c: c.month).values()],
+    ),
+    Golden(
+        kind="follow-up",
+        after=_MARCH,
+        asked="compare with april",
+        also=("compare it to april", "compared with April 2025?"),
+        numbers=lambda f: [spend(f.where(month="2025-03")), spend(f.where(month="2025-04"))],
+    ),
+    Golden(
+        kind="follow-up",
+        after=("spend on claude in March 2025",),
+        asked="compare with april",
+        numbers=lambda f: [spend(c for c in f.having("claude") if c.month == m) for m in ("2025-03", "2025-04")],
+    ),
+    Golden(
+        kind="follow-up",
+        after=("spend on claude in March 2025",),
+        asked="top 2 models",
+        also=("and by model?",),
+        numbers=lambda f: [
+            a for _, a in largest([c for c in f.having("claude") if c.month == "2025-03"], lambda c: c.model, 2)
+        ],
     ),
     Golden(
         kind="follow-up",

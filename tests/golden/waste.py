@@ -39,6 +39,12 @@ def _dearest_hour(facts: Facts) -> tuple[str, Decimal]:
     return max(hours.items(), key=lambda each: each[1])
 
 
+def _hourly(facts: Facts) -> list[Number]:
+    """What a call costs at the hour at which it costs most."""
+    hours = grouped(clean(facts.calls), lambda c: f"{c.at:%H}").values()
+    return [max(spend(calls) / len(calls) for calls in hours)]
+
+
 WASTE = (
     Golden(
         kind="anomalies",
@@ -97,6 +103,12 @@ WASTE = (
         also=("most expensive hour of the day", "spend by hour of day", "what time of day costs us most?"),
         numbers=lambda f: [_dearest_hour(f)[1]],
         names=lambda f: [_dearest_hour(f)[0]],
+    ),
+    Golden(
+        kind="shape",
+        asked="average cost by hour",
+        also=("cost per call by hour of the day",),
+        numbers=_hourly,
     ),
     Golden(
         kind="shape",

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mutant_catalogue import MUTANTS, Mutant
+from mutant_catalogue import MUTANTS, SAMPLE, Mutant
 
 import chatcore
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "chatcore"
+PLAYED = MUTANTS if os.environ.get("ALL_MUTANTS") else SAMPLE
 LIMIT_SECONDS = 120.0
 """For one run of a few quick tests; a mutant that makes them hang is found by it, too."""
 
@@ -66,7 +67,7 @@ def test_in_a_copy_without_a_defect_nothing_is_found(copy: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("planted", MUTANTS, ids=lambda planted: planted.name.partition(":")[0].replace(" ", "_"))
+@pytest.mark.parametrize("planted", PLAYED, ids=lambda planted: planted.name.partition(":")[0].replace(" ", "_"))
 def test_a_planted_defect_is_found(planted: Mutant, copy: Path) -> None:
     plant(planted, copy)
     try:
@@ -75,6 +76,12 @@ def test_a_planted_defect_is_found(planted: Mutant, copy: Path) -> None:
         return  # it hangs, and so is found
     said = result.stdout[-3000:] + result.stderr[-1000:]
     assert result.returncode == pytest.ExitCode.TESTS_FAILED, f"{planted.name}: not found by {planted.tests}\n{said}"
+
+
+def test_every_mutant_has_its_place_in_the_sources() -> None:
+    for planted in MUTANTS:
+        for patch in planted.patches:
+            assert (SOURCE / patch.file).read_text(encoding="utf-8").count(patch.old) == 1, (planted.name, patch.file)
 
 
 def test_every_mutant_names_tests_that_are_there() -> None:

@@ -23,6 +23,7 @@ from chatcore.testing.agents import Say, UseTool, Wait
 from chatcore.threads.service import ThreadService
 from chatcore.web.requests import EXPECTED
 from chatcore.web.routes import ROUTES
+from scenes import AGENT
 
 # --- threads and messages -------------------------------------------------------------------------------------------
 
@@ -555,7 +556,12 @@ async def test_every_route_answers(tmp_path: Path) -> None:
     async with shop(tmp_path, *steps) as client:
         posted = await ask(client)
         await ended(client, posted["thread_id"])
-        known = {"<thread_id>": posted["thread_id"], "<run_id>": posted["run_id"], "<evidence_id>": "e1"}
+        known = {
+            "<thread_id>": posted["thread_id"],
+            "<run_id>": posted["run_id"],
+            "<evidence_id>": "e1",
+            "<agent>": AGENT,
+        }
         for route in sorted(ROUTES, key=lambda route: route.method == "DELETE"):
             path = reduce(lambda path, name: path.replace(name, known[name]), known, route.path)
             body = {"content": "x", "texts": ["*x*"], "title": "x"} if route.body is not None else b""

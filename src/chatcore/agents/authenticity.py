@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
-from chatcore.agents.numbers import Proof, code_is_closed, proof_of
+from chatcore.agents.numbers import Proof, code_is_closed, may_say_numbers, proof_of
 from chatcore.agents.placeholders import (
     LONGEST,
     STIRRING,
@@ -180,7 +180,7 @@ class AnswerGuard:
 
     def _judge_new_numbers(self, end: int) -> Alarm | None:
         """Judge the numbers of what is to be passed now, with the words around them, or with all the text in doubt."""
-        if self.evidence is None or not any(map(str.isdigit, self._text[self._passed : end])):
+        if self.evidence is None or not may_say_numbers(self._text[self._passed : end]):
             return None
         alarm = self._judge_numbers(self._text[self._proven_from : end]) and self._judge_numbers(self._text[:end])
         paragraph = self._text.rfind("\n\n", self._proven_from, self._passed) + 2

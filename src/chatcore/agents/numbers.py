@@ -1,9 +1,10 @@
 """Which numbers of a text do not trace to the evidence beside it (protocol.md, 1.3). Pure.
 
 A number traces where a cell, rounded to the precision that the text shows, equals it: ``$9,990.01`` traces to
-9990.01252875, ``1.2M`` to 1234567, ``12.5%`` to 12.53. An unsigned number traces to a negative cell too ("fell by
-$74.33"); a percentage only to a cell that holds a percentage. Nothing is asked of what is no quantity: dates and
-times, list marks, names with digits in them, code, numbers of the question, and integers below 10.
+9990.01252875, ``1.2M`` to 1234567, ``12.5%`` to 12.53, ``five thousand`` to 5,123. An unsigned number traces to a
+negative cell too ("fell by $74.33"); a percentage to no cell of a column that is called after amounts or counts, as
+``spend`` is and ``spend_percent`` is not. Nothing is asked of what is no quantity: dates and times, list marks, names
+with digits in them, code, numbers of the question, and integers below 10.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from typing import Any
 import attrs
 
 from chatcore.protocol.messages import Evidence
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
 
 BELOW_NEED_NO_PROOF = 10
 """Integers below this are counted at a glance."""
@@ -73,8 +79,39 @@ _NUMBER = re.compile(
     r"(?P<sign>(?<![\w)\]])[-−+])?(?:[$€£]\s?)?(?<!\d)(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
     r"(?P<exponent>[eE][+-]?\d+)?(?:(?P<suffix>[kKMBT])(?![A-Za-z])|\s(?P<word>thousand|million|billion|trillion)\b)?"
 )
+_PERCENT = re.compile(r"\s?(?:%|percent\b|per cent\b)")
+_CHANGED = re.compile(
+    r"\b(?:rose|rises?|risen|fell|falls?|fallen|grew|grown|grows|drop(?:ped|s)?|increased?|decreased?|climbed|jumped|sank"
+    r"|shrank|reduced|cut|went|came|comes|amounts?|amounted|adds? up|added up|up|down|equal)(?: back)?\s+(?:to|by)\s+$"
+    r"|\b(?:total|sum|average|mean|median|costs?|spend|bill|count|maximum|minimum)\s+of\s+$",
+    re.IGNORECASE,
+)
+"""What stands before ``2024`` where that is an amount and no year."""
+_SPELT = _words("""
+    two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen twenty thirty forty fifty sixty seventy eighty ninety
+""")
+_SPELT_VALUES = {word: float(n) for n, word in enumerate(_SPELT[:18], 2)}
+_SPELT_VALUES |= {word: 10.0 * n for n, word in enumerate(_SPELT[18:], 2)}
+_SPELT_NUMBER = re.compile(
+    rf"\b(?P<tens>{'|'.join(_SPELT)})(?:[- ](?P<ones>{'|'.join(_SPELT[:8])}))?[- ]"
+    r"(?P<scale>hundred|thousand|million|billion|trillion)\b",
+    re.IGNORECASE,
+)
+_MAY_BE_SPELT = re.compile(r"\d|hundred|thousand|illion", re.IGNORECASE)
+_FIGURE_NAME = re.compile(
+    r"(?:costs?|spend|spent|total|sum|tokens?|calls?|rows?|requests?|users?|price|amount|usd|eur|saving|savings|paid|bill"
+    r"|average|mean|median|max|min|count|approx|about|circa|ca)[-_]\d+|[A-Za-z]+\d{4,}|x\d+",
+    re.IGNORECASE,
+)
+"""What looks like a name and is a number with a word before it: ``cost-5000``, ``x5000``."""
+_OF_AMOUNTS = _words("""
+    spend cost costs amount amounts price prices usd eur calls tokens rows errors sessions models users days months
+    hours seconds minutes count requests groups saving savings baseline projected
+""")
+_OF_PARTS = _words("percent percentage pct share part fraction ratio rate growth change")
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
-_SCALE_WORDS = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SCALE_WORDS = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 
 
 @attrs.frozen
@@ -86,12 +123,16 @@ class Shown:
         value: what they say, with its sign if it has one.
         tolerance: half a unit of the last digit shown.
         signed: whether a minus stands before it.
+        percent: whether it is a percentage.
+        led: whether the words before it make it an amount, though it look like a year.
     """
 
     text: str
     value: float
     tolerance: float
     signed: bool
+    percent: bool = False
+    led: bool = False
 
     @property
     def needs_no_proof(self) -> bool:
@@ -107,7 +148,7 @@ def untraceable_numbers(text: str, *, question: str, evidence: Sequence[Evidence
         question: what was asked; its numbers may be repeated.
         evidence: the queries whose rows may prove a number.
     """
-    return proof_of(question, evidence).untraceable_numbers(text) if _DIGIT.search(text) else ()
+    return proof_of(question, evidence).untraceable_numbers(text) if may_say_numbers(text) else ()
 
 
 @attrs.frozen
@@ -116,12 +157,14 @@ class Proof:
 
     Args:
         values: the numbers of the cells, sorted.
+        parts: those of them that a percentage may be, sorted.
         strings: the cells that are words with digits in them.
         asked: the numbers of the question.
         years: that are named in the question or in cells.
     """
 
     values: Sequence[float]
+    parts: Sequence[float]
     strings: Set[str]
     asked: Set[float]
     years: Set[str]
@@ -130,7 +173,7 @@ class Proof:
 
     def untraceable_numbers(self, text: str) -> tuple[str, ...]:
         """The numbers of ``text`` that neither need proof nor have it, as they stand there, each once."""
-        if _DIGIT.search(text) is None:
+        if not may_say_numbers(text):
             return ()
         if text not in self._last:
             found = self._untraceable(text)
@@ -143,16 +186,22 @@ class Proof:
         return tuple(dict.fromkeys(number.text for number in numbers if not self._proves(number)))
 
     def _proves(self, number: Shown) -> bool:
-        known = number.needs_no_proof or number.value in self.asked or number.text in self.years
-        return known or _traces(number, self.values)
+        known = number.needs_no_proof or number.value in self.asked or (number.text in self.years and not number.led)
+        return known or _traces(number, self.parts if number.percent else self.values)
 
 
 def proof_of(question: str, evidence: Sequence[Evidence]) -> Proof:
     """What may be said of numbers after a question, given the queries whose rows may prove them."""
-    values, strings = _cells(evidence)
+    values, parts, strings = _cells(evidence)
     years = frozenset(re.findall(rf"(?<!\d){_YEAR}(?!\d)", " ".join((question, *strings))))
     words = frozenset(string for string in strings if _number_in(string) is None)
-    return Proof(values, words, frozenset(number.value for number in _numbers(question)), years)
+    asked = frozenset(number.value for said in (question, question.lower()) for number in _numbers(said))
+    return Proof(values, parts, words, asked, years)
+
+
+def may_say_numbers(text: str) -> bool:
+    """Whether a text can have a number in it, in digits or in words."""
+    return _MAY_BE_SPELT.search(text) is not None
 
 
 def code_is_closed(text: str) -> bool:
@@ -161,14 +210,34 @@ def code_is_closed(text: str) -> bool:
     return "`" not in rest and "~~~" not in rest
 
 
-def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], set[str]]:
-    """The numbers among the cells, sorted, and the strings with digits in them.
+def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], list[float], set[str]]:
+    """The numbers among the cells, sorted; those that a percentage may be; and the strings with digits in them.
 
     A negative number stands there without its sign too: a text may leave that to its words.
     """
+    plain: list[Any] = []
+    amounts: list[Any] = []
+    for item in evidence:
+        named = {number for number, name in enumerate(item.columns) if _is_amount(name)}
+        for row in item.rows if named else ():
+            for number, cell in enumerate(row):
+                (amounts if number in named else plain).append(cell)
+        plain += () if named else item.rows
+    parts, strings = _gathered(plain)
+    values, others = _gathered(amounts)
+    return sorted(values | parts), sorted(parts), strings | others
+
+
+def _is_amount(column: str) -> bool:
+    """Whether a column is called after amounts or counts, and not after parts of something."""
+    words = set(re.split(r"[^a-z]+", column.lower()))
+    return not words.isdisjoint(_OF_AMOUNTS) and words.isdisjoint(_OF_PARTS)
+
+
+def _gathered(cells: list[Any]) -> tuple[set[float], set[str]]:
+    """The numbers of some cells and of those in them, and the strings with digits in them."""
     values: set[float] = set()
     strings: set[str] = set()
-    cells: list[Any] = [row for item in evidence for row in item.rows]
     while cells:
         values.update(cell for cell in cells if type(cell) is int or type(cell) is float)
         strings.update(cell for cell in cells if type(cell) is str)
@@ -176,7 +245,7 @@ def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], set[str]]:
     telling = set(filter(_DIGIT.search, strings))
     values.update(number for string in telling if (number := _number_in(string)) is not None)
     values.update([-value for value in values if value < 0])
-    return sorted(filter(math.isfinite, values)), telling
+    return set(filter(math.isfinite, values)), telling
 
 
 _NESTED = frozenset({list, tuple, dict})
@@ -239,8 +308,31 @@ def _kept_numbers(text: str) -> tuple[Shown, ...]:
 
 
 def _find_numbers(text: str) -> tuple[Shown, ...]:
-    undated = _DATES.sub(" ", text) if _MAY_HOLD_DATE.search(text) else text
-    return tuple(map(_shown, _NUMBER.finditer(_RUN.sub(_blank_name, undated))))
+    undated = _DATES.sub(_blank_date, text) if _MAY_HOLD_DATE.search(text) else text
+    shown = map(_shown, _NUMBER.finditer(_RUN.sub(_blank_name, undated)))
+    return (*shown, *map(_spelt, _SPELT_NUMBER.finditer(text)))
+
+
+def _blank_date(match: re.Match[str]) -> str:
+    """Nothing in place of a date; but ``rose to 2024`` ends in an amount."""
+    date = match.group()
+    return date if date[-4:].isdigit() and date[:2].isalpha() and _is_led(match.string, match.end() - 4) else " "
+
+
+def _is_led(text: str, start: int) -> bool:
+    """Whether what stands before a number makes it an amount, though it look like a year."""
+    return _CHANGED.search(text[max(start - _BEFORE, 0) : start]) is not None
+
+
+_BEFORE = 24
+"""Characters before a year that are looked at."""
+
+
+def _spelt(match: re.Match[str]) -> Shown:
+    """A number in words; what is said in thousands is taken to be rounded to them."""
+    scale = _SCALE_WORDS[match["scale"].lower()]
+    value = _SPELT_VALUES[match["tens"].lower()] + _SPELT_VALUES.get((match["ones"] or "").lower(), 0.0)
+    return Shown(match.group(), value * scale, 0.5 * scale, signed=False)
 
 
 def _blank_name(match: re.Match[str]) -> str:
@@ -250,7 +342,7 @@ def _blank_name(match: re.Match[str]) -> str:
 
 def _is_name(run: str) -> bool:
     """Whether a run of letters and digits is a name, as ``gpt-4o`` is and ``10k`` or ``30-day`` is not."""
-    if not any(map(str.isdigit, run)):
+    if not any(map(str.isdigit, run)) or _FIGURE_NAME.fullmatch(run):
         return False
     word, separator, number = run.rpartition(next((mark for mark in reversed(run) if not mark.isalnum()), " "))
     if separator and word.isalpha() and separator in ":.#@" and number.isdigit():
@@ -268,4 +360,12 @@ def _shown(match: re.Match[str]) -> Shown:
     signed = (match["sign"] or "+") != "+"
     value = float(match["digits"].replace(",", "") + decimals) * scale
     tolerance = 0.5 * 10.0 ** -max(len(decimals) - 1, 0) * scale
-    return Shown(match.group().strip(), -value if signed else value, tolerance, signed)
+    percent = _PERCENT.match(match.string, match.end()) is not None
+    return Shown(
+        match.group().strip(),
+        -value if signed else value,
+        tolerance,
+        signed,
+        percent,
+        _is_led(match.string, match.start()),
+    )

@@ -47,8 +47,9 @@ understand what a flooder goes on sending would cost everybody else."""
 TURN_FRAMES = 16
 """Frames of one read after which others have their turn: a read may hold ten thousand."""
 
-QUIET_SECONDS = 0.3
-"""After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes."""
+QUIET_SECONDS = 1.0
+"""After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes. Who
+floods from a busy machine pauses for tenths of a second; to hang up on what follows would lose them the close frame."""
 
 
 class Stream(Protocol):

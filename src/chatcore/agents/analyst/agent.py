@@ -18,6 +18,7 @@ from chatcore.agents.analyst.earlier import questions_before
 from chatcore.agents.analyst.intents.base import Draft
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.making import maker_notes
 from chatcore.agents.analyst.model_engine import ModelInquiry
 from chatcore.agents.analyst.offering import answered_questions
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
@@ -145,7 +146,7 @@ class Inquiry:
         await self._tell(worded)
         following = await self._following(intent, question, found.evidence)
         return Answer(
-            insights=list(worded.insights),
+            insights=[*worded.insights, *maker_notes(intent)],
             recommendations=list(worded.recommendations),
             action_items=[*worded.action_items, *following],
             evidence=list(found.evidence),

@@ -180,10 +180,15 @@ class Asking:
     @property
     def fitting_grain(self) -> Grain:
         """Steps that make a readable number of rows of the period."""
-        first, last = self.table.first_day, self.table.last_day
-        if first is None or last is None:
-            return "month"
-        days = (last - first).days
-        if self.period is not None and self.period.days is not None:
-            days = min(days, self.period.days)
-        return "day" if days <= _MONTH_DAYS else "week" if days <= _HALF_YEAR_DAYS else "month"
+        return fitting_grain(self.table, self.period)
+
+
+def fitting_grain(table: Table, period: Period | None) -> Grain:
+    """Steps of time that make a readable number of rows of a table, or of a period of it."""
+    first, last = table.first_day, table.last_day
+    if first is None or last is None:
+        return "month"
+    days = (last - first).days
+    if period is not None and period.days is not None:
+        days = min(days, period.days)
+    return "day" if days <= _MONTH_DAYS else "week" if days <= _HALF_YEAR_DAYS else "month"

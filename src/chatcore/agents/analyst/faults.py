@@ -77,6 +77,12 @@ def _split_by_sum(asking: Asking) -> Refusal | None:
     return refusals.not_supported("a split by a figure", asking.reading.catalogue)
 
 
+def _none_of_them(asking: Asking) -> Refusal | None:
+    """The first nought of a ranking."""
+    nothing = asking.reading.limit == 0
+    return refusals.not_supported("a list of none", asking.reading.catalogue) if nothing else None
+
+
 def _timeless(asking: Asking) -> Refusal | None:
     """Words of time, where the rows do not say when they were."""
     if asking.table.first_day is not None or not asking.reading.says(_NAMES_TIME):
@@ -228,6 +234,7 @@ def _beyond_the_rows(asking: Asking) -> Refusal | None:
 
 
 _FAULTS = (
+    _none_of_them,
     _split_by_sum,
     _timeless,
     _bad_date,
@@ -241,7 +248,8 @@ _FAULTS = (
 )
 """In the order of what a person would say first."""
 
-_SCOPE_FAULTS = (_timeless, _bad_date, _unknown_word, _bad_period)
+_SCOPE_FAULTS = (_none_of_them, _timeless, _bad_date, _absent_concept, _unknown_word, _bad_period)
 _FOLLOW_UP_FAULTS = (
-    _split_by_sum, _timeless, _bad_date, _absent_concept, _unknown_word, _about_something_else, _beyond_the_rows,
+    _none_of_them, _split_by_sum, _timeless, _bad_date, _absent_concept, _unknown_word, _about_something_else,
+    _beyond_the_rows,
 )  # fmt: skip

@@ -20,9 +20,19 @@ from chatcore.agents.analyst.request import Intent
 
 _POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|well|so|oh|ah|please)\b[\s,.!:–-]*)*"
 _MARK = re.compile(
-    rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead(?! of)|same|the same|(?:what|how) about|vs\.?"
-    r"|versus|compared (?:to|with)|compare (?:it|that|this|them|those) |against|(?:in|as) (?:tokens|calls|dollars)\b)\b"
+    rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead(?! of)|same|the same|(?:what|how) about"
+    r"|vs\.?|versus|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
+    r"|(?:in|as) (?:tokens|calls|dollars)\b)\b"
 )
+_DRAWN = re.compile(
+    rf"^\W*{_POLITE}(?:(?:show|draw|plot|give|make|put|display) )?(?:me )?(?:it |that |this |them |those )?"
+    r"(?:as |in |on )?(?:an? )?(?:line |bar |pie )?(?:charts?|graphs?|plots?|diagram)(?: please)?\W*$"
+)
+_PLACES_OF = re.compile(
+    rf"^\W*{_POLITE}(?:the |our )?(?:top|bottom|biggest|largest|cheapest|costliest|most expensive) (?:\w+ )?"
+    rf"(?:{'|'.join(sorted(lexicon.CONCEPTS))})(?: please)?\W*$"
+)
+"""``top 3 models``: a heading more than a question, which takes its period from what was asked before."""
 _POINTS_BACK = re.compile(
     r"\b(?:of|for|in|by|on|with|than|to|among|about) (?:those|them|these|that|it)\b(?! (?:are|is|were|was|cost))"
     r"|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
@@ -71,7 +81,12 @@ def points_back(reading: Reading) -> bool:
 
 def is_marked(reading: Reading) -> bool:
     """Whether it begins as a follow-up does, or points back."""
-    return bool(_MARK.search(reading.text) or _POINTS_BACK.search(reading.text))
+    return bool(_MARK.search(reading.text) or _POINTS_BACK.search(reading.text) or asks_to_draw(reading))
+
+
+def asks_to_draw(reading: Reading) -> bool:
+    """Whether it asks for nothing but the last answer as a chart."""
+    return _DRAWN.search(reading.text) is not None
 
 
 def is_fragment(reading: Reading) -> bool:
@@ -79,7 +94,11 @@ def is_fragment(reading: Reading) -> bool:
     words = [word.text for word in reading.words]
     if not words or len(words) > _MOST_FRAGMENT_WORDS or reading.tables:
         return False
-    if _BARE_PLACES.search(reading.text) or words in (["why"], ["how"], ["how", "so"], ["how", "come"]):
+    if (
+        _BARE_PLACES.search(reading.text)
+        or _PLACES_OF.search(reading.text)
+        or words in (["why"], ["how"], ["how", "so"], ["how", "come"])
+    ):
         return True
     if len(words) <= _TWO and set(words) <= lexicon.WHICH | set(lexicon.CONCEPTS):
         return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import islice
 
 import attrs
 import msgspec
@@ -20,10 +19,9 @@ from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
-from chatcore.agents.analyst.nearest import candidates, nearest_to, refused
 from chatcore.agents.analyst.periods import after, before
 from chatcore.agents.analyst.ranking import ranked
-from chatcore.agents.analyst.reading import Reading, in_table, read
+from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
 
 _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
@@ -112,38 +110,25 @@ _DESCRIPTION = (
 
 
 def plan_alone(reading: Reading) -> Intent | Refusal:
-    """What a question asks for by itself; where nothing does, the nearest that has an answer is offered."""
-    planned = _plan_alone(reading)
-    near = nearest_to(reading, planned)
-    asked = [_answered(each, reading) for each in candidates(near, reading)] if near else []
-    answered = tuple(dict.fromkeys(question for each in asked for question in each))
-    return refused(near, planned, answered) if near and answered else planned
-
-
-def _answered(question: str, reading: Reading) -> list[str]:
-    """The question, where it has an answer; where it can mean several things, the first of those that have."""
-    planned = _plan_alone(read(question, reading.catalogue))
-    if isinstance(planned, Intent):
-        return [question]
-    if planned.reason != "ambiguous":
-        return []
-    meant = (each for each in planned.alternatives if isinstance(_plan_alone(read(each, reading.catalogue)), Intent))
-    return list(islice(meant, 1))
-
-
-def _plan_alone(reading: Reading) -> Intent | Refusal:
-    found = _recognised(reading) or _beyond_any_table(reading)
-    if found is not None:
-        return found
-    table = choose_table(reading)
-    if isinstance(table, Refusal):
-        return table
-    return Planner(Asking(in_table(reading, table, apart=apart), table)).plan()
+    """What a question asks for by itself."""
+    found = _recognised(reading) or _beyond_any_table(reading) or choose_table(reading)
+    if isinstance(found, Table):
+        found = Planner(Asking(in_table(reading, found, apart=apart), found)).plan()
+    return _placed(found, reading)
 
 
 def plan_in(reading: Reading, asking: Asking) -> Intent | Refusal:
     """The same, of a table that is given: ``asking`` is the question read against it."""
-    return _recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan()
+    return _placed(_recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan(), reading)
+
+
+def _placed(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
+    """``second most expensive``: one place of a split; of any other ranking only the first is told."""
+    if reading.place is None or isinstance(found, Refusal):
+        return found
+    if found.kind != "by":
+        return refusals.not_supported("one place of a ranking, other than the first", reading.catalogue)
+    return msgspec.structs.replace(found, options={"place": reading.place})
 
 
 def _recognised(reading: Reading) -> Intent | Refusal | None:
@@ -239,7 +224,16 @@ class Planner:
             return refusals.too_many_periods(self.reading.catalogue)
         if len(periods) != _TWO or any(period.days is None for period in periods):
             return None
-        return self._intent("compare", periods=sorted(periods, key=lambda period: str(period.start)))
+        return self._compared(sorted(periods, key=lambda period: str(period.start)))
+
+    def _compared(self, periods: list[Period]) -> Intent | Refusal:
+        """Two periods; by a column, what its names cost in both."""
+        columns = [named.column for named in self.asking.group_columns]
+        if not columns:
+            return self._intent("compare", periods=periods)
+        if len(columns) > 1 or self.asking.measure is not Measure.COST or columns[0].meaning is Meaning.TIME:
+            return refusals.not_supported("a comparison by a column", self.reading.catalogue)
+        return self._intent("drivers", by=columns[0].name, periods=periods)
 
     def _wants_previous(self, against: bool) -> bool:
         if self.asking.group_columns or self.reading.sides:

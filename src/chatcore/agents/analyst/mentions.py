@@ -61,11 +61,13 @@ class NamedValues(Span):
         column: whose values they are.
         values: one, or all that contain the words.
         words: as the question has them.
+        maker: of the models that they are, where it was named instead of them.
     """
 
     column: Column
     values: tuple[str, ...]
     words: str
+    maker: str | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -168,7 +170,7 @@ def find_values(text: str, words: Sequence[Word], table: Table) -> list[NamedVal
         for run in _runs(words, length):
             span = Span(run[0].start, run[-1].end)
             if not any(_overlap(span, other) for other in found):
-                led = sorted(columns, key=lambda column: not _led_by(column, text[: span.start]))
+                led = sorted(columns, key=lambda column: not _said_of(column, text[: span.start], text[span.end :]))
                 found += _values_in(text[span.start : span.end], span, run, words, led)
     return sorted([*found, *_in_lists(text, words, found)], key=lambda each: each.start)
 
@@ -189,10 +191,12 @@ def _in_lists(text: str, words: Sequence[Word], found: Sequence[NamedValues]) ->
                 break
 
 
-def _led_by(column: Column, before: str) -> bool:
-    """Whether the name of a column, of several words, stands right before: ``weak model gpt-4o-mini``."""
+def _said_of(column: Column, before: str, after: str) -> bool:
+    """Whether a column of several words is named beside: ``weak model gpt-4o-mini``, ``gpt-4o as the weak model``."""
     words = name_words(column.name)
-    return len(words) > 1 and re.search(rf"(?:^|\W){r'[ _]'.join(map(re.escape, words))}\W*$", before) is not None
+    name = r"[ _]".join(map(re.escape, words))
+    led = re.search(rf"(?:^|\W){name}\W*$", before) or re.match(rf"\W*as (?:an? |the |our )?{name}\b", after)
+    return len(words) > 1 and led is not None
 
 
 _RANK = {Meaning.MODEL: 0, Meaning.USER: 1, Meaning.FEATURE: 2, Meaning.STATUS: 3}

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from chatcore.agents.analyst import lexicon, refusals
-from chatcore.agents.analyst.asking import Asking
+from chatcore.agents.analyst.asking import Asking, fitting_grain
 from chatcore.agents.analyst.faults import find_follow_up_fault, lacking_for
 from chatcore.agents.analyst.periods import Found, after, before
 from chatcore.agents.analyst.phrasing import phrase
@@ -20,6 +20,7 @@ _EVERYTHING = (
 )
 _BEFORE = r"\b(?:previous|prior|preceding|before|earlier)\b"
 _AFTER = r"\b(?:next|following|afterwards?|after|later)\b"
+_CHART = r"\b(?:charts?|graphs?|plots?|diagram)\b"
 _UNIT = re.compile(r"\b(day|week|month|quarter|year)\b")
 PLAIN = frozenset(["total", "by", "trend", "distinct", "versus", "compare", "top_calls", "statistics", "column_by"])
 """The kinds that the planner's own grammar finds: they differ in their split, and share the rest."""
@@ -74,7 +75,7 @@ class FollowUp:
         fault = find_follow_up_fault(self.asking) or self._which_year()
         if fault is not None:
             return fault
-        tried = (self._compared, self._split, self._another_kind, self._ranked, self._same_kind)
+        tried = (self._drawn, self._compared, self._split, self._another_kind, self._ranked, self._same_kind)
         found = next((intent for each in tried if (intent := each()) is not None), None)
         return self._checked(found) if found else refusals.unclear_follow_up(self._reading.catalogue)
 
@@ -139,10 +140,11 @@ class FollowUp:
 
     @property
     def _filters(self) -> list[Filter]:
-        """Its own filters in place of those of the same columns, and what is split by is not filtered."""
+        """Its own filters in place of those of the same columns; what is split by is not filtered to one value."""
         own = self._reading.filters
-        columns = {each.column for each in own} | {named.column.name for named in self.asking.group_columns}
-        return [each for each in self.last.filters if each.column not in columns] + own
+        columns, split = {each.column for each in own}, {named.column.name for named in self.asking.group_columns}
+        kept = [each for each in self.last.filters if each.column not in split or len(each.values) > 1 or each.exclude]
+        return [each for each in kept if each.column not in columns] + own
 
     @property
     def _measure(self) -> Measure:
@@ -177,6 +179,14 @@ class FollowUp:
         if period is None or period.days is None or len(others) != 1 or others[0].days is None:
             return None
         return self._as("compare", periods=sorted([others[0], period], key=lambda each: str(each.start)))
+
+    def _drawn(self) -> Intent | None:
+        """The last question over time; what is a list already stays as it is."""
+        if not self._reading.says(_CHART) or self.asking.group_columns or self.asking.grain is not None:
+            return None
+        if self.last.kind != "total":
+            return self.last
+        return self._as("trend", grain=fitting_grain(self.asking.table, next(iter(self._periods), None)), limit=None)
 
     def _split(self) -> Intent | Refusal | None:
         """By steps of time or by a column, in place of the last split."""

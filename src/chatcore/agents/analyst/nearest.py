@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import attrs
 
+from chatcore.agents.analyst import grammar
 from chatcore.agents.analyst.phrasing import during
 from chatcore.agents.analyst.ranking import ranked
-from chatcore.agents.analyst.reading import Reading, in_table
+from chatcore.agents.analyst.reading import Reading, in_table, read
 from chatcore.agents.analyst.request import Intent, Refusal
 
 _TAKEN_FOR = frozenset(["total", "by"])
@@ -80,7 +82,30 @@ NEAREST = (
 """Tried in this order."""
 
 
-def nearest_to(reading: Reading, planned: Intent | Refusal) -> Nearest | None:
+def plan_alone(reading: Reading) -> Intent | Refusal:
+    """What a question asks for by itself; where nothing does, the nearest that has an answer is offered."""
+    planned = grammar.plan_alone(reading)
+    near = _nearest_to(reading, planned)
+    asked = [_answered(each, reading) for each in _candidates(near, reading)] if near else []
+    answered = tuple(dict.fromkeys(question for each in asked for question in each))
+    return _refused(near, planned, answered) if near and answered else planned
+
+
+def _answered(question: str, reading: Reading) -> list[str]:
+    """The question, where it has an answer; where it can mean several things, the first of those that have."""
+    planned = _planned(question, reading)
+    if isinstance(planned, Intent):
+        return [question]
+    if planned.reason != "ambiguous":
+        return []
+    return list(islice((each for each in planned.alternatives if isinstance(_planned(each, reading), Intent)), 1))
+
+
+def _planned(question: str, reading: Reading) -> Intent | Refusal:
+    return grammar.plan_alone(read(question, reading.catalogue))
+
+
+def _nearest_to(reading: Reading, planned: Intent | Refusal) -> Nearest | None:
     """What a question comes near to, where it has no answer or was taken for a plain total; None for any other."""
     found = next((each for each in NEAREST if each.words.search(reading.text)), None)
     if found is None:
@@ -90,7 +115,7 @@ def nearest_to(reading: Reading, planned: Intent | Refusal) -> Nearest | None:
     return found if planned.reason in _OPEN else None
 
 
-def candidates(near: Nearest, reading: Reading) -> Iterator[str]:
+def _candidates(near: Nearest, reading: Reading) -> Iterator[str]:
     """The questions beside one, with its period and its names."""
     match = near.words.search(reading.text)
     table = ranked(reading.catalogue.tables)[0]
@@ -102,7 +127,7 @@ def candidates(near: Nearest, reading: Reading) -> Iterator[str]:
         yield question.format(when=when, change=change, **names)
 
 
-def refused(near: Nearest, planned: Intent | Refusal, answered: tuple[str, ...]) -> Refusal:
+def _refused(near: Nearest, planned: Intent | Refusal, answered: tuple[str, ...]) -> Refusal:
     """The refusal that offers what has an answer."""
     if isinstance(planned, Refusal) and not near.text:
         return attrs.evolve(planned, alternatives=answered)

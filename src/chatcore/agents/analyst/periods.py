@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 import msgspec
 
+from chatcore.agents.analyst.part_weeks import numbered_week, part_of_month
 from chatcore.agents.analyst.request import Period
 
 _MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
@@ -21,6 +22,8 @@ _MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_ab
 _MONTH = r"(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
 _YEAR = r"(?P<year>(?:19|20)\d\d|['’]\d\d)\b"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
+_LAST_DAY = r"(?P<last_day>[0-3]?\d)(?:st|nd|rd|th)?\b"
+_TO = r"(?: (?:to|and|until|till|through) | ?[-–—] ?)"
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "last": 4}
 _ORDINAL = r"(?P<ordinal>" + "|".join(_ORDINALS) + r")"
 _UNIT = r"(?P<unit>day|week|month|quarter|year)s?\b"
@@ -39,6 +42,11 @@ _PREPOSITION = (
 )
 
 _PATTERNS = {  # in the order they are looked for: the longer before what is a part of it
+    "week": r"\bweek (?P<week>[0-5]?\d)(?: of|,)? (?P<week_year>(?:19|20)\d\d)\b",
+    "iso_week": r"\b(?P<iso_week>(?:19|20)\d\d-?w[0-5]\d)\b",
+    "days_month": rf"\b(?:(?:from|between) )?(?:the )?{_DAY}{_TO}(?:the )?{_LAST_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?",
+    "month_days": rf"\b(?:(?:from|between) )?{_MONTH} {_DAY}{_TO}{_LAST_DAY}(?!\d)(?:,? {_YEAR})?",
+    "part_of_month": rf"\b(?:the )?{_ORDINAL} (?P<slice>week|half) (?:of|in) {_MONTH}(?:,?(?: of)? {_YEAR})?",
     "week_of": r"\bweek (?:of|starting|beginning)(?: on)? (?P<iso_day>(?:19|20)\d\d-\d\d-\d\d)\b",
     "day": r"(?P<iso_day>\b(?:19|20)\d\d-\d\d-\d\d)\b(?:[T ]\d\d:\d\d(?::\d\d)?)?",
     "iso_month": r"\b(?P<iso_month>(?:19|20)\d\d[-/](?:0[1-9]|1[0-2]))\b(?![-/]\d)",
@@ -133,7 +141,8 @@ class _Date:
     @property
     def year(self) -> int | None:
         """The year, where the words name one."""
-        year = self.group("year") or (self.group("iso_day") or self.group("iso_month") or "")[:4]
+        named = (self.group(name) for name in ("iso_day", "iso_month", "iso_week", "week_year"))
+        year = self.group("year") or next(filter(None, named), "")[:4]
         return (int(year) if year.isdigit() else 2000 + int(year[1:])) if year else None
 
 
@@ -173,13 +182,29 @@ def _resolve(date: _Date, known: Calendar, years: Sequence[int]) -> Iterator[tup
         begin = begin_of(unit, dt.date.fromisoformat(iso))
         yield begin, next_of(unit, begin)
         return
+    if date.kind in ("week", "iso_week"):
+        yield _week(date)
+        return
     first, length = _months_of(date)
     for year in [date.year] if date.year else _years(first, known, years):
         if number := date.group("day"):
             day = dt.date(year, first, int(number))
-            yield day, day + dt.timedelta(days=1)
+            yield day, dt.date(year, first, int(date.group("last_day") or number)) + dt.timedelta(days=1)
+        elif date.group("slice"):
+            yield _slice(date, dt.date(year, first, 1))
         else:
             yield dt.date(year, first, 1), _add_months(dt.date(year, first, 1), length)
+
+
+def _week(date: _Date) -> tuple[dt.date, dt.date]:
+    week = date.group("iso_week") or f"{date.group('week_year')}w{date.group('week')}"
+    year, _, number = week.replace("-", "").partition("w")
+    return numbered_week(int(year), int(number))
+
+
+def _slice(date: _Date, begin: dt.date) -> tuple[dt.date, dt.date]:
+    part, ordinal = str(date.group("slice")), str(date.group("ordinal"))
+    return part_of_month(part, _ORDINALS[ordinal], begin, _add_months(begin, 1), last=ordinal == "last")
 
 
 def _months_of(date: _Date) -> tuple[int, int]:

@@ -15,8 +15,9 @@ from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.followups import Asked, asks_why, is_fragment, is_plain, leans, points_back, reworded
-from chatcore.agents.analyst.grammar import apart, plan_alone, plan_in
+from chatcore.agents.analyst.grammar import apart, plan_in
 from chatcore.agents.analyst.merging import merge, of_the_same_year
+from chatcore.agents.analyst.nearest import plan_alone
 from chatcore.agents.analyst.parting import clauses, covering
 from chatcore.agents.analyst.phrasing import phrase, sentence, why
 from chatcore.agents.analyst.pronouns import named_instead, refers

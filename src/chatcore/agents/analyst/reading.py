@@ -10,7 +10,9 @@ import attrs
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
+from chatcore.agents.analyst.columns import Family
 from chatcore.agents.analyst.language import Word, split_words
+from chatcore.agents.analyst.making import makers_in, of_makers
 from chatcore.agents.analyst.mentions import (
     NamedColumn,
     NamedTable,
@@ -45,6 +47,11 @@ _LIMITS = (
     r"\b({count}) (?:most|least|largest|biggest|highest|lowest|cheapest|costliest|priciest|smallest|dearest|top)\b",
 )
 _COUNTS = r"\d{1,4}|" + "|".join(lexicon.NUMBERS)
+_PLACES = {"second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5, "5th": 5}
+_PLACE = re.compile(
+    rf"\b({'|'.join(_PLACES)})[- ](?:most|least|highest|lowest|biggest|largest|smallest|cheapest|costliest|priciest"
+    r"|dearest|busiest|best|worst|longest|top|place)\b|\bnumber (two|three|four|five)\b"
+)
 _THRESHOLD = re.compile(
     r"\b(above|over|under|below|exceeding|exceeded|more than|less than|fewer than|greater than|at least|at most)\s+"
     r"[$€£]?\d[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
@@ -99,6 +106,12 @@ class Reading:
         return re.search(pattern, self.text) is not None
 
     @property
+    def place(self) -> int | None:
+        """The one place of a ranking that is asked for: 2 for ``second most expensive``."""
+        match = _PLACE.search(self.text)
+        return (_PLACES.get(match[1]) or lexicon.NUMBERS[match[2]]) if match else None
+
+    @property
     def threshold(self) -> bool:
         """Whether it asks for rows above or below an amount."""
         return _THRESHOLD.search(self.text) is not None
@@ -144,12 +157,14 @@ class Reading:
         names = {named.column.name for named in self.values}
         if len(self.values) < 2 or len(names) != 1 or any(self._left_out):
             return []
-        return [Filter(column=v.column.name, values=list(v.values), words=v.words) for v in self.values]
+        return [Filter(column=v.column.name, values=list(v.values), words=v.words, maker=v.maker) for v in self.values]
 
     def _is_understood(self, word: Word) -> bool:
         if word.text[:1].isdecimal() and self.says(
             rf"\b(?:per|a|each) {re.escape(word.text)}\b(?=\W+(?:tok|call|req|mill|thou))"
         ):
+            return True
+        if word.text in _PLACES and self.place is not None:
             return True
         if word.text.isdecimal():
             return int(word.text) == self.limit
@@ -183,7 +198,8 @@ def _join(known: Filter | None, named: NamedValues, exclude: bool, *, narrow: bo
         both = [value for value in known.values if value in values]
         values = both if narrow and both else list(dict.fromkeys([*known.values, *values]))
         words = f"{known.words} {words}" if narrow and both else f"{known.words} or {words}"
-    return Filter(column=named.column.name, values=values, words=words, exclude=exclude)
+    maker = makers_in([named.maker] if known is None else [known.maker, named.maker])
+    return Filter(column=named.column.name, values=values, words=words, exclude=exclude, maker=maker)
 
 
 MOST_CHARACTERS = 400
@@ -227,11 +243,14 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
         apart: whether two dates are two periods, once values are known.
     """
     free = [word for word in reading.words if not any(named.covers(word) for named in _distinct_names(reading, table))]
-    values = find_values(reading.text, free, table)
+    values = of_makers(find_values(reading.text, free, table), free, table, reading.catalogue)
     unnamed = blanked(reading.text, _distinct_names(reading, table))
     named_columns = find_columns(unnamed, [table])
     values = [v for v in values if not any(_within(v, c) for c in named_columns)]
     columns = [c for c in named_columns if not any(_inside(c, v) for v in values)]
+    empty = _without_a_value(reading, [*columns, *by_meaning(free, table)], values)
+    values, columns = [*values, *empty], [c for c in columns if not any(_overlap(c, v) for v in empty)]
+    values.sort(key=lambda each: each.start)
     named = {column.column.name for column in columns}
     words = [word for word in free if not any(span.covers(word) for span in (*values, *columns))]
     columns += [column for column in by_meaning(words, table) if column.column.name not in named]
@@ -243,6 +262,27 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
         taken=(*_distinct_names(reading, table), *values, *_blameless(reading)),
     )
     return _with_periods(read_on, table, apart(read_on))
+
+
+_LACKING = re.compile(r"\b(?:without|with no|(?:have|has|had|having) no|lack(?:s|ing)?)\s+(?:an? |any |the |known )?$")
+
+
+def _without_a_value(
+    reading: Reading, columns: Iterable[NamedColumn], values: Iterable[NamedValues]
+) -> list[NamedValues]:
+    """``rows without a user``: those whose value of a column is empty; not ``without user bob``."""
+    found = {}
+    for each in columns:
+        lacking = _LACKING.search(reading.text[: each.start])
+        led = any(0 <= value.start - each.end <= 1 or _overlap(value, each) for value in values)
+        if lacking and not led and each.column.family is Family.TEXT and not reading.text[each.end :].startswith("s "):
+            words = f"no {each.column.name}"
+            found[each.column.name] = NamedValues(lacking.start(), each.end, each.column, ("",), words)
+    return list(found.values())
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _blameless(reading: Reading) -> list[Span]:

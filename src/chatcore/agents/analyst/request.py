@@ -56,6 +56,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     values: Annotated[list[str], Meta(description="The values, spelt as in the rows.")]
     words: Annotated[str, Meta(description="How the question called them.")]
     exclude: Annotated[bool, Meta(description="Whether rows with these values are left out instead.")] = False
+    maker: Annotated[str | None, Meta(description="Who makes the models that the values are, where it was named.")] = (
+        None
+    )
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

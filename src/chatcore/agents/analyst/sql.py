@@ -177,7 +177,9 @@ def filtered(filters: Sequence[Filter]) -> Condition:
 
 def passes(each: Filter, number: int) -> Condition:
     """Where a row passes a filter; ``number`` sets its parameters apart from another filter's."""
-    inside = f"list_contains($values_{number}, CAST({identifier(each.column)} AS VARCHAR))"
+    value = f"CAST({identifier(each.column)} AS VARCHAR)"
+    value = f"coalesce({value}, '')" if "" in each.values else value
+    inside = f"list_contains($values_{number}, {value})"
     sql = f"coalesce({inside}, false) = false" if each.exclude else inside
     return Condition(sql, {f"values_{number}": list(each.values)})
 

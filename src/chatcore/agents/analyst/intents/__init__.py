@@ -10,9 +10,11 @@ from chatcore.agents.analyst.intents import (
     distinct,
     drivers,
     groups,
+    makers,
     quality,
     sessions,
     statistics,
+    threshold,
     top_calls,
     totals,
     trend,
@@ -25,6 +27,8 @@ KINDS: tuple[IntentKind, ...] = tuple(
     module.KIND
     for module in (
         drivers,
+        threshold,
+        makers,
         sessions,
         unit_cost,
         coverage,

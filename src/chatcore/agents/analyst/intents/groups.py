@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import attrs
+import msgspec
 
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
@@ -15,6 +18,7 @@ from chatcore.agents.analyst.intents.base import (
     code,
     markdown_table,
     noun_of,
+    options_of,
     plural,
     table_of,
     written,
@@ -39,6 +43,12 @@ SHOWN_GROUPS = 10
 """Groups that the table of an answer shows, unless more or fewer were asked for."""
 
 
+class Places(msgspec.Struct, frozen=True):
+    """The options: which place of the ranking is told first, 1 for the first."""
+
+    place: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The groups in order, the totals of all groups, and the implausible rows among them."""
     return [
@@ -49,20 +59,35 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 
 
 def _groups_query(intent: Intent, catalogue: Catalogue) -> Query:
-    table, where = table_of(intent, catalogue), restriction(intent, table_of(intent, catalogue))
-    name, sums = identifier(str(intent.by)), aggregates(table)
-    grouped = (
-        f"SELECT CAST({name} AS VARCHAR) AS {name}, {select(sums)} "
-        f"FROM {identifier(table.name)} {where.where} GROUP BY {name}"
-    )
+    table, name = table_of(intent, catalogue), identifier(str(intent.by))
+    return in_order(intent, table, f"CAST({name} AS VARCHAR)", identifier(table.name))
+
+
+def in_order(intent: Intent, table: Table, group: str, source: str) -> Query:
+    """The groups in order, called as ``by`` says.
+
+    Args:
+        intent: what is asked.
+        table: whose rows they are.
+        group: SQL for the group of a row.
+        source: SQL for the rows.
+    """
+    where, name = restriction(intent, table), identifier(str(intent.by))
+    grouped = f"SELECT {group} AS {name}, {select(aggregates(table))} FROM {source} {where.where} GROUP BY 1"
     rank, order = identifier(MEASURED[intent.measure].column), "DESC" if intent.descending else "ASC"
-    paid = "WHERE spend > 0" if intent.measure is Measure.COST_PER_MILLION_TOKENS else ""
+    paid = "WHERE spend > 0" if _only_paid(intent) else ""
     sql = (
         f"SELECT *{_share(intent, table)}{ratios_of(table, intent.measure)} FROM ({grouped}) {paid} "
         f"ORDER BY {rank} {order} NULLS LAST, {name} NULLS LAST LIMIT $limit"
     )
     limit = intent.limit or MAX_GROUPS
     return Query("groups", sql, {**parameters_of(table), **where.parameters, "limit": limit})
+
+
+def _only_paid(intent: Intent) -> bool:
+    """Whether groups that cost nothing are left out: their calls are free or without a price, and not cheap."""
+    cheapest = intent.measure is Measure.COST_PER_CALL and not intent.descending
+    return cheapest or intent.measure is Measure.COST_PER_MILLION_TOKENS
 
 
 def _share(intent: Intent, table: Table) -> str:
@@ -121,14 +146,47 @@ class Ranking:
         return written(column, self._groups.cell(column, row), self.table.currency)
 
     def _headline(self) -> str:
+        if self._place > 1:
+            return self._headline_of_place()
         measure, first = self.intent.measure, code(self._groups.cell(self._by))
         what = MEASURED[measure].words.replace("call", noun_of(self.table))
-        what += ", of those that cost anything" if measure is Measure.COST_PER_MILLION_TOKENS else ""
+        what += ", of those that cost anything" if _only_paid(self.intent) else ""
         degree = "most" if self.intent.descending else "least"
         filters = [] if self.intent.kind == "versus" else self.intent.filters
         scope = period_words(self.intent) + filter_words(filters)
         sentence = f"By `{self._by}`, {first} has the {degree} {what}{scope}: **{self._value(0)}**"
         return f"{sentence}{self._without(0)}."
+
+    @property
+    def _place(self) -> int:
+        return options_of(self.intent, Places).place if self.intent.kind == "by" else 1
+
+    def _headline_of_place(self) -> str:
+        """Who is second, third and so on, as recorded and without implausible rows."""
+        column, place = MEASURED[self.intent.measure].column, self._place
+        degree = f"{_ORDINALS.get(place, f'`{place}.`')} {'most' if self.intent.descending else 'least'}"
+        what = MEASURED[self.intent.measure].words.replace("call", noun_of(self.table))
+        scope = period_words(self.intent) + filter_words(self.intent.filters)
+        if len(self._groups) < place:
+            only = plural(self.sheets["totals"].cell("groups"), "value")
+            return f"There is no {degree} {what}{scope}: `{self._by}` has {only}."
+        text = f"By `{self._by}`, {self._held(place - 1)} has the {degree} {what}{scope}: **{self._value(place - 1)}**"
+        clean = self._in_order_without()
+        if column != "spend" or not clean or clean[place - 1 : place] == [place - 1]:
+            return f"{text}."
+        left = self._groups.cell("spend_without_implausible", clean[place - 1]).money(self.table.currency)
+        return f"{text} as recorded; without implausible rows it is {self._held(clean[place - 1])} with **{left}**."
+
+    def _held(self, row: int) -> str:
+        return code(self._groups.cell(self._by, row))
+
+    def _in_order_without(self) -> list[int]:
+        """The groups in the order that they have without implausible rows; none where that is not another."""
+        if not self._has_odd or not any(row["implausible_rows"] for row in self._groups):
+            return []
+        left = {i: self._groups.cell("spend_without_implausible", i) for i in range(len(self._groups))}
+        known = [i for i, cell in left.items() if not cell.missing]
+        return sorted(known, key=lambda i: left[i].value, reverse=self.intent.descending)
 
     def _without(self, row: int) -> str:
         """What is left of a group's costs without its implausible rows, and who is first then."""
@@ -194,9 +252,15 @@ class Ranking:
             without = ", implausible rows left out" if odd else ""
             share = self._groups.cell("share_percent").percent
             found.append(f"{code(self._groups.cell(self._by))} makes up {share} of the total{without}.")
-        if self.table.named(self._by).meaning is Meaning.FEATURE and self._by.lower() != "feature":
+        if self._is_feature():
             found.append(f"`{self._by}` is taken for the feature: it is the nearest that the data has.")
         return found
 
+    def _is_feature(self) -> bool:
+        """Whether the nearest to a feature is split by, and is not called so."""
+        return self.table.named(self._by).meaning is Meaning.FEATURE and self._by.lower() != "feature"
 
-KIND = IntentKind("by", "Spend, calls or tokens by the values of a column", queries, word)
+
+_ORDINALS = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
+
+KIND = IntentKind("by", "Spend, calls or tokens by the values of a column", queries, word, options=Places)

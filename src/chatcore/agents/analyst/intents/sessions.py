@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.columns import Family, Meaning, name_words
@@ -17,7 +18,16 @@ from chatcore.agents.analyst.intents.scope import implausible_query, totals_quer
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
-from chatcore.agents.analyst.sql import Condition, all_of, exact_sum, implausible, select, time_of
+from chatcore.agents.analyst.sql import (
+    Condition,
+    aggregates,
+    all_of,
+    exact_sum,
+    implausible,
+    select,
+    time_of,
+    tokens_of,
+)
 
 SHOWN = 10
 NEARLY = 1e-9
@@ -34,7 +44,7 @@ _THING = r"(?:sessions?|conversations?|threads?|chats?)"
 class Sessions(msgspec.Struct, frozen=True):
     """The options: what is told first, and what the sessions are ranked by."""
 
-    first: Literal["count", "cost", "calls", "top"] = "count"
+    first: Literal["count", "cost", "calls", "tokens", "top"] = "count"
 
 
 CLAIM = Claim(
@@ -77,10 +87,22 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         first = "top"
     elif reading.says(r"\b(?:calls|requests|messages)\b"):
         first = "calls"
+    elif reading.says(r"\btokens?\b") and not reading.says(r"\b(?:costs?|spend|pay)\b"):
+        return _in_tokens(asking)
     elif reading.says(r"\b(?:costs?|spend|pay|much)\b"):
         first = "cost"
     long = reading.says(r"\b(?:longest|length|biggest|largest)\b") or first == "calls"
     return CLAIM.intent(asking, measure=Measure.CALLS if long else Measure.COST, options={"first": first})
+
+
+def _in_tokens(asking: Asking) -> Intent | Refusal:
+    """Tokens of a session: both kinds together, which is what is summed."""
+    catalogue = asking.reading.catalogue
+    if not asking.has_tokens:
+        return refusals.no_such_column("tokens", asking.table, catalogue)
+    if asking.kind_of_tokens() is not Measure.TOKENS:
+        return refusals.not_supported("tokens in or tokens out of a session", catalogue)
+    return CLAIM.intent(asking, measure=Measure.TOKENS, options={"first": "tokens"})
 
 
 def sessions_sql(subject: Subject) -> Condition:
@@ -113,6 +135,8 @@ def per_session(subject: Subject) -> Condition:
     time, user = time_of(subject.table), subject.table.column(Meaning.USER)
     columns = {"calls": "count(*)", "begun": "bool_or(begun)"}
     columns |= {"spend": exact_sum(identifier(cost.name), cost.type, plausible.sql)} if cost else {}
+    tokens = aggregates(subject.table).get("tokens")
+    columns |= {"tokens": tokens} if tokens else {}
     columns |= {"user": f"CAST(any_value({identifier(user.name)}) AS VARCHAR)"} if user else {}
     if time:
         columns |= {"start": f"CAST(min({time}) AS VARCHAR)", "last": f"CAST(max({time}) AS VARCHAR)"}
@@ -140,15 +164,18 @@ def queries(subject: Subject) -> list[Query]:
         figures |= {"spend": exact, "cost_per_session": f"{exact} / nullif(count(*), 0)"}
         figures |= {"median_cost": "median(spend)", "median_cost_of_paid": "median(spend) FILTER (WHERE spend > 0)"}
         figures |= {"cost_p95": "quantile_disc(spend, 0.95)", "paid_sessions": "count(*) FILTER (WHERE spend > 0)"}
+    if tokens_of(subject.table):
+        figures |= {"tokens_per_session": "1.0 * sum(tokens) / nullif(count(*), 0)", "median_tokens": "median(tokens)"}
     if subject.has(Meaning.TIME):
         figures["median_minutes"] = "median(minutes)"
     found.append(Query("sessions", f"SELECT {select(figures)} FROM ({each.sql})", each.parameters))
-    rank = "calls" if subject.intent.measure is Measure.CALLS or not cost else "spend"
+    rank = _RANKED_BY.get(subject.intent.measure, "spend" if cost else "calls")
     direction = "DESC" if subject.intent.descending else "ASC"
     top = f"SELECT * EXCLUDE (begun) FROM ({each.sql}) ORDER BY {rank} {direction} NULLS LAST, session LIMIT 50"
     return [*found, Query("top", top, each.parameters), _lengths(each)]
 
 
+_RANKED_BY = {Measure.CALLS: "calls", Measure.TOKENS: "tokens"}
 _LENGTHS = {"1": (1, 1), "2 to 5": (2, 5), "6 to 10": (6, 10), "11 to 20": (11, 20), "more": (21, 1_000_000_000)}
 
 
@@ -172,6 +199,8 @@ def draft(account: Account) -> Draft:
         return Draft((f"No row{account.scope} belongs to a session (`{account.table.name}`).\n",))
     noun = f"{account.noun}s"
     titles = {"start": "start", "user": "user", "calls": noun, "spend": "spend", "minutes": "minutes"}
+    if account.intent.measure is Measure.TOKENS:
+        titles["tokens"] = "tokens"
     if not top.has("start"):
         titles = {"session": "session", **titles}
     first = _headline(account)
@@ -187,6 +216,12 @@ def _headline(account: Account) -> str:
     count = f"**{plural(sheet.cell('sessions'), 'session')}**{account.scope}"
     mean, median = (sheet.cell(name).figure for name in ("calls_per_session", "median_calls"))
     calls = f"{mean} {account.noun}s on average, median {median}"
+    if first == "tokens":
+        usual, middle = (sheet.cell(name).figure for name in ("tokens_per_session", "median_tokens"))
+        bare = count.replace(account.scope, "")
+        return f"A session{account.scope} has **{usual} tokens** on average, median **{middle}**, over {bare}" + (
+            f"{_source(account)}."
+        )
     cost = ""
     if sheet.has("spend") and not sheet.cell("spend").missing:
         usual, middle = (account.money(sheet.cell(name)) for name in ("cost_per_session", "median_cost"))
@@ -204,6 +239,8 @@ def _source(account: Account) -> str:
 def _top(account: Account) -> str:
     """The first session in a sentence."""
     row, sheet = account.sheet("top").row(0), account.sheet("top")
+    if account.intent.measure is Measure.TOKENS:
+        return f"The one with the most has **{row['tokens'].count}**, in {account.calls(row['calls'])}."
     long = account.intent.measure is Measure.CALLS or not sheet.has("spend")
     kind = ("longest" if account.intent.descending else "shortest") if long else "dearest"
     kind = "cheapest" if not long and not account.intent.descending else kind

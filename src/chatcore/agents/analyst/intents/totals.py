@@ -12,7 +12,6 @@ from chatcore.agents.analyst.intents.base import (
     Draft,
     IntentKind,
     Sheets,
-    listed,
     noun_of,
     plural,
     table_of,
@@ -65,7 +64,7 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
             covered=table.covered,
             alternatives=("How many calls were there in total?",),
         )
-    return Figure(intent, table, totals, catalogue).draft(sheets)
+    return Figure(intent, table, totals).draft(sheets)
 
 
 @attrs.frozen
@@ -75,7 +74,6 @@ class Figure:
     intent: Intent
     table: Table
     totals: Sheet
-    catalogue: Catalogue
 
     def draft(self, sheets: Sheets) -> Draft:
         """The whole answer."""
@@ -86,7 +84,6 @@ class Figure:
             parts.append(odd)
         insights = [
             *self._beside(),
-            *_of_makers(self.intent, self.table, self.catalogue),
             *relative_words(self.intent, self.table),
             *gap_words(sheets),
         ]
@@ -176,27 +173,6 @@ class Figure:
         return facts
 
 
-def _of_makers(intent: Intent, table: Table, catalogue: Catalogue) -> list[str]:
-    """Where a maker is named: models of its that do not have its name in theirs, and so are not among the rows."""
-    model, found = table.column(Meaning.MODEL), []
-    for each in intent.filters:
-        for book in catalogue.price_books[:1]:
-            maker = book.seller(each.words.lower())
-            if maker is None or model is None or each.column != model.name or each.exclude:
-                continue
-            keys = book.matches(value for value in model.values if value not in each.values)
-            names = [name for name, key in keys.items() if key.provider == maker]
-            if names:
-                shown = listed([f"`{name}`" for name in names[:_MAKERS_MODELS]])
-                more = " and others" if len(names) > _MAKERS_MODELS else ""
-                found.append(
-                    f"Only names with “{each.words}” in them are counted: the price list has {shown}{more} as models "
-                    f"of `{maker}` too."
-                )
-    return found
-
-
-_MAKERS_MODELS = 5
 _TOKENS_OF_A_CALL = {
     Measure.TOKENS_PER_CALL: "tokens",
     Measure.INPUT_TOKENS_PER_CALL: "tokens in",

@@ -206,7 +206,7 @@ _CALLED: Mapping[str, str] = MappingProxyType(
 )
 """What clients call a seller, by what price lists call it."""
 
-_MAKERS: Mapping[str, re.Pattern[str]] = MappingProxyType(
+MAKERS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         maker: re.compile(begins)
         for maker, begins in {
@@ -230,7 +230,7 @@ _MAKERS: Mapping[str, re.Pattern[str]] = MappingProxyType(
 
 def maker_of(name: str) -> str | None:
     """Who makes a model of this name, as far as its beginning tells."""
-    return next((maker for maker, begins in _MAKERS.items() if begins.match(name.lower())), None)
+    return next((maker for maker, begins in MAKERS.items() if begins.match(name.lower())), None)
 
 
 def _plain(name: str) -> str:

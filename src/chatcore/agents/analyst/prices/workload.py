@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import msgspec
 
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.columns import Meaning
-from chatcore.agents.analyst.evidence import Query, Sheet
+from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, markdown_table, options_of, plural
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
@@ -26,17 +28,32 @@ SHOWN = 10
 """The cheapest models that are shown, where none is named."""
 
 _ASKED = PRICE + r"|\bcosts?\b|\bcheap\w*\b|\bexpensive\b|\bcompar\w+\b|\bpay\b|\bhow much\b"
+_OF_ROWS = r"\bhow (?:many|often)\b|\bwhich (?:calls|requests|rows|users?)\b|\bwho\b"
+_EACH = r"\beach\b|\b(?:per|a|every|one|single) (?:call|request|prompt)\b"
 _CHEAPEST = r"\b(?:cheapest|least expensive|lowest price|best price|most expensive|costliest|priciest|dearest)\b"
 _DEAREST = r"\b(?:most expensive|costliest|priciest|dearest|highest)\b"
 
 
+LONGEST_CALL = 1_048_576
+"""Tokens of one side of one call: more are those of many calls together, as hardly a model takes them at once."""
+
+
 class WorkloadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A workload: tokens in and out of a call, how many calls; the models by seller and id, all where none is given."""
+    """A workload: tokens in and out of a call, how many calls; the models by seller and id, all where none is given.
+
+    ``together``: whether the tokens are those of all calls together; with 1 for the calls, it is not known of how many.
+    """
 
     input_tokens: int
     output_tokens: int
     calls: int = 1
     models: list[PriceKey] = []
+    together: bool = False
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether nothing says how long a prompt is: the tokens are of many calls, and nobody said of how many."""
+        return self.together and self.calls == 1
 
 
 # --- recognised -----------------------------------------------------------------------------------------------------
@@ -44,7 +61,8 @@ class WorkloadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """Tokens in and out that somebody thinks of, and what they cost; or the cheapest model by the list."""
-    if not reading.says(_ASKED) or not reading.says(r"\d|\bcheapest\b|\bexpensive\b"):
+    bare = _amounts(reading) and not reading.says(_OF_ROWS)
+    if not (bare or reading.says(_ASKED)) or not reading.says(r"\d|\bcheapest\b|\bexpensive\b"):
         return None
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
     if book is None:
@@ -53,6 +71,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     if question.input_tokens is None and question.output_tokens is None:
         asks_cheapest = reading.says(_CHEAPEST) and reading.says(r"\blist\b") and not question.models
         return which_workload(reading.catalogue) if asks_cheapest else None
+    if not reading.says(_ASKED) and not question.models:
+        return None
     return model_fault(question) or _intent(question)
 
 
@@ -63,7 +83,9 @@ def _amounts(reading: Reading) -> bool:
 def _intent(question: PriceQuestion) -> Intent:
     reading = question.reading
     keys = keys_of(question) or _used(question)
-    options = WorkloadOptions(question.input_tokens or 0, question.output_tokens or 0, question.calls, keys)
+    inside, outside = question.input_tokens or 0, question.output_tokens or 0
+    together = max(inside, outside) > LONGEST_CALL and not reading.says(_EACH)
+    options = WorkloadOptions(inside, outside, question.calls, keys, together)
     return Intent(
         kind="workload_price",
         table=question.book.columns.table,
@@ -99,11 +121,16 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     priced, parameters = _priced(book, options)
     order = "DESC" if intent.descending and not options.models else "ASC"
     limit = "" if options.models else " LIMIT $limit"
+    source = f"({priced}) AS priced"
+    longest = ""
+    if options.uncounted:
+        source += f" JOIN (SELECT {_LONG} FROM ({_priced(book, options, long=True)[0]})) AS long ON {_SAME}"
+        longest = ", long_cost AS workload_cost_of_long_prompts"
     models = (
         f"SELECT price_provider AS provider, price_model AS model, CAST(price_since AS VARCHAR) AS since, input_rate, "
-        f"output_rate, call_input_tokens AS input_tokens, call_output_tokens AS output_tokens, list_cost AS call_cost, "
-        f"$calls * list_cost AS workload_cost, price_tiered AS tiered FROM ({priced}) WHERE {_COUNTS} "
-        f"ORDER BY list_cost {order} NULLS LAST, provider, model{limit}"
+        f"output_rate, $input_tokens AS input_tokens, $output_tokens AS output_tokens, call_input_tokens, "
+        f"list_cost AS call_cost, $calls * list_cost AS workload_cost, price_tiered AS tiered{longest} "
+        f"FROM {source} WHERE {_COUNTS} ORDER BY list_cost {order} NULLS LAST, provider, model{limit}"
     )
     limited = {} if options.models else {"limit": intent.limit or SHOWN}
     counted = (
@@ -115,6 +142,8 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     ]
 
 
+_LONG = "price_provider AS long_provider, price_model AS long_model, list_cost AS long_cost"
+_SAME = "price_provider IS NOT DISTINCT FROM long_provider AND price_model = long_model"
 _COUNTS = "list_cost > 0"
 """A price of nothing is a trial, an offer or a gap in the list, and none of them is a price to plan with."""
 
@@ -123,11 +152,17 @@ def _book(intent: Intent, catalogue: Catalogue) -> PriceBook:
     return next(book for book in catalogue.price_books if book.columns.table == intent.table)
 
 
-def _priced(book: PriceBook, options: WorkloadOptions) -> tuple[str, dict[str, object]]:
-    """SQL for the cost of a call on every model at its newest price, outside of any window of the day."""
-    tiered = book.tiers is not None and any(row.tiered for row in book.rows)
+def _priced(book: PriceBook, options: WorkloadOptions, *, long: bool = False) -> tuple[str, dict[str, object]]:
+    """SQL for the cost of a call on every model at its newest price, outside of any window of the day.
+
+    Where it is not known how long a prompt is, at the price of short prompts; with ``long`` at that of long ones.
+    """
+    tiered = book.tiers is not None and any(row.tiered for row in book.rows) and (long or not options.uncounted)
     rows, struct = all_prices(book, tiered)
     parameters: dict[str, object] = {"input_tokens": options.input_tokens, "output_tokens": options.output_tokens}
+    part = ""
+    if options.together and options.calls > 1:
+        parameters["calls"], part = options.calls, " / $calls"
     wanted = ""
     if options.models:
         wanted = (
@@ -138,7 +173,8 @@ def _priced(book: PriceBook, options: WorkloadOptions) -> tuple[str, dict[str, o
         parameters["price_models"] = [key.model for key in options.models]
     newest = "row_number() OVER (PARTITION BY provider, model ORDER BY since DESC NULLS LAST, input, output)"
     inner = (
-        f"SELECT $input_tokens AS call_input_tokens, $output_tokens AS call_output_tokens, {struct} AS price "
+        f"SELECT $input_tokens{part} AS call_input_tokens, $output_tokens{part} AS call_output_tokens, "
+        f"{struct} AS price "
         f"FROM ({rows}){wanted} WHERE from_time IS NULL QUALIFY {newest} = 1"
     )
     return costed(inner, tiered), parameters
@@ -179,6 +215,8 @@ class Workload:
 
     def _headline(self) -> str:
         row = self.sheets["models"].row(0)
+        if self.options.together:
+            return self._headline_of_all()
         inside, outside = row["input_tokens"].count, row["output_tokens"].count
         calls = "A call" if self.options.calls == 1 else f"`{self.options.calls}` calls"
         verb = "costs" if self.options.calls == 1 else "cost"
@@ -189,18 +227,41 @@ class Workload:
         rank = "most" if self.intent.descending and not self.options.models else "least"
         return f"{size} {verb} {rank} on {wording.model_of(row)}: {amount} at list price."
 
+    def _headline_of_all(self) -> str:
+        """Of the tokens of all calls together; where nobody said of how many, at both prices."""
+        row, currency = self.sheets["models"].row(0), self.book.columns.currency
+        size = f"{row['input_tokens'].count} tokens in and {row['output_tokens'].count} out"
+        calls = "many calls" if self.options.uncounted else f"`{self.options.calls}` calls"
+        rank = (
+            "" if len(self._rows) == 1 else "most " if self.intent.descending and not self.options.models else "least "
+        )
+        amount = f"**{wording.amount(row['workload_cost'], currency)}**"
+        text = f"{size}, of {calls} together, cost {rank}on {wording.model_of(row)}: {amount} at list price"
+        if not self.options.uncounted or not self._depends(row):
+            return f"{text}."
+        longer = wording.amount(row["workload_cost_of_long_prompts"], currency)
+        return f"{text} for prompts of standard length, and **{longer}** if every call had a long prompt."
+
+    def _depends(self, row: Mapping[str, Cell]) -> bool:
+        """Whether the price depends on how long the prompts are."""
+        longer = row.get("workload_cost_of_long_prompts")
+        return longer is not None and not longer.missing and longer.value != row["workload_cost"].value
+
     def _table(self) -> str:
         currency = self.book.columns.currency
+        longer = any(self._depends(row) for row in self._rows)
         rows = [
             [
                 wording.model_of(row),
                 wording.rate(row["input_rate"], currency),
                 wording.rate(row["output_rate"], currency),
                 wording.amount(row["workload_cost"], currency),
+                *([wording.amount(row["workload_cost_of_long_prompts"], currency)] if longer else []),
             ]
             for row in self.sheets["models"]
         ]
-        return markdown_table(["model", "input per million", "output per million", "the workload"], rows)
+        titles = ["model", "input per million", "output per million", "the workload"]
+        return markdown_table([*titles, *(["with long prompts"] if longer else [])], rows)
 
     def _assumed(self) -> list[str]:
         told = ["Prices are the newest of the list, outside of any window of the day; nothing is read from a cache."]
@@ -210,7 +271,9 @@ class Workload:
                 f"Of {plural(counted.cell('models'), 'model')} in the list, {counted.cell('left_out').count} without a "
                 "price for such a call, or with a price of zero, are left out. How good one is, the list does not say."
             )
-        if self.book.tiers is not None and self.options.calls == 1 and any(row["tiered"].value for row in self._rows):
+        if self.options.together:
+            told.append(self._of_many_calls())
+        elif self.book.tiers is not None and self.options.calls == 1 and any(row["tiered"].value for row in self._rows):
             told.append(
                 "These tokens are taken for one call, and some models cost more for a long prompt: many short calls "
                 "can cost less, which the tokens of each and the number of calls would tell."
@@ -218,6 +281,19 @@ class Workload:
         if self.book.tiers is None and any(row["tiered"].value for row in self.sheets["models"]):
             told.append("Some of these cost more for a long prompt; the price of short prompts is applied.")
         return told
+
+    def _of_many_calls(self) -> str:
+        """What such a number of tokens is taken for."""
+        if self.options.uncounted:
+            return (
+                "So many tokens are no single call's: they are taken for a workload of many calls, with prompts of "
+                "standard length. The number of calls would tell how long a prompt is on average."
+            )
+        average = self._rows.cell("call_input_tokens").count
+        return (
+            f"The tokens are taken for those of all calls together, {average} in a prompt on average, and the price is "
+            "that of such a prompt."
+        )
 
 
 KIND = IntentKind(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.intents.base import Recogniser, listed
@@ -50,6 +51,11 @@ _SWAPS = (
     rf"\b(?:if|had)\b.*?\b{_ON}\s+{_NAME}(?=\s+(?:for|on) (?:everything|every|all|each)\b)",
 )
 _SUPPOSED = rf"\b(?:if|had|suppose|imagine)\b.*?\b{_ON}\s+{_NAME}"
+_IN_A_PART = (
+    r"\b(?:as|for) (?:an? |the |our )?(?!(?:main|default|only|primary|new|our|this|that|other|another|same)\b)"
+    r"(?P<part>\w+)[ _-]model\b(?! calls)"
+)
+"""``gpt-4o as the weak model``: one of several models of a call, and not the one that is priced."""
 _ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
 _CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
@@ -180,6 +186,8 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     text = reading.text
     if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
         return None
+    if (part := re.search(_IN_A_PART, text)) and (re.search(_CLEARLY, text) or re.search(rf"\b{_MOVE}\b", text)):
+        return refusals.not_supported(f"another {part['part']} model", reading.catalogue)
     named = _named(text, _SWAPS)
     onto = list(dict.fromkeys(m["to"] for m in re.finditer(_ONTO, text) if _has_price(m["to"], reading)))
     if named is not None and len(onto) > 1 and re.search(rf"\b{_MOVE}\b", text):

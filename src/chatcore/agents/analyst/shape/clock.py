@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from chatcore.agents.analyst.asking import Asking
+from chatcore.agents.analyst import lexicon, refusals
+from chatcore.agents.analyst.asking import PER_CALL, Asking
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
 from chatcore.agents.analyst.intents.base import MEASURED, Draft, options_of
 from chatcore.agents.analyst.intents.claims import Claim
-from chatcore.agents.analyst.intents.scope import implausible_query, totals_query
+from chatcore.agents.analyst.intents.scope import implausible_query, ratios_of, totals_query
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
@@ -33,11 +34,13 @@ Unit = Literal["hour", "weekday", "weekend", "part"]
 class Clock(msgspec.Struct, frozen=True):
     """The options.
 
-    ``unit``: what part of the clock or the week is asked about; ``named``: which of them, as ``Monday`` or ``morning``.
+    ``unit``: what part of the clock or the week is asked about; ``named``: which of them, as ``Monday`` or ``morning``;
+    ``a_day``: whether an average day with rows is asked about, and not all of them together.
     """
 
     unit: Unit = "hour"
     named: list[str] = []
+    a_day: bool = False
 
 
 def _tells_hours(table: Table) -> bool:
@@ -76,7 +79,20 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     asking = CLAIM.of(reading)
     if not isinstance(asking, Asking):
         return asking
-    return CLAIM.intent(asking, measure=_measure(asking), options={"unit": _unit(reading), "named": _named(reading)})
+    unit, measure = _unit(reading), _measure(asking)
+    options: dict[str, Any] = {"unit": unit, "named": _named(reading)}
+    if reading.says(PER_CALL):
+        measure = _OF_A_CALL.get(measure, measure)
+    elif reading.has(lexicon.AVERAGE) and unit in ("weekday", "weekend"):
+        options["a_day"] = True
+    elif reading.has(lexicon.AVERAGE) and measure not in _OF_A_CALL:
+        return refusals.not_supported(f"an average of {MEASURED[measure].words} by the hour", reading.catalogue)
+    elif reading.has(lexicon.AVERAGE):
+        measure = _OF_A_CALL[measure]
+    return CLAIM.intent(asking, measure=measure, options=options)
+
+
+_OF_A_CALL = {Measure.COST: Measure.COST_PER_CALL, Measure.TOKENS: Measure.TOKENS_PER_CALL}
 
 
 def _named(reading: Reading) -> list[str]:
@@ -139,17 +155,18 @@ def _query(name: str, subject: Subject) -> Query:
         f"SELECT {place.format(time=subject.time)} AS place, {select(sums)}, "
         f"count(DISTINCT CAST({subject.time} AS DATE)) AS days FROM {identifier(table.name)} {rows.where} GROUP BY 1"
     )
-    ranked = [column for column in ("calls", "tokens", _spend(subject)) if column in sums]
+    summed = [column for column in ("calls", "tokens", _spend(subject)) if column in sums]
     more = "".join(
         f", 100.0 * {column} / nullif(sum({column}) OVER (), 0) AS {column}_percent"
         f", 1.0 * {column} / nullif(days, 0) AS {column}_per_day"
-        f", row_number() OVER (ORDER BY {column} DESC NULLS LAST, place) AS {column}_rank"
-        for column in ranked
+        for column in summed
     )
+    rank = f"row_number() OVER (ORDER BY {_column(subject)} DESC NULLS LAST, place) AS rank"
     listed = "SELECT unnest($labels) AS part, unnest(range(len($labels))) AS place"
-    sql = (
-        f"SELECT part, * EXCLUDE (part, place){more} FROM ({listed}) LEFT JOIN ({counted}) USING (place) ORDER BY place"
-    )
+    ratios = ratios_of(table, subject.intent.measure)
+    joined = f"({listed}) LEFT JOIN ({counted}) USING (place)"
+    figures = f"SELECT part, place, * EXCLUDE (part, place){more}{ratios} FROM {joined}"
+    sql = f"SELECT * EXCLUDE (place), {rank} FROM ({figures}) ORDER BY place"
     return Query(name, sql, {**parameters_of(table), **rows.parameters, "labels": list(labels)})
 
 
@@ -160,7 +177,8 @@ def _spend(subject: Subject) -> str:
 
 def _column(subject: Subject) -> str:
     measure = subject.intent.measure
-    return _spend(subject) if measure is Measure.COST else MEASURED[measure].column
+    column = _spend(subject) if measure is Measure.COST else MEASURED[measure].column
+    return f"{column}_per_day" if options_of(subject.intent, Clock).a_day else column
 
 
 def draft(account: Account) -> Draft:
@@ -173,17 +191,22 @@ def draft(account: Account) -> Draft:
 
 
 def _headline(account: Account, sheet: str) -> str:
-    column = _column(account)
     what = MEASURED[account.intent.measure].words.replace("call", account.noun)
-    ranked = sorted((row for row in account.sheet(sheet) if row["calls"]), key=lambda row: row[f"{column}_rank"].value)
+    ranked = sorted((row for row in account.sheet(sheet) if row["calls"]), key=lambda row: row["rank"].value)
     most, least = ranked[0], ranked[-1]
-    money = account.intent.measure is Measure.COST
-    text = f"By {_BY[sheet]} (UTC){account.scope}, most {what} fall{'s' if money else ''} {_where(most)}"
+    money = MEASURED[account.intent.measure].is_money
+    usual = _a_day(account) or account.intent.measure in _OF_A_CALL.values()
+    verb = f"the average {what}{' of a day' if _a_day(account) else ''} is highest" if usual else f"most {what} fall"
+    text = f"By {_BY[sheet]} (UTC){account.scope}, {verb}{'s' if money and not usual else ''} {_where(most)}"
     text += f" ({_figure(account, most)})"
     text += f"; least {_where(least)} ({_figure(account, least)})" if len(ranked) > 1 else ""
     asked = [row for row in account.sheet(sheet) if str(row["part"]).split(" (")[0] in _asked(account)]
     others = "".join(f" {what.capitalize()} {_where(row)}: {_figure(account, row)}." for row in asked if row["calls"])
     return f"{text}{account.left_out if money else ''} (`{account.table.name}`).{others}"
+
+
+def _a_day(account: Account) -> bool:
+    return options_of(account.intent, Clock).a_day
 
 
 def _asked(account: Account) -> list[str]:
@@ -200,7 +223,8 @@ def _where(row: Mapping[str, Cell]) -> str:
 def _figure(account: Account, row: Mapping[str, Cell]) -> str:
     """What a place has, and which part of the whole that is."""
     column = _column(account)
-    return f"**{account.shown(column, row[column])}**, {row[f'{column}_percent'].percent} of all"
+    share = f", {row[f'{column}_percent'].percent} of all" if f"{column}_percent" in row else ""
+    return f"**{account.shown(column, row[column])}**{share}"
 
 
 _BY = {
@@ -212,11 +236,12 @@ _BY = {
 
 
 def _table(account: Account, sheet: str) -> str:
-    noun, spend = f"{account.noun}s", _spend(account)
+    noun, spend, asked = f"{account.noun}s", _spend(account), account.intent.measure
     titles = {"part": _BY[sheet], "calls": noun, "calls_percent": f"of {noun}", "spend": "spend"}
     if account.has_implausible:
         titles["spend_without_implausible"] = "without implausible rows"
     titles |= {f"{spend}_percent": "of spend", "tokens": "tokens"}
+    titles |= {MEASURED[measure].column: MEASURED[measure].words for measure in _OF_A_CALL.values() if measure is asked}
     if sheet in ("weekdays", "halves"):
         titles |= {"days": "days with rows", "calls_per_day": f"{noun} a day", f"{spend}_per_day": "spend a day"}
     return account.markdown(sheet, titles)

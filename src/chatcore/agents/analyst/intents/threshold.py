@@ -1,0 +1,195 @@
+"""Calls that cost more or less than an amount, or have more or fewer tokens: how many, and what part of all."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from chatcore.agents.analyst.asking import ROW_NOUNS
+from chatcore.agents.analyst.catalogue import Table
+from chatcore.agents.analyst.choosing import choose_table
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
+from chatcore.agents.analyst.intents.base import Draft, options_of
+from chatcore.agents.analyst.intents.claims import Claim
+from chatcore.agents.analyst.intents.scope import implausible_query
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
+from chatcore.agents.analyst.sql import (
+    Condition,
+    all_of,
+    exact_sum,
+    implausible,
+    parameters_of,
+    select,
+    time_of,
+    tokens_of,
+)
+
+MOST = 50
+"""Calls that are fetched; the counts beside them are of all."""
+
+SHOWN = 10
+"""Calls that are listed, unless more or fewer were asked for."""
+
+Sign = Literal[">", ">=", "<", "<="]
+_SIGNS: dict[str, Sign] = {
+    "at least": ">=", "at most": "<=", "under": "<", "below": "<", "less than": "<", "fewer than": "<",
+    "over": ">", "above": ">", "more than": ">", "exceeding": ">", "greater than": ">",
+}  # fmt: skip
+_JOINED = r"(?: (?:that|which|with|cost|costs|costing|priced|have|has|had|having|of|were|was|are|is|used|using|a|us))*"
+_ASKED = re.compile(
+    rf"\b(?:{ROW_NOUNS})\b(?P<joined>{_JOINED}) (?P<sign>{'|'.join(_SIGNS)}) {AMOUNT}"
+    r"(?P<unit> ?(?:dollars?|usd|bucks|tokens?))?(?: each| apiece)?(?!\w|[.,]\d)"
+)
+
+
+class Threshold(msgspec.Struct, frozen=True):
+    """The options: the amount, of money or of tokens, and on which side of it a call has to be."""
+
+    amount: float
+    sign: Sign = ">"
+    of: Literal["cost", "tokens"] = "cost"
+
+
+def recognise(reading: Reading) -> Intent | Refusal | None:
+    """Calls beyond an amount that is told with its unit."""
+    found = _ASKED.search(reading.text)
+    amount = amount_in(found)
+    if found is None or amount is None or re.search("[€£]", found["amount"]):
+        return None
+    of = "tokens" if "token" in (found["unit"] or "") else "cost"
+    if of == "cost" and not ("$" in found["amount"] or found["unit"] or "cost" in found["joined"]):
+        return None
+    left = apart_from(reading, (re.escape(found[0]),))
+    table = choose_table(reading)
+    scope = table if isinstance(table, Refusal) else scope_of(left, table, _KNOWN)
+    if isinstance(scope, Refusal) or isinstance(table, Refusal):
+        return scope if isinstance(scope, Refusal) else None
+    if not _allows(table, of) or scope.asking.group_columns or scope.asking.grain or left.threshold:
+        return None
+    options = {"amount": amount, "sign": _SIGNS[found["sign"]], "of": of}
+    measure = Measure.COST if of == "cost" else Measure.TOKENS
+    return Intent(
+        kind="threshold",
+        table=table.name,
+        measure=measure,
+        periods=scope.periods,
+        filters=scope.filters,
+        options=options,
+    )
+
+
+_KNOWN = frozenset(
+    [
+        "many",
+        "list",
+        "all",
+        "show",
+        "share",
+        "percentage",
+        "percent",
+        "spend",
+        "cost",
+        "count",
+        "number",
+        "were",
+        "there",
+    ]
+)
+
+
+def _allows(table: Table, of: str) -> bool:
+    return CLAIM.allows(table) and (of == "cost" or tokens_of(table) is not None)
+
+
+CLAIM = Claim(name="threshold", what="a threshold", words=(), needs=(Meaning.COST,))
+
+
+def queries(subject: Subject) -> list[Query]:
+    """Calls and spend beyond the amount, and all of those that are asked for."""
+    options, cost, odd = (
+        options_of(subject.intent, Threshold),
+        subject.table.column(Meaning.COST),
+        implausible(subject.table),
+    )
+    if cost is None:
+        return []
+    measured = identifier(cost.name) if options.of == "cost" else str(tokens_of(subject.table))
+    beyond, name = f"{measured} {options.sign} $amount", identifier(cost.name)
+    plausible = f"{beyond} AND {odd.sql} IS NOT TRUE" if odd else beyond
+    columns = (
+        f"count(*) AS calls, count(*) FILTER (WHERE {beyond}) AS calls_beyond, "
+        f"coalesce({exact_sum(name, cost.type, beyond)}, 0) AS spend_beyond, "
+        f"coalesce({exact_sum(name, cost.type, plausible)}, 0) AS spend_beyond_without_implausible, "
+        f"{exact_sum(name, cost.type, f'{odd.sql} IS NOT TRUE' if odd else '')} AS spend"
+    )
+    inner = f"SELECT {columns} FROM {identifier(subject.table.name)} {subject.rows.where}"
+    sql = (
+        f"SELECT *, $amount AS amount_asked, 100.0 * calls_beyond / nullif(calls, 0) AS calls_percent, "
+        f"100.0 * spend_beyond_without_implausible / nullif(spend, 0) AS spend_percent FROM ({inner})"
+    )
+    bound = {**parameters_of(subject.table), **subject.rows.parameters, "amount": options.amount}
+    rows = all_of((subject.rows, Condition(beyond, {"amount": options.amount})))
+    listed = (
+        f"SELECT {_each(subject)} FROM {identifier(subject.table.name)} {rows.where} ORDER BY ALL DESC LIMIT {MOST}"
+    )
+    return [
+        Query("totals", sql, bound),
+        Query("listed", listed, rows.parameters),
+        *implausible_query(subject.intent, subject.catalogue),
+    ]
+
+
+def _each(subject: Subject) -> str:
+    """What is told of a call: what it cost, how many tokens, when, on which model, as far as the table has it."""
+    cost, model, time = subject.table.column(Meaning.COST), subject.table.column(Meaning.MODEL), time_of(subject.table)
+    columns = {"cost": identifier(cost.name)} if cost else {}
+    columns |= {"tokens": tokens} if (tokens := tokens_of(subject.table)) else {}
+    columns |= {"time": f"CAST({time} AS VARCHAR)"} if time else {}
+    columns |= {"name": f"CAST({identifier(model.name)} AS VARCHAR)"} if model else {}
+    return select(columns)
+
+
+def draft(account: Account) -> Draft:
+    """How many, what they cost, and what part of all that is."""
+    options, totals = options_of(account.intent, Threshold), account.sheet("totals")
+    cell = totals.cell("amount_asked")
+    amount = account.money(cell) if options.of == "cost" else f"{cell.count} tokens"
+    verb = "cost" if options.of == "cost" else "have"
+    count, spend = totals.cell("calls_beyond"), account.money(totals.cell("spend_beyond"))
+    clean = totals.cell("spend_beyond_without_implausible")
+    without = (
+        ""
+        if clean.value == totals.cell("spend_beyond").value
+        else (f" as recorded, {account.money(clean)} without implausible rows")
+    )
+    calls = f"**{account.calls(count)}**{account.scope} {verb} {_WORDS[options.sign]} {amount}"
+    text = f"{calls}, of {account.calls(totals.cell('calls'))}"
+    share = totals.cell("spend_percent")
+    part = "" if share.missing else f" and {share.percent} of the spend{account.left_out}"
+    told = f"They cost **{spend}**{without}: that is {totals.cell('calls_percent').percent} of the calls{part}.\n"
+    titles = {"time": "time", "name": "model", "tokens": "tokens", "cost": "cost"}
+    parts = (f"{told}\n", account.markdown("listed", titles, account.intent.limit or SHOWN)) if count else ()
+    more = (f"The dearest `{SHOWN}` are shown.",) if count.value > SHOWN and not account.intent.limit else ()
+    return Draft(
+        (f"{text} (`{account.table.name}`).\n\n", *parts, *(account.odd_part if without else ())),
+        (*more, *account.notes),
+    )
+
+
+_WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
+
+KIND = kind_of(
+    CLAIM,
+    "Calls that cost more or less than an amount, or have more or fewer tokens",
+    queries,
+    draft,
+    recognise=recognise,
+    options=Threshold,
+)
