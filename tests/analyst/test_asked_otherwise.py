@@ -317,8 +317,7 @@ async def test_two_rates_are_told_apart_and_one_value_is_one(shared: Path, usage
         assert "There is **1** value of" in (await ask(ledger, "How many distinct users in March 2025?")).text
 
 
-async def test_a_clause_of_one_question_word_is_not_dropped(shared: Path, usage_rows: list[Row]) -> None:
-    march = [row for row in usage_rows if row["ts_utc"].startswith("2025-03")]
+async def test_a_clause_of_one_question_word_is_not_dropped(shared: Path) -> None:
     async with loaded(shared / "llm_usage.csv") as ledger:
         for question, second in {
             "Who spent the most in March 2025, and on what?": "Spend by model in 2025-03?",
@@ -327,6 +326,3 @@ async def test_a_clause_of_one_question_word_is_not_dropped(shared: Path, usage_
             answer = (await ask(ledger, question)).answer
             assert not answer.answered, question
             assert answer.alternatives == ["Spend by user_id in 2025-03?", second], question
-        told = await ask(ledger, "What did we spend in March 2025, and on what?")
-        assert "By `model`" in told.text
-        assert f"In total ${_cost(march):,.2f}" in told.text

@@ -44,11 +44,8 @@ def _asks(part: str) -> bool:
 
 
 def covering(intents: Sequence[Intent]) -> Intent | None:
-    """The one intent whose answer tells what all of them ask: totals of the same rows, or a split, which
-    tells the total too; None where there is none."""
-    first, last = intents[0], intents[-1]
-    if last.kind == "by" and first == msgspec.structs.replace(last, kind="total", by=None):
-        return last if len(intents) == _PAIR else None
+    """The one intent whose answer tells what all of them ask: totals of the same rows; None where there is none."""
+    first = intents[0]
     if any(msgspec.structs.replace(each, measure=first.measure) != first for each in intents):
         return None
     if first.kind != "total" or any(each.measure not in _TOLD for each in intents):
@@ -56,6 +53,5 @@ def covering(intents: Sequence[Intent]) -> Intent | None:
     return min(intents, key=lambda each: _TOLD.index(each.measure))
 
 
-_PAIR = 2
 _TOLD = (Measure.COST, Measure.TOKENS, Measure.CALLS)
 """A total of one of these tells those after it."""
