@@ -120,7 +120,7 @@ def _of_it(asked: Asked, reading: Reading) -> _Followed | None:
 
 def _changing(asked: Asked, reading: Reading) -> _Followed:
     """What a follow-up that stands on the whole question before makes of it."""
-    if not leans(reading):
+    if refers(reading) and not leans(reading):
         return _Followed(reading.text, _plan_whole(reading))
     last, table = asked.intent, reading.catalogue.table(asked.intent.table)
     if any(named.table.name != table.name for named in reading.tables):
