@@ -165,8 +165,10 @@ def model_usage() -> Evidence:
 
 async def decline(message: UserMessage, run: Run) -> Answer:
     alternatives = ["Which orders do I have?", "Which orders are late?"]
-    await run.say("The order history has no unicorns.\n\n- This is said here only.\n\nI can answer, for example:\n\n")
-    await run.say("".join(f"- {each}\n" for each in alternatives) + "\nThis is a shop.")
+    await run.say("The order history has no unicorns.")
+    if "do I have" in message.content:
+        await run.say("\n\n- This is said here only.\n\nI can answer, for example:\n\n")
+        await run.say("".join(f"- {each}\n" for each in alternatives) + "\nThis is a shop.")
     return Answer(
         answered=False,
         reason="no_such_column",
