@@ -173,6 +173,7 @@ class Talk:
     interrupt: Interrupt
     thread: str | None
     _last: Answer | None = attrs.field(default=None, init=False)
+    _began: bool = attrs.field(default=False, init=False)
     _ready: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     async def follow(self) -> None:
@@ -230,6 +231,7 @@ class Talk:
     async def _answer_to(self, question: str) -> AnyRunEvent | HistoryLost | None:
         """The last event of the run that answers, or what is known where its events are lost."""
         run = await self.chat.send(question, self.thread)
+        self._began = self.thread is None
         self.thread = run.thread_id
         self.interrupt.cancels(lambda: self._cancel(run))
         end: AnyRunEvent | None = None
@@ -248,7 +250,13 @@ class Talk:
         await self.chat.cancel(run.run_id)
 
     def _conclude(self, end: AnyRunEvent | HistoryLost | None, show: Callable[[Answer], None]) -> int:
-        """Show how a run ended; the exit code that stands for it."""
+        """Show how a run ended, and once the thread that it began; the exit code that stands for it."""
+        code = self._show_end(end, show)
+        if self._began and self.thread is not None:
+            self.screen.thread(self.thread)
+        return code
+
+    def _show_end(self, end: AnyRunEvent | HistoryLost | None, show: Callable[[Answer], None]) -> int:
         match end:
             case AgentCompleted():
                 self._last = end.answer

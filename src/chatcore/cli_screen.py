@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 BAR_CELLS: Final = 30
 """The width of the progress bar, beside its words on a terminal of 80 columns."""
 
+UNLIMITED_CELLS: Final = 1_000_000
+"""The width of what is no terminal: whoever reads it there wants whole lines."""
+
 TAIL_LINES: Final = 12
 """How much of a growing answer is drawn: what is new, on the smallest screen."""
 
@@ -81,7 +84,10 @@ class Screen:
         """The screen of this process."""
         from rich.console import Console
 
-        return cls(Console(highlight=False), Console(stderr=True, highlight=False))
+        out = Console(highlight=False)
+        if not out.is_terminal:
+            out.width = UNLIMITED_CELLS
+        return cls(out, Console(stderr=True, highlight=False))
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -148,10 +154,13 @@ class Screen:
         sys.stdout.flush()
 
     def drawn_answer(self, answer: Answer) -> None:
-        """The answer's Markdown, drawn."""
-        from rich.markdown import Markdown
+        """The answer's Markdown, drawn; as it is where there is no terminal."""
+        from chatcore.cli_drawing import drawn
 
-        self.out.print(Markdown(printable(answer.text), hyperlinks=False))
+        if self.out.is_terminal:
+            self.out.print(drawn(answer.text))
+        else:
+            self.plain_answer(answer)
 
     def about(self, end: AgentCompleted) -> None:
         """What belongs to an answer beside its text."""
@@ -161,6 +170,10 @@ class Screen:
         words = [provenance.agent, provenance.engine, *([provenance.model] if provenance.model else [])]
         words += [_count(len(provenance.tool_calls), "tool call"), _count(len(answer.evidence), "query", "queries")]
         self.note(" · ".join([*words, duration(end.duration_seconds)]))
+
+    def thread(self, thread_id: str) -> None:
+        """Where a conversation can be found again."""
+        self.note(f"thread {thread_id}; go on with --thread, check it with chatcore verify")
 
     def evidence(self, answer: Answer | None) -> None:
         """The rows that the numbers of an answer come from."""
@@ -188,14 +201,15 @@ class Screen:
 
     def _now(self) -> RenderableType:
         """What is drawn live."""
-        from rich.markdown import Markdown
         from rich.text import Text
+
+        from chatcore.cli_drawing import drawn
 
         start = self._start
         if start is not None:
             return _progress_row(start)
         lines = printable("".join(self._said)).splitlines()
-        return Markdown("\n".join(lines[-TAIL_LINES:]), hyperlinks=False) if lines else Text("")
+        return drawn("\n".join(lines[-TAIL_LINES:])) if lines else Text("")
 
 
 def start_words(frame: Initializing | InitializationProgress | Recovering) -> str:
@@ -246,13 +260,15 @@ def _evidence_table(item: Evidence) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from chatcore.cli_drawing import unshortened
+
     table = Table()
     numeric = [all(_is_number(cell) for row in item.rows for cell in row[n : n + 1]) for n in range(len(item.columns))]
     for column, right in zip(item.columns, numeric, strict=True):
         table.add_column(Text(one_line(column)), justify="right" if right else "left")
     for row in item.rows:
         table.add_row(*[Text(one_line("–" if cell is None else str(cell))) for cell in row])
-    return table
+    return unshortened(table)
 
 
 def _source(item: Evidence) -> str:

@@ -31,6 +31,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 import attrs
 
@@ -295,6 +296,10 @@ class InvalidMessage(RequestRefused):
     def public_message(self) -> str:
         """The words for the client: the catalogue's, with the field and what it should be."""
         return f"{self.error_code.meaning.message}: {self.field} must be {self.expected}"
+
+
+ANOTHER_SERVER: Final = "another server has the database file"
+"""What the operator is told of a lock that is taken. It passes: that one may be draining while this one starts."""
 
 
 @attrs.define

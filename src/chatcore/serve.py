@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
+from chatcore.errors import ANOTHER_SERVER
 from chatcore.logs import LogRecorder, logger_for
 from chatcore.servable import check_servable
 from chatcore.settings import Settings
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from chatcore.application import Application
     from chatcore.server import Server
     from chatcore.web.site import Site
+
+TAKEN = (
+    f"chatcore: {ANOTHER_SERVER}, and this one is not ready until that one ends; to have a file of its own, set "
+    "CHATCORE_DATABASE_URL, such as sqlite:///other.db"
+)
 
 EXIT_CODE_HUNG = 1
 """The process ended in time, and not everything in it did."""
@@ -63,6 +69,7 @@ async def serve(make: Callable[[Settings], Application], settings: Settings, ann
             application, site_running = await trio.to_thread.run_sync(_import_and_make, make, settings)
             async with site_running(application, settings) as site:
                 nursery.start_soon(_heed, signals, told, site.server)
+                nursery.start_soon(_tell_taken, site.server)
                 door.open(site)
                 _relieve_collector()
                 sys.setswitchinterval(SWITCH_SECONDS)
@@ -144,6 +151,13 @@ async def _heed(signals: AsyncIterator[int], told: trio.Event, server: Server) -
         if told.is_set():
             server.hurry()
         told.set()
+
+
+async def _tell_taken(server: Server) -> None:
+    """Say once in plain words what the log says in its own each time: a person has to choose."""
+    await server.keeper.taken.wait()
+    sys.stderr.write(f"{TAKEN}\n")
+    sys.stderr.flush()
 
 
 async def _leave(server: Server) -> None:

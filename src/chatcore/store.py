@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from chatcore.backoff import Backoff
-from chatcore.errors import ConfigurationError, StorageUnavailable
+from chatcore.errors import ANOTHER_SERVER, ConfigurationError, StorageUnavailable
 from chatcore.observability import Recorder, describe_error
 from chatcore.threads.service import ThreadService, open_threads
 
@@ -58,6 +58,8 @@ class StoreKeeper:
     """Why the database can never be opened; None while it can, as far as is known."""
     faulty: bool = attrs.field(default=False, init=False)
     """Whether it did not work when it was last tried."""
+    taken: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Set once it was another server's."""
     _writable: bool = attrs.field(default=False, init=False)
     _store: ThreadService | None = attrs.field(default=None, init=False)
     _opened: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -79,6 +81,8 @@ class StoreKeeper:
                     failures += 1
                     self.faulty = True
                     self.recorder.log("storage_unavailable", **describe_error(error))
+                    if ANOTHER_SERVER in getattr(error, "__notes__", ()):
+                        self.taken.set()
                     with trio.move_on_after(RETRY.delay(failures, self.random)):
                         await self._closing.wait()
 

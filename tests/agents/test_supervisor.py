@@ -234,6 +234,8 @@ async def test_an_agent_that_proves_its_numbers_cannot_say_others() -> None:
             run = await asked.ask("what is it?")
             assert isinstance(await run.end(), ends)
             assert "42" not in "".join(event.text for event in run.events if isinstance(event, m.AgentDelta))
+            told = [fields for event, fields in asked.operator.lines if event == "inauthentic_response"]
+            assert told == ([{"agent": "agent", "rule": "number", "numbers": "42"}] if "42" in said else [])
 
 
 @in_virtual_time

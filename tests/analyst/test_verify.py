@@ -124,7 +124,7 @@ async def test_data_that_is_not_there_is_said_so(kept: Kept) -> None:
     other = write_csv(kept.folder / "other.csv", ("a", "b"), [(1, 2)])
     report = await kept.verified(other)
     assert standings(report)[0] == {"failed"}
-    assert "a table of it is not there" in report.answers[0].evidence[0].meaning
+    assert "a table of it is not there; its files are named with --data" in report.answers[0].evidence[0].meaning
 
 
 async def test_a_changed_cell_is_found_three_times(kept: Kept) -> None:

@@ -164,13 +164,17 @@ def model_usage() -> Evidence:
 
 
 async def decline(message: UserMessage, run: Run) -> Answer:
+    alternatives = ["Which orders do I have?", "Which orders are late?"]
     await run.say("The order history has no unicorns.")
+    if "do I have" in message.content:
+        await run.say("\n\n- This is said here only.\n\nI can answer, for example:\n\n")
+        await run.say("".join(f"- {each}\n" for each in alternatives) + "\nThis is a shop.")
     return Answer(
         answered=False,
         reason="no_such_column",
         missing=["unicorn"],
         covered=Covered(from_="2026-10-01", to="2026-11-02"),
-        alternatives=["Which orders do I have?", "Which orders are late?"],
+        alternatives=alternatives,
     )
 
 

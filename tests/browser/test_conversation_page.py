@@ -93,10 +93,40 @@ def test_what_is_not_answered_offers_what_would_be(shop: Served, visit: Visit) -
     expect(facts).to_contain_text("The data has no such column.")
     expect(facts).to_contain_text("unicorn")
     expect(facts).to_contain_text("2026-10-01 to 2026-11-02")
+    expect(turn.get_by_role("button")).to_have_text(["Which orders do I have?", "Which orders are late?"])
+    expect(turn.locator(".prose").get_by_text("I can answer")).to_have_count(0)
+    expect(turn.locator(".prose")).to_have_text(
+        re.compile(r"unicorns\.\s+This is said here only\.\s+This is a shop\.\s*$")
+    )
     turn.get_by_role("button", name="Which orders are late?").click()
     answered = page.get_by_role("article").nth(1)
     expect(answered).to_contain_text("Which orders are late?")
     expect(answered.get_by_role("table").first).to_be_visible()
+
+
+SHADES = "node => getComputedStyle(node).backgroundAttachment"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_narrow_screen_nothing_lies_over_the_answer_and_a_wide_table_shows_that_it_goes_on(
+    shop: Served, visit: Visit, scheme: str
+) -> None:
+    page = visit(shop, f"/?user_id=narrow-{scheme}", viewport={"width": 360, "height": 500}, color_scheme=scheme)
+    turn = ask(page, "Which orders do I have?")
+    expect(turn.locator(".provenance")).to_be_visible()
+    table = turn.get_by_role("region", name="Table in the answer")
+    table.scroll_into_view_if_needed()
+    assert table.evaluate(SHADES) == "local, local, scroll, scroll", "two lids that move over two shadows that stay"
+    latest = page.get_by_role("button", name="Latest")
+    expect(latest).to_be_visible()
+    log, button = page.locator("#log").bounding_box(), latest.bounding_box()
+    assert log is not None
+    assert button is not None
+    assert log["y"] + log["height"] <= button["y"], "it has a row of its own"
+    turn.get_by_text("3 rows").click()
+    turn.get_by_role("region", name="Rows of q1").scroll_into_view_if_needed()
+    latest.click()
+    expect(latest).to_be_hidden()
 
 
 def test_an_answer_that_fails_says_so_and_can_be_asked_again(shop: Served, visit: Visit) -> None:

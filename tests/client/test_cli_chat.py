@@ -42,6 +42,7 @@ from chatcore.protocol.messages import (
 
 READY = frame(Ready)
 STARTED = frame(AgentStarted, seq=1)
+THREAD = "thread t1; go on with --thread, check it with chatcore verify"
 Capture = pytest.CaptureFixture[str]
 Session = Callable[["Peer"], Awaitable[None]]
 
@@ -122,6 +123,18 @@ async def test_the_answer_is_alone_on_standard_output(capsys: Capture) -> None:
     assert (asked[0]["content"], asked[0]["thread_id"]) == ("How many?", "t1")
 
 
+async def test_a_new_thread_is_named_after_its_answer(capsys: Capture) -> None:
+    async def session(peer: Peer) -> None:
+        await peer.say(READY)
+        await peer.accept(STARTED, completed("two"))
+
+    async with serving(session) as url:
+        assert await chat(url, None, "How many?", None) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "two\n"
+    assert captured.err.splitlines()[-1] == THREAD
+
+
 async def test_a_restart_leaves_nothing_on_standard_output(capsys: Capture) -> None:
     async def session(peer: Peer) -> None:
         await peer.say(READY)
@@ -171,7 +184,7 @@ async def test_other_ends_are_failures(end: AnyServerFrame, words: str, capsys: 
     async with serving(session) as url:
         assert await chat(url, None, "x", None) == 1
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", words + "\n")
+    assert (captured.out, captured.err.splitlines()) == ("", [words, THREAD])
 
 
 async def test_a_refused_message(capsys: Capture) -> None:
@@ -284,7 +297,8 @@ async def test_ctrl_c_cancels_the_run(capsys: Capture) -> None:
 
     async with serving(session) as url:
         assert await chat(url, None, "x", None) == 1
-    assert capsys.readouterr().err.splitlines() == ["cancelling; again to leave at once", "chatcore: cancelled: asked"]
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["cancelling; again to leave at once", "chatcore: cancelled: asked", THREAD]
 
 
 async def test_ctrl_c_again_leaves_at_once(capsys: Capture) -> None:
@@ -368,6 +382,7 @@ async def test_a_conversation(typed: Callable[[str], None], capsys: Capture) -> 
     assert "there is no evidence to show" in captured.err
     assert "chatcore: Failed (AGENT_FAILED)" in captured.err
     assert "chatcore: Slow down" in captured.err
+    assert captured.err.count(THREAD) == 1
     assert captured.err.count("Ctrl-D") == 2
 
 

@@ -6,6 +6,7 @@ import io
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from client_peer import frame
 from hypothesis import given
@@ -243,6 +244,35 @@ def test_the_plain_answer_is_the_markdown_and_nothing_else(capsys: pytest.Captur
     assert capsys.readouterr().out == "# 2 orders\n\n* one [link](http://x)\n* [bold]two[/bold]\n"
     there.plain_answer(Answer(text="ends\n"))
     assert capsys.readouterr().out == "ends\n"
+
+
+FIGURES = [f"${n}0,123.45" for n in range(100, 108)]
+
+
+def test_a_terminal_that_is_too_narrow_shortens_no_figure() -> None:
+    there = screen(terminal=True, width=40)
+    ruled = "|".join("--:" for _ in FIGURES)
+    there.drawn_answer(Answer(text=f"|{'|'.join(FIGURES)}|\n|{ruled}|\n|{'|'.join(FIGURES)}|"))
+    there.out.print(there._now())
+    item = msgspec.structs.replace(EVIDENCE, columns=FIGURES, rows=[FIGURES], row_count=1)
+    there.evidence(Answer(text="x", evidence=[item]))
+    text = shown(there.out)
+    assert "…" not in text
+    assert sum(map(str.isdigit, text)) >= 4 * sum(map(str.isdigit, "".join(FIGURES)))
+
+
+def test_where_there_is_no_terminal_nothing_is_cut_or_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", written := io.StringIO())
+    there = Screen.open()
+    text = f"|{'|'.join(FIGURES)}|\n|{'|'.join('-' for _ in FIGURES)}|\n\n{'many words ' * 20}end"
+    there.drawn_answer(Answer(text=text))
+    there.evidence(
+        Answer(text="x", evidence=[msgspec.structs.replace(EVIDENCE, columns=FIGURES, rows=[FIGURES], query="q " * 90)])
+    )
+    lines = written.getvalue().splitlines()
+    assert "\n".join(lines[:4]) == text
+    assert lines[4] == "q " * 90
+    assert sum(all(figure in line for figure in FIGURES) for line in lines[5:]) == 2
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -49,6 +49,8 @@ async def test_a_second_server_waits_until_the_first_has_let_go(tmp_path: Path) 
             while TAKEN not in second.log:
                 await trio.sleep(0.02)
             assert await readiness(second) == 503
+            while "set CHATCORE_DATABASE_URL" not in second.log:
+                await trio.sleep(0.02)
             assert await status_of_the_run(first, thread_id) == "running"
 
             current = await trio.to_thread.run_sync(command, first_folder, "db", "current")
@@ -65,4 +67,6 @@ async def test_a_second_server_waits_until_the_first_has_let_go(tmp_path: Path) 
             while await status_of_the_run(second, thread_id) != "failed":
                 await trio.sleep(0.05)
             assert "run_ended_after_restart" in second.log
+            told = [line for line in second.log.splitlines() if line.startswith(f"chatcore: {TAKEN}")]
+            assert len(told) == 1, "once, in plain words, beside the log"
             assert str(tmp_path) not in second.log, "no path"

@@ -144,7 +144,7 @@ def invents(item: Evidence) -> list[Step]:
         ("refuses_honestly", ScriptedAgent, SAID, refusal(alternatives=[]), "without an alternative"),
         ("refuses_honestly", ScriptedAgent, SAID, refusal(text=" "), "without words"),
         ("refuses_honestly", ScriptedAgent, SAID, refusal(alternatives=[REFUSED]), "does not work"),
-        ("proves_its_numbers", ProvingAgent, [COUNT, Say("About 50 orders.")], refusal(), "INAUTHENTIC"),
+        ("proves_its_numbers", ProvingAgent, [COUNT, Say("About 50 orders.")], refusal(), "'numbers': '50'"),
         ("proves_its_numbers", ProvingAgent, invents(evidence([42], id="e2")), refusal(), "INAUTHENTIC"),
         ("proves_its_numbers", ProvingAgent, finds(evidence([42], tool="guess")), refusal(), "was not used"),
         ("proves_its_numbers", ProvingAgent, finds(evidence([42, 1])), refusal(), "ragged"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import attrs
 
@@ -48,6 +49,12 @@ _PRECISION = 1e-9
 """What binary fractions lose."""
 
 
+TOLD_NUMBERS: Final = 5
+"""As many as it takes to find the sentence; a line of a log is no answer."""
+NUMBER_CHARACTERS: Final = 40
+"""Longer than any figure that a person reads."""
+
+
 @attrs.frozen
 class Alarm:
     """Why a text may not leave.
@@ -59,6 +66,13 @@ class Alarm:
 
     rule: str
     found: tuple[str, ...]
+
+    def told(self) -> dict[str, str]:
+        """What a log may say of it: which numbers are not proven, as they stand in the answer, and no other words."""
+        told = {"rule": self.rule}
+        if self.rule == "number":
+            told["numbers"] = ", ".join(number[:NUMBER_CHARACTERS] for number in self.found[:TOLD_NUMBERS])
+        return told
 
 
 def _find_spans(pattern: re.Pattern[str], text: str, at: int) -> Iterator[re.Match[str]]:

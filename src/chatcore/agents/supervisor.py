@@ -344,7 +344,7 @@ class AgentSupervisor:
             ending = self._failed(pending, error)
         run.utter()
         if run.alarm is not None:  # whatever the agent did after it
-            self.recorder.log("inauthentic_response", agent=pending.agent, rule=run.alarm.rule)
+            self.recorder.log("inauthentic_response", agent=pending.agent, **run.alarm.told())
             return failure(ErrorCode.INAUTHENTIC_RESPONSE)
         if services.cancelled_caught or (ending is not None and ending.state == "failed" and self._lost(ready)):
             return failure(ErrorCode.SERVICE_LOST)

@@ -150,7 +150,7 @@ class AgentConformance:
         with trio.move_on_after(self.answer_seconds):
             await run.end()
         assert run.ended, f"{question!r} was not answered within {self.answer_seconds:g} s"
-        assert isinstance(run.events[-1], AgentCompleted), f"{question!r} ended in {run.events[-1]}"
+        assert isinstance(run.events[-1], AgentCompleted), f"{question!r} ended in {run.events[-1]}{_why(rehearsal)}"
         return run, run.events[-1].answer
 
     async def _cancelled_at(self, observed: ObservedAgent, rehearsal: Rehearsal, question: str, step: int) -> None:
@@ -206,6 +206,11 @@ def _tasks() -> set[trio.lowlevel.Task]:
 
 
 # --- what is looked at ----------------------------------------------------------------------------------------------
+
+
+def _why(rehearsal: Rehearsal) -> str:
+    """What the operator was told last, which names what the client is not told: such as a number without proof."""
+    return f"; the log says {rehearsal.operator.lines[-1]}" if rehearsal.operator.lines else ""
 
 
 def _check_grammar(events: Sequence[AnyRunEvent]) -> None:

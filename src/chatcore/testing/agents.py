@@ -284,16 +284,29 @@ class RecordingRun:
         return end.answer
 
 
+@attrs.define(eq=False)
+class OperatorLog(Recorder):
+    """Keeps the lines of the log: each an event and its fields."""
+
+    lines: list[tuple[str, dict[str, Any]]] = attrs.field(factory=list)
+
+    def log(self, event: str, **fields: Any) -> None:
+        """See :class:`~chatcore.observability.Recorder`."""
+        self.lines.append((event, fields))
+
+
 @attrs.frozen(eq=False)
 class Rehearsal:
     """One agent and what runs it. Made by :func:`rehearsing`.
 
     Args:
         threads: where the runs are kept.
+        operator: what an operator would read in the log.
     """
 
     threads: ThreadService
     _supervisor: AgentSupervisor
+    operator: OperatorLog
 
     async def ask(
         self, content: str, *, user_id: str = "tester", thread_id: str | None = None, message_id: str | None = None
@@ -336,12 +349,19 @@ async def rehearsing(agent: Agent, *, policy: RunPolicy | None = None) -> AsyncI
             manager = await stack.enter_async_context(ServiceInitializationManager(graph_of(agent)))
             runs = await stack.enter_async_context(trio.open_nursery())
             await manager.ensure_ready()
-            yield Rehearsal(threads, _supervisor(agent, manager, threads, runs, policy or RunPolicy()))
+            operator = OperatorLog()
+            supervisor = _supervisor(agent, manager, threads, runs, policy or RunPolicy(), operator)
+            yield Rehearsal(threads, supervisor, operator)
             runs.cancel_scope.cancel()
 
 
 def _supervisor(
-    agent: Agent, manager: ServiceInitializationManager, threads: ThreadService, runs: trio.Nursery, policy: RunPolicy
+    agent: Agent,
+    manager: ServiceInitializationManager,
+    threads: ThreadService,
+    runs: trio.Nursery,
+    policy: RunPolicy,
+    recorder: Recorder,
 ) -> AgentSupervisor:
     async def store() -> ThreadService:
         return threads
@@ -352,7 +372,7 @@ def _supervisor(
         store=store,
         bridge=AgentWebSocketBridge(),
         nursery=runs,
-        recorder=Recorder(),
+        recorder=recorder,
         policy=policy,
     )
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from chatcore.errors import ConfigurationError, StorageUnavailable
+from chatcore.errors import ANOTHER_SERVER, ConfigurationError, StorageUnavailable
 
 LEAST_VERSION: Final = (3, 35)
 """The first that has RETURNING, of 2021."""
@@ -43,9 +43,6 @@ PATIENCE_MS: Final = 100
 
 _PASSING_ERRNO: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 """Why a file may fail to open today and not tomorrow."""
-
-ANOTHER_SERVER: Final = "another server has the database file"
-"""What the operator is told of a lock that is taken. It passes: that one may be draining while this one starts."""
 
 _LASTING: Final = {  # SQLite's result codes, https://www.sqlite.org/rescode.html
     1: "holds tables that are not chatcore's",  # SQLITE_ERROR: a migration met them

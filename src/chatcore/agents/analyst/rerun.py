@@ -76,7 +76,10 @@ async def rerun(ledger: Ledger, evidence: Evidence) -> Rerun:
     return Rerun(_compared(evidence, shown, rows, same_data=evidence.data_version == ledger.catalogue.data_version))
 
 
-_FAILURES: Final = {"CatalogException": "a table of it is not there", "BinderException": "a column of it is not there"}
+_FAILURES: Final = {
+    "CatalogException": "a table of it is not there; its files are named with --data",
+    "BinderException": "a column of it is not there",
+}
 
 
 def _contradicts_itself(evidence: Evidence, shown: Rows) -> bool:

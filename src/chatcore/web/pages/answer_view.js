@@ -66,6 +66,25 @@ function alternatives(texts, ask) {
   return el("div", {}, el("p", { class: "meta" }, "This would work:"), askButtons("alternatives", texts, ask));
 }
 
+/**
+ * Take the questions that the buttons of a refusal ask out of its words, with the sentence that leads to them.
+ * @param {HTMLElement} prose the rendered text @param {string[]} texts
+ */
+export function dropListed(prose, texts) {
+  const asked = new Set(texts.map(spaced));
+  for (const listed of prose.querySelectorAll(":scope > ul")) {
+    if (![...listed.children].every((item) => asked.has(spaced(item.textContent)))) continue;
+    const lead = listed.previousElementSibling;
+    if (lead?.tagName === "P" && lead.textContent.trimEnd().endsWith(":")) lead.remove();
+    listed.remove();
+  }
+}
+
+/** @param {string} text @returns {string} as Markdown has it: any white space is one blank */
+function spaced(text) {
+  return text.trim().replace(/\s+/g, " ");
+}
+
 function questions(title, texts, ask) {
   return texts.length ? section(title, [askButtons("questions", texts, ask)]) : null;
 }

@@ -16,8 +16,8 @@ export class ConversationView {
     Object.assign(this, { log, latest, actions });
     /** @type {Map<object, TurnView>} */
     this.views = new Map();
-    Object.assign(this, { atEnd: true, active: false, settlesAt: 0, marked: null });
-    this.sizes = new ResizeObserver(() => this.#follow());
+    Object.assign(this, { atEnd: true, active: false, settlesAt: 0, marked: null, toggled: false });
+    this.sizes = new ResizeObserver((entries) => this.#resized(entries));
     this.sizes.observe(log);
     log.addEventListener("scroll", () => this.#onScroll());
     for (const type of ["wheel", "touchmove", "click"])
@@ -100,7 +100,20 @@ export class ConversationView {
 
   #toEnd() {
     this.log.scrollTop = this.log.scrollHeight;
-    show(this.latest, false);
+    this.#offerLatest(false);
+  }
+
+  #offerLatest(offered) {
+    if (this.latest.hidden !== offered) return;
+    show(this.latest, offered);
+    this.toggled = true;
+  }
+
+  /** The button takes its row from the log; that alone must not move what is read or about to be clicked. */
+  #resized(entries) {
+    const own = this.toggled && entries.every(({ target }) => target === this.log);
+    this.toggled = false;
+    if (!own) this.#follow();
   }
 
   /** The reader has taken over: what is opened or scrolled to must not move away. */
@@ -113,6 +126,6 @@ export class ConversationView {
   #onScroll() {
     const left = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight;
     if (!this.#settling) this.atEnd = left < NEAR_END;
-    show(this.latest, left >= NEAR_END);
+    this.#offerLatest(left >= NEAR_END);
   }
 }

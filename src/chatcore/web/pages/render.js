@@ -10,9 +10,9 @@ const TRIES = 4;
 export class MarkdownText {
   #settle;
 
-  /** @param {HTMLElement} node holds the answer and nothing else */
-  constructor(node) {
-    this.node = node;
+  /** @param {HTMLElement} node holds the answer and nothing else @param {() => void} onRendered */
+  constructor(node, onRendered) {
+    Object.assign(this, { node, onRendered });
     this.wanted = "";
     this.complete = false;
     this.rendered = null;
@@ -87,6 +87,7 @@ export class MarkdownText {
     this.node.classList.remove("plain");
     setHtml(this.node, html);
     for (const wide of this.node.querySelectorAll("table, pre")) makeScrollable(wide);
+    this.onRendered();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { ActivityView } from "./activity_view.js";
 import { linkTo } from "./address.js";
-import { answerParts } from "./answer_view.js";
+import { answerParts, dropListed } from "./answer_view.js";
 import { costLine } from "./chart_view.js";
 import { el, retryButton, setText, show } from "./dom.js";
 import { provenanceView } from "./evidence_view.js";
@@ -31,7 +31,7 @@ export class TurnView {
     );
     this.activity = new ActivityView();
     this.text = el("div", { class: "prose" });
-    this.markdown = new MarkdownText(this.text);
+    this.markdown = new MarkdownText(this.text, () => this.#dropAlternatives());
     this.progress = el("p", { class: "note" });
     this.working = el("div", { class: "working" }, this.progress, this.cancelButton);
     this.parts = el("div", { class: "parts" });
@@ -123,11 +123,18 @@ export class TurnView {
     this.problem.classList.toggle("failure", state === "failed" || state === "refused");
   }
 
+  /** The buttons below have them. */
+  #dropAlternatives() {
+    const { answer } = this.turn;
+    if (answer && !answer.answered) dropListed(this.text, answer.alternatives ?? []);
+  }
+
   #showAnswer() {
     const { answer, agent, provenance, seconds, runId } = this.turn;
     this.shownAnswer = answer;
     this.parts.replaceChildren(...answerParts(answer, runId, (question) => this.actions.ask(question, agent)));
     this.parts.append(...[costLine(answer)].filter(Boolean));
+    this.#dropAlternatives();
     if (provenance !== null) this.parts.append(provenanceView(provenance, seconds));
   }
 }
