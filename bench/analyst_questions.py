@@ -50,6 +50,8 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
         "column_by": "average pass rate 2 by model",
         "quality": "How good is the data quality?",
         "description": "What data is there?",
+        "makers": "Spend by provider",
+        "threshold": "How many calls cost more than $1?",
     }
 )
 """By the kind; ``tests/analyst/test_every_kind.py`` holds them against the kinds that there are."""
