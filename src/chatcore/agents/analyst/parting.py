@@ -22,6 +22,8 @@ _TAIL = re.compile(
 )
 _TAILS = {"thing": "by model", "feature": "by feature", "user": "by user", "when": "by month"}
 """What a clause of one question word splits by: ``who spent the most, and on what?``."""
+_ONE_ROW = re.compile(r"(?<!per )(?<!\ba )(?<!each )\b(?:call|row|record|request)\b")
+"""Of a single one everything is told: ``who made the implausible call, and when?``."""
 
 _SHORT_QUESTION = 2
 _FIGURES = lexicon.FIGURES | lexicon.CHEAP | lexicon.STATISTIC | lexicon.TREND | lexicon.TELLING_OF_ROWS
@@ -29,7 +31,7 @@ _FIGURES = lexicon.FIGURES | lexicon.CHEAP | lexicon.STATISTIC | lexicon.TREND |
 
 def clauses(reading: Reading) -> list[str]:
     """The parts that ask something of their own; one where the question asks one thing."""
-    tail = _TAIL.search(reading.text)
+    tail = _TAIL.search(reading.text) if not _ONE_ROW.search(reading.text) else None
     parts = [part for part in _BETWEEN.split(reading.text[: tail.start()] if tail else reading.text) if part.strip()]
     asking = [part for part in parts if _asks(part)]
     asking += [_TAILS[str(tail.lastgroup)]] if tail and asking else []

@@ -47,7 +47,7 @@ def named_instead(asked: Asked, reading: Reading) -> list[str]:
         reading: one that :func:`refers`.
 
     Returns:
-        None where the question before has no name and lists none: then nothing is lost without “it”.
+        none where the question before has no name and lists none: then nothing is lost without “it”.
     """
     match = _IT.search(reading.text)
     table = reading.catalogue.table(asked.intent.table)
