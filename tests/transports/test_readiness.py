@@ -112,13 +112,27 @@ async def test_a_peer_that_never_pauses_keeps_nobody_from_their_turn() -> None:
     assert turns >= 49
 
 
-async def test_a_number_that_is_anothers_by_now_is_not_forgotten_for_it() -> None:
-    async with pair() as (readiness, stream, _):
-        watched = readiness._watched[stream.socket.fileno()]
-        other = readiness._watched[stream.socket.fileno()] = type(watched)(readiness, stream.socket.fileno())
-        watched.close()
-        assert list(readiness._watched.values()) == [other]
-        other.close()
+async def test_a_socket_that_a_child_still_holds_open_is_watched_no_more() -> None:
+    async with pair() as (readiness, stream, peer):
+        number = stream.socket.fileno()
+        with stream.socket.dup():  # what a fork leaves in the child until it has closed it
+            stream.hang_up()
+            peer.sendall(b"nobody reads this")
+            await wait_all_tasks_blocked()
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                assert ours.fileno() == number
+                ours.setblocking(False)
+                other = BoundedStream(ours)
+                other.be_watched(readiness)
+                await wait_all_tasks_blocked()
+                peer.close()
+                theirs.sendall(b"for the other")
+                assert await other.receive(100) == b"for the other"
+                with trio.move_on_after(0.05) as scope:
+                    await other.receive(100)
+                assert scope.cancelled_caught
+                other.hang_up()
 
 
 async def test_many_are_told_of_what_each_has() -> None:

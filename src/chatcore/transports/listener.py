@@ -128,9 +128,9 @@ async def http_served(
         try:
             accepted = await _first_request(stream, app, serve_http, settings, vigil)
             if accepted is not None:
-                transport, conversation = accepted.begin()
                 if readiness is not None:
                     stream.be_watched(readiness)
+                transport, conversation = accepted.begin()
                 del accepted  # nothing of the handshake is held while it lasts: there may be thousands
                 with vigil.watch(transport):
                     await conversation

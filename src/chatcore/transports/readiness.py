@@ -56,8 +56,8 @@ class Watched:
             self._waiting = None
 
     def close(self) -> None:
-        """The socket was closed: nobody waits for it any more."""
-        self._readiness.forget(self._number, self)
+        """The socket is about to be closed: nobody waits for it any more."""
+        self._readiness.forget(self._number)
         self.tell(ended=True)
 
     def _wait_no_more(self, _: object) -> trio.lowlevel.Abort:
@@ -77,16 +77,20 @@ class Readiness:
     _watched: dict[int, Watched] = attrs.field(factory=dict)
 
     def watch(self, watched_socket: socket) -> Watched:
-        """Watch a socket, which does not block, until it is closed; then :meth:`Watched.close` is to be called."""
+        """Watch a socket, which does not block, until :meth:`Watched.close`; that is to be called before it is closed.
+
+        Raises:
+            OSError: the kernel cannot watch one more.
+        """
         number = watched_socket.fileno()
+        self._poll.register(number, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
         watched = self._watched[number] = Watched(self, number)
-        self._poll.register(watched_socket, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
         return watched
 
-    def forget(self, number: int, watched: Watched) -> None:
-        """Hold nothing of a socket that was closed; its number may be another's by now."""
-        if self._watched.get(number) is watched:
-            del self._watched[number]
+    def forget(self, number: int) -> None:
+        """Watch a socket no more. The kernel would go on telling of one that is closed here and open in a child."""
+        if self._watched.pop(number, None) is not None:
+            self._poll.unregister(number)
 
     async def keep(self) -> None:
         """Tell whoever waits, for as long as the server runs."""

@@ -187,10 +187,10 @@ class BoundedStream(trio.abc.HalfCloseableStream):
     def hang_up(self) -> None:
         """Close the socket under whoever uses it."""
         if self.socket.fileno() >= 0:
-            trio.lowlevel.notify_closing(self.socket)
-            self.socket.close()
             if self._watched is not None:
                 self._watched.close()
+            trio.lowlevel.notify_closing(self.socket)
+            self.socket.close()
 
 
 @attrs.frozen(eq=False)
