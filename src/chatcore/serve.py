@@ -40,10 +40,6 @@ CLOSE_SHARE = 0.3
 COLLECTED_AFTER = 50_000
 """Objects that are made before the youngest are looked through: those of a few hundred connections."""
 
-SWITCH_SECONDS = 0.0005
-"""After which a thread hands the interpreter over when another waits for it. A commit waits for it a hundred times: at
-Python's own 5 ms a busy event loop makes half a second of that, at worst."""
-
 LAST_RESORT_SECONDS = 0.2
 """Before the end of the drain budget the process is ended whatever still hangs; a thread has no other way to stop."""
 
@@ -72,7 +68,6 @@ async def serve(make: Callable[[Settings], Application], settings: Settings, ann
                 nursery.start_soon(_tell_taken, site.server)
                 door.open(site)
                 _relieve_collector()
-                sys.setswitchinterval(SWITCH_SECONDS)
                 announce(_address(settings, listeners))
                 await told.wait()
                 await _leave(site.server)
