@@ -18,8 +18,8 @@ from chatcore.errors import CloseCode, ErrorCode, TransportError, TransportStall
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode_utf8
-from chatcore.protocol.connection import TRANSITIONS, Conversation, State, What
-from chatcore.protocol.shared import Owner, SharedFrame
+from chatcore.protocol.connection import OPENED, TRANSITIONS, Conversation, State, What
+from chatcore.protocol.shared import Announcement, Owner
 from chatcore.session.chores import Hands, Work
 from chatcore.threads.model import StoredEvent
 from chatcore.transports.base import Transport
@@ -75,7 +75,7 @@ class Voice:
     """What it is still to be given from the log."""
     settle: Work | None = attrs.field(default=None, init=False)
     """Gives it that."""
-    _conversation: Conversation = attrs.field(factory=Conversation, init=False)
+    _conversation: Conversation = attrs.field(default=OPENED, init=False)
     _outbox: Outbox = attrs.field(init=False)
     _owner: Owner = attrs.field(init=False)
     _delivered_at: float = attrs.field(default=float("-inf"), init=False)
@@ -106,14 +106,14 @@ class Voice:
     def say_frame(self, frame: m.AnyServerFrame) -> None:
         """Say a frame that is made already."""
         if self.ending is None:
-            self._advance(frame)
+            self._go_on(self._conversation.advance(frame))
             self._put(encode_utf8(frame))
 
-    def say_shared(self, *frames: SharedFrame) -> None:
-        """Say frames that are said to many, together."""
+    def announce(self, announcement: Announcement) -> None:
+        """Say what is said to many."""
         if self.ending is None:
-            self._advance(*[shared.frame for shared in frames])
-            self._put(*[shared.text_for(self._owner) for shared in frames])
+            self._go_on(announcement.after(self._conversation))
+            self._put(*announcement.texts_for(self._owner))
 
     def say_error(
         self,
@@ -244,11 +244,12 @@ class Voice:
             self.recorder.slow_consumer()
             self.end(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
 
-    def _advance(self, *frames: m.AnyServerFrame) -> None:
-        for frame in frames:
-            self._conversation.advance(frame)
-        self._count(self._conversation.state)
-        self._outbox.wake()  # what could not be said before may be allowed now
+    def _go_on(self, conversation: Conversation) -> None:
+        """What is said leads to this."""
+        self._conversation = conversation
+        if conversation.state is not self._counted:
+            self._count(conversation.state)
+            self._outbox.wake()  # what could not be said before may be allowed now
 
     def _count(self, state: State | None) -> None:
         if state is not self._counted:
