@@ -107,10 +107,9 @@ class Attendance:
 
     def _attend(self, snapshot: Snapshot, greeting: Callable[[Snapshot], Announcement]) -> None:
         """Say what is: ready, no use in waiting, or what there is to wait for."""
-        ready, refusal = self.manager.ready, self.manager.refusal()
-        if ready is not None:
+        if (ready := self.manager.ready) is not None:
             self._announce(ready, None, snapshot)
-        elif refusal is not None:
+        elif (refusal := self.manager.refusal()) is not None:
             self._refuse(refusal)
         else:
             self._cohort, self._told = self.manager.join(), snapshot

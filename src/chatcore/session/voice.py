@@ -194,18 +194,9 @@ class Voice:
         self._count(None)
 
     def _put(self, *frames: bytes) -> None:
-        (self._send if self._outbox.empty else self._queue)(*frames)
-
-    def _queue(self, *frames: bytes) -> None:
-        """Have the writer send this, with what else is said before its turn comes."""
-        for frame in frames:
-            self._outbox.put(frame, trio.current_time())
-        if self._outbox.overflowed:
-            self.cut()
-        self.hands.do(self.write)
-
-    def _send(self, *frames: bytes) -> None:
         """Send at once; what has to wait is the writer's."""
+        if not self._outbox.empty:
+            return self._queue(*frames)
         try:
             whole = self.transport.offer(*frames)
         except TransportError:
@@ -215,6 +206,14 @@ class Voice:
             return None
         self._outbox.begin(len(frames), trio.current_time())
         return self.hands.do(self.write)
+
+    def _queue(self, *frames: bytes) -> None:
+        """Have the writer send this, with what else is said before its turn comes."""
+        for frame in frames:
+            self._outbox.put(frame, trio.current_time())
+        if self._outbox.overflowed:
+            self.cut()
+        self.hands.do(self.write)
 
     async def write(self) -> None:
         """Write what has to wait, and what is said meanwhile."""

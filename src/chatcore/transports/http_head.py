@@ -22,10 +22,10 @@ CRLF: Final = b"\r\n"
 END: Final = b"\r\n\r\n"
 HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-_TOKEN_BYTES = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_TOKEN = re.compile(_TOKEN_BYTES)
-_TARGET = re.compile(rb"[\x21-\x7e]+")
-_HEADER = re.compile(rb"^(" + _TOKEN_BYTES + rb"):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n", re.MULTILINE)
+_TOKEN = rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)"
+_REQUEST_LINE = re.compile(_TOKEN + rb" ([\x21-\x7e]+) ([^ ]*)")
+_HEADER = re.compile(rb"^" + _TOKEN + rb":([^\x00-\x08\x0a-\x1f\x7f]*)\r\n", re.MULTILINE)
+_VERSIONS: Final = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _HOP: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
@@ -110,12 +110,13 @@ def parse_head(raw: bytes) -> Head:
 
 
 def _request_line(line: bytes) -> tuple[bytes, bytes, str]:
-    parts = line.split(b" ")
-    if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not _TARGET.fullmatch(parts[1]):
+    parts = _REQUEST_LINE.fullmatch(line)
+    if parts is None:
         raise BadRequest(400, "The request line is malformed")
-    if parts[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
+    method, target, version = parts.groups()
+    if version not in _VERSIONS:
         raise BadRequest(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
-    return parts[0], parts[1], parts[2][5:].decode()
+    return method, target, _VERSIONS[version]
 
 
 def _headers(lines: bytes) -> tuple[tuple[bytes, bytes], ...]:
@@ -149,7 +150,7 @@ class RequestFilter:
     decided: bool = False
     http2: bool = False
     rest: bytes = b""
-    _held: bytearray = attrs.field(factory=bytearray)
+    _held: bytes = b""
     _body_left: int = 0
     _all_pass: bool = False
 
@@ -159,7 +160,7 @@ class RequestFilter:
         Raises:
             BadRequest: nothing more may be.
         """
-        self._held += data
+        self._held = self._held + data if self._held else data
         return b"".join(self._passed())
 
     def _passed(self) -> Iterator[bytes]:
@@ -185,19 +186,19 @@ class RequestFilter:
     def _head(self) -> Head | None:
         """The next head, None while it is incomplete."""
         end = self._held.find(END)
-        begin = self._held[: end if end >= 0 else HEAD_BYTES + 1]
+        begin = self._held[:end] if end >= 0 else self._held
         if len(begin) > HEAD_BYTES:
             raise BadRequest(431, "The head of the request is too long")
         if begin.count(b"\n") != begin.count(CRLF):
             raise BadRequest(400, "Lines must end in CRLF")
         if end < 0:
             return None
-        del self._held[: end + len(END)]
-        return parse_head(bytes(begin))
+        self._held = self._held[end + len(END) :]
+        return parse_head(begin)
 
     def _judged(self, head: Head) -> Iterator[bytes]:
         if head.wants_websocket and not self.decided:
-            self.upgrade, self.rest = head, self._take(len(self._held))
+            self.upgrade, self.rest, self._held = head, self._held, b""
         else:
             lengths = head.all(b"content-length")
             self._body_left = int(lengths[0]) if lengths else 0
@@ -206,6 +207,5 @@ class RequestFilter:
         self.decided = True
 
     def _take(self, count: int) -> bytes:
-        taken = bytes(self._held[:count])
-        del self._held[:count]
+        taken, self._held = self._held[:count], self._held[count:]
         return taken
