@@ -168,7 +168,7 @@ async def test_a_long_record_is_not_read_by_the_event_loop() -> None:
     """It may have tens of thousands of rows, and is read anew for each question: everybody else would wait for it."""
     tables = tuple(map(WatchedTable, record("tester")))
 
-    async def watched(user_id: str) -> Sequence[WatchedTable]:  # noqa: ARG001  it is one user's
+    async def watched(user_id: str) -> Sequence[WatchedTable]:
         await trio.lowlevel.checkpoint()
         return tables
 

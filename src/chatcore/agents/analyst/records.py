@@ -118,7 +118,7 @@ def _import_duckdb() -> None:
 
 
 def _version_of(tables: Sequence[RecordTable]) -> str:
-    """Tells one state of the record from another. Blocks; row by row, so that the event loop has its turns meanwhile."""
+    """Tells one state of the record from another. Blocks; row by row, so that the event loop has turns meanwhile."""
     digest = hashlib.sha256()
     for table in tables:
         digest.update(repr((table.name, table.columns)).encode())
