@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 import trio
 
@@ -138,6 +141,42 @@ async def test_each_user_asks_of_their_own_record_as_it_is_now() -> None:
     assert "**2 runs**" in second.text
     assert asked == ["tester", "tester"]
     assert first.answer.evidence[0].data_version != second.answer.evidence[0].data_version
+
+
+@attrs.frozen
+class WatchedTable:
+    """A table that remembers which threads have read its rows."""
+
+    table: RecordTable
+    readers: set[threading.Thread] = attrs.field(factory=set)
+
+    @property
+    def name(self) -> str:
+        return self.table.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.table.columns
+
+    @property
+    def rows(self) -> tuple[tuple[Any, ...], ...]:
+        self.readers.add(threading.current_thread())
+        return self.table.rows
+
+
+async def test_a_long_record_is_not_read_by_the_event_loop() -> None:
+    """It may have tens of thousands of rows, and is read anew for each question: everybody else would wait for it."""
+    tables = tuple(map(WatchedTable, record("tester")))
+
+    async def watched(user_id: str) -> Sequence[WatchedTable]:
+        await trio.lowlevel.checkpoint()
+        return tables
+
+    async with open_records(watched) as records:
+        assert "**12 runs**" in (await ask(records, "How many runs were there?")).text
+    readers = set[threading.Thread]().union(*(table.readers for table in tables))
+    assert readers
+    assert threading.current_thread() not in readers
 
 
 async def test_an_empty_record_is_not_zero() -> None:

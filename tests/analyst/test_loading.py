@@ -106,6 +106,39 @@ async def test_a_word_in_a_column_of_costs_names_its_line(tmp_path: Path, early:
     assert refused.value.problem == f"line {line}: cost_usd is 'oops', not a number"
 
 
+@pytest.mark.parametrize(
+    "at", ["20255-05-08 10:00:00", "20255-05-08T10:00:00Z", "0044-03-15 (BC) 10:00:00", "infinity"]
+)
+async def test_a_time_that_is_in_no_calendar_is_named(tmp_path: Path, at: str) -> None:
+    rows = [["2025-05-07 10:00:00", 1], [at, 2], ["2025-05-09 10:00:00", 3]]
+    with pytest.raises(ConfigurationError) as refused:
+        async with loaded(write_csv(tmp_path / "t.csv", ("ts", "cost_usd"), rows)):
+            raise AssertionError
+    assert refused.value.problem == f"line 3: ts is {at!r}, not a date or time"
+
+
+@pytest.mark.parametrize("shape", ["2025-05-07", "2025-05-07T10:00:00", "2025-05-07T10:00:00Z", "07.05.2025"])
+async def test_a_word_among_times_is_named_whatever_they_look_like(tmp_path: Path, shape: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        async with loaded(write_csv(tmp_path / "t.csv", ("ts", "cost_usd"), [[shape, 1], ["oops", 2], [shape, 3]])):
+            raise AssertionError
+    assert refused.value.problem == "line 3: ts is 'oops', not a date or time"
+
+
+@pytest.mark.parametrize("at", ["20255-05-08 10:00:00", "0044-03-15 (BC) 10:00:00", "infinity"])
+async def test_a_time_of_a_parquet_file_too(tmp_path: Path, at: str) -> None:
+    import duckdb
+
+    path = tmp_path / "t.parquet"
+    with duckdb.connect() as writing:
+        times = f"SELECT unnest([TIMESTAMP '2025-05-07', TIMESTAMP '{at}']) AS ts, 1.5 AS cost_usd"
+        writing.execute(f"COPY ({times}) TO '{path}' (FORMAT parquet)")
+    with pytest.raises(ConfigurationError) as refused:
+        async with loaded(path):
+            raise AssertionError
+    assert (refused.value.field, at[:5] in refused.value.problem) == ("t.parquet", True)
+
+
 async def test_a_column_that_is_empty_at_first_gets_its_type(tmp_path: Path) -> None:
     rows = [("1", "", "")] * 30_000 + [("2", "7", "2025-05-07 00:00:01")]
     async with loaded(write_csv(tmp_path / "t.csv", ("n", "thinking_tokens", "at"), rows)) as ledger:

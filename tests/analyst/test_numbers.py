@@ -147,6 +147,12 @@ def test_a_cent_more_does_not_trace(amount: object, cents: int) -> None:
     assert found
 
 
+@pytest.mark.parametrize("digits", ["9999999999e300", "9" * 400, "1e999", f"1e{'9' * 5000}"], ids=len)
+def test_what_no_float_holds_is_in_no_cell(digits: str) -> None:
+    assert untraceable_numbers(f"You spent ${digits}.", question="", evidence=[CELLS]) == (f"${digits}",)
+    assert untraceable_numbers("5,522 calls", question=f"more than {digits}?", evidence=[CELLS]) == ()
+
+
 @given(st.text(max_size=80), st.text(max_size=20))
 def test_no_text_breaks_it(text: str, question: str) -> None:
     found = untraceable_numbers(text, question=question, evidence=[CELLS])

@@ -211,7 +211,8 @@ def test_a_document_without_a_key(document: bytes) -> None:
 
 
 def test_one_bad_key_does_not_spoil_the_others() -> None:
-    entries = [{"kty": "RSA", "n": "?", "e": "?"}, {"kty": "AKP", "kid": "pq"}, *json.loads(key_set(RSA))["keys"]]
+    bad = [{"kty": "RSA", "n": "?", "e": "?"}, {"kty": "AKP", "kid": "pq"}, {"kty": "EC", "crv": []}, "no key"]
+    entries = [*bad, *json.loads(key_set(RSA))["keys"]]
     assert [key.kid for key in public_keys(json.dumps({"keys": entries}).encode())] == [RSA.kid]
 
 

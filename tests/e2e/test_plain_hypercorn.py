@@ -8,7 +8,6 @@ import signal
 import socket as plain
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,16 +33,16 @@ app = inner
 
 @contextmanager
 def hypercorn(folder: Path, application: str) -> Iterator[Process]:
-    """``hypercorn --worker-class trio`` on a free port, until the block ends."""
+    """``hypercorn --worker-class trio`` on a socket that listens already: whoever connects waits for it there."""
     (folder / "stage").mkdir(exist_ok=True)
-    with plain.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "hypercorn"), "--worker-class", "trio", "--bind", f"127.0.0.1:{port}"]
     env = environment(folder) | {"PYTHONPATH": os.pathsep.join([str(folder), environment(folder)["PYTHONPATH"]])}
-    with (folder / "server.log").open("w", encoding="utf-8") as log:
+    with (folder / "server.log").open("w", encoding="utf-8") as log, plain.create_server(("127.0.0.1", 0)) as listening:
+        port, bind = listening.getsockname()[1], f"fd://{listening.fileno()}"
         popen = subprocess.Popen(
-            [*command, application], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True
-        )
+            [str(Path(sys.executable).parent / "hypercorn"), "--worker-class", "trio", "--bind", bind, application],
+            cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True,
+            pass_fds=[listening.fileno()],
+        )  # fmt: skip
     try:
         yield Process(folder, popen, f"http://127.0.0.1:{port}", 0.0)
     finally:
@@ -55,20 +54,8 @@ def hypercorn(folder: Path, application: str) -> Iterator[Process]:
             popen.wait()
 
 
-def _wait_for_port(server: Process) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if server.get("/health/live")[0] == 200:
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(server.log)
-
-
 async def test_a_question_and_a_drain(tmp_path: Path) -> None:
     with hypercorn(tmp_path, "e2e_app:app") as server, trio.fail_after(60):
-        await trio.to_thread.run_sync(_wait_for_port, server)
         heard = Heard()
         async with connected(server, "u") as socket:
             question = {"type": "user_message", "message_id": "m1", "content": "hello"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import pytest
 import trio
@@ -47,6 +48,17 @@ async def failure_of(script: Sequence[Turn], silence: float = 5.0) -> tuple[Mode
                 await model.reply(ASKED, FUNCTIONS)
             await server.until(lambda server: server.busy == 0)
     return failed.value, server
+
+
+async def test_who_leaves_in_the_middle_of_a_request_is_let_go() -> None:
+    async with serving_model() as server:
+        url = urlsplit(server.url)
+        async with await trio.open_tcp_stream(str(url.hostname), int(url.port or 0)) as stream:
+            await stream.send_all(b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
+            await stream.send_eof()
+            with trio.fail_after(30):
+                assert await stream.receive_some(1) == b""
+    assert server.requests == []
 
 
 async def test_a_reply_is_streamed_with_its_tools_and_tokens() -> None:

@@ -246,6 +246,7 @@ WRONG = [
     (calling("decline", {"reason": "because"}), "Invalid enum value"),
     (calling("decline", {"reason": "no_rows", "explanation": " "}), "empty"),
     (calling("decline", "no"), "Error"),
+    (calling("decline", '{"x":' * 3000), "Error"),
 ]
 
 

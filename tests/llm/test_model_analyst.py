@@ -376,6 +376,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "has no column 'team'",
     ),
     ({"kind": "total", "table": "usage", "periods": [{"words": "then", "start": "yesterday"}]}, "isoformat"),
+    *(({"kind": "top_calls", "table": "usage", "limit": limit}, "limit must be from 1 to") for limit in (0, -5, 10**9)),
 ]
 
 

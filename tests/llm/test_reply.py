@@ -54,6 +54,14 @@ def test_it_is_the_same_however_its_bytes_are_split(size: int) -> None:
     assert builder.reply() == REPLY
 
 
+@pytest.mark.parametrize("tokens", [-1, 10**30])
+@pytest.mark.parametrize("side", ["prompt_tokens", "completion_tokens"])
+def test_a_count_that_is_none_is_not_taken(side: str, tokens: int) -> None:
+    counted = {"prompt_tokens": 7, "completion_tokens": 3, side: tokens}
+    reply = built(delta(content="Hi"), delta("stop"), event({"choices": [], "usage": counted}), DONE).reply()
+    assert (reply.text, reply.usage) == ("Hi", None)
+
+
 def test_lines_may_end_as_they_do_on_the_web() -> None:
     assert built(STREAM.replace(b"\n", b"\r\n")).reply() == REPLY
 

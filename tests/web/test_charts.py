@@ -279,6 +279,14 @@ def test_a_name_without_a_number_says_so() -> None:
     assert "No number (which is not 0): a." in describe(chart)
 
 
+def test_names_of_which_the_first_have_no_number_are_no_chart() -> None:
+    rows = [[f"m{number}", None, 1.0 + number] for number in range(MOST_BARS)]
+    item = evidence(["model", "cost", "calls"], *rows, ["last", 3.5, 0.5])
+    assert chart_of(item, "cost") is None
+    assert chart_of(item, "calls") is not None
+    assert listed([evidence(["model", "cost"], *[row[:2] for row in rows], ["last", 3.5])]).foremost is None
+
+
 @pytest.mark.parametrize("width", [0, 320, 9_999])
 def test_it_is_drawn_for_a_width(width: int) -> None:
     root = root_of(charted(["model", "cost"], ["a" * 300, 2], ["b", 1]), width)

@@ -225,7 +225,7 @@ class AnswerGuard:
         beside += [*(answer.alternatives or ()), *(answer.missing or ())]
         for proposal in answer.recommendations:
             quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
-            beside += [proposal.text, *proposal.assumptions, quantities]
+            beside += [proposal.text, proposal.unit, *proposal.assumptions, quantities]
         judge = AnswerGuard(self.question, self._cited(answer), proof=self._proof, proven_by=self._proven_by).judge
         return next(filter(None, map(judge, [answer.text, *beside])), None) or self._judge_sums(answer)
 

@@ -122,7 +122,6 @@ class Shown:
         text: the characters.
         value: what they say, with its sign if it has one.
         tolerance: half a unit of the last digit shown.
-        signed: whether a minus stands before it.
         percent: whether it is a percentage.
         led: whether the words before it make it an amount, though it look like a year.
     """
@@ -130,7 +129,6 @@ class Shown:
     text: str
     value: float
     tolerance: float
-    signed: bool
     percent: bool = False
     led: bool = False
 
@@ -264,6 +262,8 @@ def _number_in(string: str) -> float | None:
 
 
 def _traces(number: Shown, values: Sequence[float]) -> bool:
+    if not math.isfinite(number.value):
+        return False  # no cell is as large, and nothing can be told of what is near it
     allowed = number.tolerance * (1 + _ROUNDING) + abs(number.value) * 1e-12
     nearest = bisect_left(values, number.value - allowed)
     return nearest < len(values) and values[nearest] <= number.value + allowed
@@ -332,7 +332,7 @@ def _spelt(match: re.Match[str]) -> Shown:
     """A number in words; what is said in thousands is taken to be rounded to them."""
     scale = _SCALE_WORDS[match["scale"].lower()]
     value = _SPELT_VALUES[match["tens"].lower()] + _SPELT_VALUES.get((match["ones"] or "").lower(), 0.0)
-    return Shown(match.group(), value * scale, 0.5 * scale, signed=False)
+    return Shown(match.group(), value * scale, 0.5 * scale)
 
 
 def _blank_name(match: re.Match[str]) -> str:
@@ -356,16 +356,15 @@ def _is_name(run: str) -> bool:
 def _shown(match: re.Match[str]) -> Shown:
     decimals = match["decimals"] or ""
     scale = _SCALES.get(match["suffix"] or "", 1.0) * _SCALE_WORDS.get(match["word"] or "", 1.0)
-    scale *= 10.0 ** min(max(int((match["exponent"] or "e0")[1:]), -300), 300)
-    signed = (match["sign"] or "+") != "+"
+    scale *= float(f"1{match['exponent'] or ''}")  # of any length: what is too large is infinite
+    negative = (match["sign"] or "+") != "+"
     value = float(match["digits"].replace(",", "") + decimals) * scale
     tolerance = 0.5 * 10.0 ** -max(len(decimals) - 1, 0) * scale
     percent = _PERCENT.match(match.string, match.end()) is not None
     return Shown(
         match.group().strip(),
-        -value if signed else value,
+        -value if negative else value,
         tolerance,
-        signed,
         percent,
         _is_led(match.string, match.start()),
     )

@@ -112,7 +112,9 @@ class ToolRegistry:
         """Use a tool within a run, announced to its watchers.
 
         Raises:
-            ToolError: when there is no such tool, an argument is wrong, it took too long, gave too much or failed.
+            ToolError: there is no such tool, an argument is wrong, it took too long or gave too much, or says that it
+                failed.
+            Exception: whatever else the tool raises.
         """
         tool = self._tools.get(name)
         if tool is None:

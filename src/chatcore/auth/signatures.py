@@ -38,7 +38,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType({"HS256": "oct", "RS256": "RS
 _OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType({"EdDSA": "Ed25519"})
 """``EdDSA`` is what RFC 9864 calls ``Ed25519``, and what most issuers still write."""
 
-_CURVES: Final = frozenset({"P-256", "Ed25519"})
+_CURVES: Final = ("P-256", "Ed25519")
 _TOKEN_TYPES: Final = frozenset({"jwt", "at+jwt"})
 """A token for another purpose, such as one for a logout, names another type (RFC 8725, section 3.11)."""
 

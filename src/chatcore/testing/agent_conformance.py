@@ -237,7 +237,7 @@ def _check_numbers(question: str, answer: Answer) -> None:
     words = [answer.text, *answer.insights, *answer.action_items]
     for proposal in answer.recommendations:
         quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
-        words += [proposal.text, *proposal.assumptions, quantities]
+        words += [proposal.text, proposal.unit, *proposal.assumptions, quantities]
     for text in words:
         unproven = untraceable_numbers(text, question=question, evidence=answer.evidence)
         assert not unproven, f"{question!r}: {', '.join(unproven)} in {text!r} traces to nothing"

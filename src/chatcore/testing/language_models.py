@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import socket
-import struct
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
@@ -22,13 +21,10 @@ import attrs
 import trio
 
 from chatcore.testing.groups import lone_exceptions
+from chatcore.testing.proxy import CHUNK_BYTES, LINGER_NOT
 
-CHUNK_BYTES = 65_536
 PIECE_CHARACTERS = 7
 """Of a text in one event: tokens are about so long."""
-
-LINGER_NOT = struct.pack("ii", 1, 0)
-"""``SO_LINGER`` with no time: closing the socket sends a reset instead of an end."""
 
 
 class Broken(Exception):
@@ -271,7 +267,8 @@ async def _answer(stream: trio.SocketStream, turn: Turn, left: trio.Event) -> No
 
 async def _respond(stream: trio.SocketStream, turn: Turn) -> None:
     if isinstance(turn, Refuse):
-        lines = [f"HTTP/1.1 {turn.status} Refused", "Connection: close", f"Content-Length: {len(turn.body)}"]
+        length = len(turn.body.encode())
+        lines = [f"HTTP/1.1 {turn.status} Refused", "Connection: close", f"Content-Length: {length}"]
         lines += [f"{name}: {value}" for name, value in turn.headers.items()]
         await stream.send_all("\r\n".join([*lines, "Content-Type: application/json", "", turn.body]).encode())
         return
@@ -305,7 +302,10 @@ async def _read_request(stream: trio.SocketStream) -> ModelRequest | None:
     lines = head.decode("latin-1").split("\r\n")[1:]
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(body) < int(headers.get("content-length", "0")):
-        body += await stream.receive_some(CHUNK_BYTES)
+        part = await stream.receive_some(CHUNK_BYTES)
+        if not part:
+            return None
+        body += part
     return ModelRequest(headers, json.loads(body))
 
 

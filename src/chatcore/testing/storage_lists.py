@@ -75,6 +75,9 @@ class ListsConformance(StorageSuite):
             for title in ("", "  ", "x" * 201, "two\nlines", "\0"):
                 with refused(f"the title {title[:9]!r}", InvalidMessage):
                     await threads.rename_thread(ANN, before.thread_id, title)
+            for title in ("x" * 201, "two\nlines", "\0"):
+                with refused(f"a new thread with the title {title[:9]!r}", InvalidMessage):
+                    await threads.create_thread(ANN, title)
             with refused("a stranger", RequestRefused, ErrorCode.THREAD_NOT_FOUND):
                 await threads.rename_thread(BOB, before.thread_id, "Mine")
             assert await threads.thread(ANN, before.thread_id) == after, "a refused title was kept"

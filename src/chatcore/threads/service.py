@@ -78,10 +78,9 @@ class ThreadService:
         """Open a thread without messages.
 
         Raises:
-            InvalidMessage: the title is too long.
+            InvalidMessage: the title is too long, or more than one line.
         """
-        if len(title) > MAX_TITLE_CHARACTERS:
-            raise InvalidMessage("title", f"at most {MAX_TITLE_CHARACTERS} characters")
+        check_line("title", title, MAX_TITLE_CHARACTERS)
         now = self._clock()
         return await self._write(lambda commands: commands.create_thread(user_id, title, now), len(title))
 

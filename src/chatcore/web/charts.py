@@ -249,14 +249,18 @@ def _ascends(labels: Sequence[str]) -> bool:
     return all(before < after for before, after in pairwise(labels))
 
 
-def _bars(sheet: Sheet, column: str | None) -> Chart:
+def _bars(sheet: Sheet, column: str | None) -> Chart | None:
+    """A bar for each of the first rows; None where there is no number in any of them."""
     shown = _shown(sheet, column, _sorted_by(sheet))
     labels = _qualified(sheet)
+    series = tuple(Series(name, sheet.numbers(name)[:MOST_BARS]) for name in shown)
+    if not any(value is not None for value in series[0].values):
+        return None
     return Chart(
         kind="bars",
         label_column=sheet.evidence.columns[0],
         labels=labels[:MOST_BARS],
-        series=tuple(Series(name, sheet.numbers(name)[:MOST_BARS]) for name in shown),
+        series=series,
         recorded=_recorded(sheet, shown[0])[:MOST_BARS],
         left_out=max(0, len(labels) - MOST_BARS) + _unsent(sheet),
         total=_total(sheet),

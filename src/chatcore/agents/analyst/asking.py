@@ -61,8 +61,8 @@ class Asking:
 
     @property
     def period(self) -> Period | None:
-        """The first period that is named."""
-        return self.reading.periods[0].choices[0] if self.reading.periods else None
+        """The first period that is named; None where that is no day that there is."""
+        return next((choice for found in self.reading.periods[:1] for choice in found.choices), None)
 
     @property
     def has_tokens(self) -> bool:

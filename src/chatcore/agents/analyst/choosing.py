@@ -13,14 +13,14 @@ from chatcore.agents.analyst.request import Refusal
 
 def choose_table(reading: Reading) -> Table | Refusal:
     """The table that a question is about: the one it names, or the ledger that can answer it."""
-    named = [mention.table for mention in reading.tables]
+    named = list({mention.table.name: mention.table for mention in reading.tables}.values())
     if len(named) == 1:
         return named[0]
     candidates = named or _with_columns(reading) or list(reading.catalogue.tables)
     able = [table for table in candidates if _can_measure(reading, table)]
-    if not able:
-        able = candidates if named else [t for t in reading.catalogue.tables if _can_measure(reading, t)] or candidates
-    best = ranked(able)
+    if not able and named:
+        return ranked(named)[0]  # whichever is meant, it lacks what is asked for
+    best = ranked(able or [t for t in reading.catalogue.tables if _can_measure(reading, t)] or candidates)
     if len(best) > 1 and score(best[0]) == score(best[1]) and (named or _is_ledger(best[0])):
         return refusals.which_table(reading, [table for table in best if score(table) == score(best[0])])
     return best[0]

@@ -194,7 +194,7 @@ class CsvLoading:
     async def _refuse(self, column: int, reading: Reading) -> NoReturn:
         """Raise for the first value that is not what its column measures."""
         raw = identifier(self.header.columns[column])
-        bad = f"NOT {is_missing(raw)} AND {reading.fits(raw)} IS NOT TRUE"
+        bad = f"NOT {is_missing(raw)} AND ({reading.fits(raw)}) IS NOT TRUE"
         value = str((await self._read(f"SELECT {raw} FROM {self._file} WHERE {bad} LIMIT 1"))[0][0])
 
         def look() -> int | None:

@@ -27,6 +27,9 @@ ANSWER_QUESTION = "answer_question"
 MAX_QUESTION_CHARACTERS = 2_000
 """A question that is to be understood by its words has far fewer."""
 
+MOST_LISTED = 10_000
+"""Groups or rows that an intent may ask for: all of them come into memory, whatever is shown."""
+
 VALUES_SHOWN = 20
 """Values of a column that a model is told, commonest first."""
 
@@ -152,6 +155,8 @@ def check_intent(intent: Intent, catalogue: Catalogue) -> None:
     for name in filter(None, (intent.by, intent.column, *(each.column for each in intent.filters))):
         if name not in columns:
             raise ToolError(RUN_INTENT, f"{table.name!r} has no column {name!r}; it has {', '.join(columns)}")
+    if intent.limit is not None and not 1 <= intent.limit <= MOST_LISTED:
+        raise ToolError(RUN_INTENT, f"limit must be from 1 to {MOST_LISTED:,}")
     try:
         msgspec.convert(intent.options, kind.options)
         for day in (day for period in intent.periods for day in (period.start, period.end) if day is not None):

@@ -84,11 +84,20 @@ NEAREST = (
 
 def plan_alone(reading: Reading) -> Intent | Refusal:
     """What a question asks for by itself; where nothing does, the nearest that has an answer is offered."""
-    planned = grammar.plan_alone(reading)
+    planned = _asked_back(grammar.plan_alone(reading), reading)
     near = _nearest_to(reading, planned)
     asked = [_answered(each, reading) for each in _candidates(near, reading)] if near else []
     answered = tuple(dict.fromkeys(question for each in asked for question in each))
     return _refused(near, planned, answered) if near and answered else planned
+
+
+def _asked_back(planned: Intent | Refusal, reading: Reading) -> Intent | Refusal:
+    """Of what a question can mean, that which has an answer; where none of it has, why the first has none."""
+    if isinstance(planned, Intent) or planned.reason != "ambiguous" or not planned.alternatives:
+        return planned
+    found = {each: _planned(each, reading) for each in planned.alternatives}
+    answered = tuple(each for each, meant in found.items() if isinstance(meant, Intent))
+    return attrs.evolve(planned, alternatives=answered) if answered else next(iter(found.values()))
 
 
 def _answered(question: str, reading: Reading) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -9,14 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
+import msgspec
 import trio
 
 from chatcore.agents.analyst.catalogue import Origin
 from chatcore.agents.analyst.columns import says_time
 from chatcore.agents.analyst.connecting import connect, lock
-from chatcore.agents.analyst.evidence import Rows, digest_of
 from chatcore.agents.analyst.ledger import Apart, Ledger, describe, open_file, private_directory
-from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.readings import identifier, literal
 from chatcore.agents.analyst.sandbox.pool import Sandbox, open_sandbox
 
 if TYPE_CHECKING:
@@ -57,10 +59,10 @@ class Records:
     async def opened_for(self, user_id: str) -> AsyncIterator[Ledger]:
         """The record as it is now, as far as it is this user's."""
         tables = await self.fetch(user_id)
+        version = await trio.to_thread.run_sync(_version_of, tables)
         connection = await trio.to_thread.run_sync(_filled, tables, self.directory)
         copy = _Copy(tables, self.directory)
         try:
-            version = digest_of(Rows.of([], [[t.name, list(t.columns), [list(row) for row in t.rows]] for t in tables]))
             files = {table.name: "the server's record" for table in tables}
             catalogue = await describe(connection, files, version, Origin.RECORDS, {})
             yield Ledger(catalogue, Apart(self.sandbox, copy.opened), connection)
@@ -115,6 +117,16 @@ def _import_duckdb() -> None:
     import duckdb  # noqa: F401
 
 
+def _version_of(tables: Sequence[RecordTable]) -> str:
+    """Tells one state of the record from another. Blocks; row by row, so that the event loop has turns meanwhile."""
+    digest = hashlib.sha256()
+    for table in tables:
+        digest.update(repr((table.name, table.columns)).encode())
+        for row in table.rows:
+            digest.update(repr(row).encode())
+    return digest.hexdigest()
+
+
 def _filled(tables: Sequence[RecordTable], directory: Path, file: str = ":memory:") -> duckdb.DuckDBPyConnection:
     """A locked database with these tables, in memory unless a file is named. Blocks."""
     connection = connect(file, str(directory / "spill"), read_only=False)
@@ -129,11 +141,15 @@ def _filled(tables: Sequence[RecordTable], directory: Path, file: str = ":memory
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: RecordTable, types: Sequence[str]) -> None:
-    """All rows in one statement, a list a column: a statement a row would take a millisecond each."""
-    values = {str(i): [row[i] for row in table.rows] for i in range(len(table.columns))}
-    columns = ", ".join(f"CAST(unnest(CAST($v{i} AS {_plain(t)}[])) AS {t})" for i, t in enumerate(types))
-    statement = f"INSERT INTO {identifier(table.name)} SELECT {columns}"
-    connection.execute(statement, {f"v{i}": column for i, column in values.items()})
+    """All rows in one statement, as one JSON text: what DuckDB takes value by value, it holds the interpreter for."""
+    values = {f"c{i}": [row[i] for row in table.rows] for i in range(len(types))}
+    shape = json.dumps({f"c{i}": [_plain(kind)] for i, kind in enumerate(types)})
+    columns = ", ".join(f"CAST(unnest(r.c{i}) AS {kind})" for i, kind in enumerate(types))
+    rows = f"SELECT from_json($rows, {literal(shape)}) AS r"
+    connection.execute(
+        f"INSERT INTO {identifier(table.name)} SELECT {columns} FROM ({rows})",
+        {"rows": msgspec.json.encode(values).decode()},
+    )
 
 
 def _plain(type_name: str) -> str:

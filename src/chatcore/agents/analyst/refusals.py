@@ -280,18 +280,16 @@ def _has_scores(catalogue: Catalogue) -> bool:
 
 
 def which_table(reading: Reading, tables: Sequence[Table]) -> Refusal:
-    """Several tables can answer alike."""
+    """Several tables can answer alike: each one's name is offered in the place of the words that fit all of them."""
     names = " or ".join(f"`{table.name}`" for table in tables)
-    question = reading.text.rstrip(" ?.!")
-    for mention in reading.tables:
-        question = question.replace(reading.text[mention.start : mention.end], "").strip()
-        question = question.removesuffix(" in the").removesuffix(" in")
-        break
+    question = (reading.asked or reading.text).rstrip(" ?.!")
+    begin, end = min(((named.start, named.end) for named in reading.tables), default=(len(question), len(question)))
+    head, tail = question[:begin] if begin < end else f"{question} in ", question[end:]
     return Refusal(
         reason="ambiguous",
         text=f"The question fits {names}: which one is meant?",
         missing=("table",),
-        alternatives=tuple(_sentence(f"{question} in {table.name}?") for table in tables),
+        alternatives=tuple(_sentence(f"{head}{table.name}{tail}?") for table in tables),
     )
 
 

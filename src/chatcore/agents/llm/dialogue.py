@@ -183,7 +183,7 @@ class Dialogue:
         """The model's word that there is no answer; or what is wrong with it, for the model."""
         try:
             decline = msgspec.json.decode(call.arguments, type=Decline)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             return f"Error: {error}"
         defect = unproven("\n\n".join([decline.explanation, *decline.missing]), question, self._proof)
         if defect is None and decline.explanation.strip():

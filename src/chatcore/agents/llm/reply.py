@@ -20,6 +20,9 @@ MAX_CALLS = 32
 MAX_LINE_BYTES = 1_048_576
 """Of one event; a chunk has a few hundred."""
 
+MOST_TOKENS = 2**40
+"""Of one reply. What a server counts beyond it, or below nothing, is no count, and would be no sum either."""
+
 CUT = "length"
 """The reason of a reply that a limit of its length ended."""
 
@@ -100,6 +103,10 @@ class _Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    @property
+    def counts(self) -> bool:
+        return 0 <= self.prompt_tokens <= MOST_TOKENS and 0 <= self.completion_tokens <= MOST_TOKENS
+
 
 class _Chunk(msgspec.Struct, frozen=True):
     choices: list[_Choice] | None = None
@@ -176,7 +183,7 @@ class ReplyBuilder:
             self._fail("the server reported an error")
             return
         self.begun = True
-        if chunk.usage is not None:
+        if chunk.usage is not None and chunk.usage.counts:
             self._usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
         for choice in (chunk.choices or ())[:1]:
             self._add(choice)

@@ -21,7 +21,7 @@ from chatcore.agents.analyst.intents.base import (
     noun_of,
     plural,
 )
-from chatcore.agents.analyst.intents.claims import Claim
+from chatcore.agents.analyst.intents.claims import Claim, dimensions_of
 from chatcore.agents.analyst.intents.scope import (
     filter_words,
     implausible_words,
@@ -50,6 +50,11 @@ class Subject:
     def table(self) -> Table:
         """The table that it is about."""
         return self.catalogue.table(self.intent.table)
+
+    @property
+    def split(self) -> str | None:
+        """The column that rows are split by: the one that is asked for, else the first that tells them apart."""
+        return self.intent.by or next((column.name for column in dimensions_of(self.table)), None)
 
     @property
     def time(self) -> str:
@@ -148,6 +153,19 @@ class Account(Subject):
         if column.endswith("percent"):
             return cell.percent
         return self.money(cell) if column.startswith(_AMOUNTS) else cell.figure
+
+    def divided(self, titles: dict[str, str], most: int) -> list[str]:
+        """The figures by steps of time where they were asked for so, else by the column that they are split by.
+
+        Args:
+            titles: by column of ``steps`` and of ``groups``.
+            most: rows of groups, unless a number was asked for.
+        """
+        if "steps" in self.sheets:
+            return [self.markdown("steps", {"step": str(self.intent.grain), **titles})]
+        if self.split is None or "groups" not in self.sheets:
+            return []
+        return [self.markdown("groups", {"name": self.split, **titles}, self.intent.limit or most)]
 
     def markdown(self, sheet: str, titles: dict[str, str], limit: int | None = None, *, first: int = 0) -> str:
         """The columns of a sheet as a Markdown table: titles by the columns' names, absent ones left out.

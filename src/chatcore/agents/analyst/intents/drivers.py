@@ -116,13 +116,9 @@ def _named(asking: Asking) -> str | None:
     return next((column.name for meaning in found if (column := asking.table.column(meaning))), None)
 
 
-def _by(subject: Subject) -> str | None:
-    return subject.intent.by or next((column.name for column in dimensions_of(subject.table)), None)
-
-
 def _grouped(subject: Subject) -> Condition:
     """SQL for a row a name with its calls and its spend in both periods, plausible rows only."""
-    cost, by = subject.table.column(Meaning.COST), _by(subject)
+    cost, by = subject.table.column(Meaning.COST), subject.split
     amount = f"CAST({identifier(cost.name) if cost else '0'} AS DECIMAL(38,12))"
     first, second = _sides(subject)
     odd = implausible(subject.table)
@@ -307,7 +303,7 @@ def _effect_lines(account: Account) -> str:
         f"- {_signed(account, 'amount_volume')} is volume: {calls[0]} to {calls[1]} {noun}, at {rates[0]} each\n",
         f"- {_signed(account, 'amount_rate')} is rate: {rates[0]} to {rates[1]} each, over {calls[1]} {noun}\n",
     ]
-    by = _by(account)
+    by = account.split
     if by is not None:
         lines.append(
             f"    - {_signed(account, 'amount_mix')} of the rate is mix: other values of `{by}` than before\n"
@@ -322,7 +318,7 @@ def _signed(account: Account, name: str) -> str:
 
 
 def _names_table(account: Account) -> str:
-    by, (a, b) = _by(account), account.intent.periods
+    by, (a, b) = account.split, account.intent.periods
     if by is None:
         return ""
     titles = {"name": by, "spend_first": a.words, "spend_second": b.words, "amount_change": "change"}
@@ -342,7 +338,7 @@ def _as_recorded(account: Account) -> str:
 
 def _insights(account: Account) -> list[str]:
     found, names = [], account.sheet("names")
-    if _by(account) is not None and len(names) and names.cell("amount_change"):
+    if account.split is not None and len(names) and names.cell("amount_change"):
         row = names.row(0)
         verb = "more" if row["amount_change"].value > 0 else "less"
         found.append(f"{code(row['name'])} moved most: {account.money(row['amount_change_size'])} {verb}.")

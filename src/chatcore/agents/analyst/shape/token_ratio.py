@@ -11,7 +11,7 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.account import Account, Subject, by_column, by_step, kind_of
 from chatcore.agents.analyst.intents.base import Draft, code, options_of
-from chatcore.agents.analyst.intents.claims import Claim, dimensions_of
+from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import totals_query
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
@@ -91,7 +91,7 @@ def queries(subject: Subject) -> list[Query]:
         totals_query(subject.intent, subject.catalogue),
         Query("ratio", f"SELECT {select(columns)} {source}", rows.parameters),
     ]
-    split = _split(subject)
+    split = subject.split
     if split is not None:
         by_ratio = options_of(subject.intent, TokenRatio).rank == "ratio"
         order = "tokens_in_per_token_out" if by_ratio else "input_tokens"
@@ -100,10 +100,6 @@ def queries(subject: Subject) -> list[Query]:
     if subject.intent.grain is not None and subject.has(Meaning.TIME):
         found.append(by_step(subject, figures, rows))
     return found
-
-
-def _split(subject: Subject) -> str | None:
-    return subject.intent.by or next((column.name for column in dimensions_of(subject.table)), None)
 
 
 def draft(account: Account) -> Draft:
@@ -129,10 +125,7 @@ def _tables(account: Account) -> list[str]:
         "output_percent": "output",
         "calls": f"{account.noun}s",
     }
-    if "steps" in account.sheets:
-        return [account.markdown("steps", {"step": str(account.intent.grain), **titles})]
-    split = _split(account)
-    return [account.markdown("groups", {"name": split, **titles}, account.intent.limit or SHOWN)] if split else []
+    return account.divided(titles, SHOWN)
 
 
 def _insights(account: Account) -> list[str]:

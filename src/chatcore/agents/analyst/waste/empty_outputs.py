@@ -13,7 +13,7 @@ from chatcore.agents.analyst.intents.account import (
     unit_of,
 )
 from chatcore.agents.analyst.intents.base import Draft
-from chatcore.agents.analyst.intents.claims import Claim, dimensions_of
+from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import implausible_query, totals_query
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.sql import Condition, all_of, exact_sum, select
@@ -77,8 +77,7 @@ def queries(subject: Subject) -> list[Query]:
         Query("empty", f"SELECT *, {share}, {spend} FROM ({inner})", rows.parameters),
         *implausible_query(subject.intent, subject.catalogue),
     ]
-    split = subject.intent.by or next((c.name for c in dimensions_of(subject.table)), None)
-    if split is not None:
+    if (split := subject.split) is not None:
         found.append(_groups(subject, split))
     if subject.intent.grain is not None and subject.has(Meaning.TIME):
         found.append(by_step(subject, _figures(subject), _paid_for_nothing(subject)))
@@ -114,12 +113,7 @@ def draft(account: Account) -> Draft:
 
 def _tables(account: Account) -> list[str]:
     figures = {"empty_paid_calls": f"empty {account.noun}s", "spend_on_empty": "paid for them"}
-    if "steps" in account.sheets:
-        return [account.markdown("steps", {"step": str(account.intent.grain), **figures})]
-    if "groups" not in account.sheets:
-        return []
-    split = account.intent.by or dimensions_of(account.table)[0].name
-    return [account.markdown("groups", {"name": split, **figures}, account.intent.limit or SHOWN)]
+    return account.divided(figures, SHOWN)
 
 
 def _insights(account: Account) -> list[str]:

@@ -6,7 +6,7 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.account import Account, Subject, by_column, by_step, kind_of
 from chatcore.agents.analyst.intents.base import Draft, code
-from chatcore.agents.analyst.intents.claims import Claim, dimensions_of
+from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import totals_query
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.sql import exact_sum, select, tokens_of
@@ -53,8 +53,7 @@ def queries(subject: Subject) -> list[Query]:
         totals_query(subject.intent, subject.catalogue),
         Query("free", f"SELECT {select(columns)}, {unknown} AS without_cost {source}", rows.parameters),
     ]
-    split = subject.intent.by or next((c.name for c in dimensions_of(subject.table)), None)
-    if split is not None:
+    if (split := subject.split) is not None:
         found.append(by_column(subject.split_by(split), columns, rows, "free_calls DESC"))
     if subject.intent.grain is not None and subject.has(Meaning.TIME):
         found.append(by_step(subject, columns, rows))
@@ -78,12 +77,7 @@ def draft(account: Account) -> Draft:
 def _tables(account: Account) -> list[str]:
     figures = {"free_calls": f"free {account.noun}s", "calls": f"all {account.noun}s", "free_percent": "of them free"}
     figures["free_tokens"] = "free tokens"
-    if "steps" in account.sheets:
-        return [account.markdown("steps", {"step": str(account.intent.grain), **figures})]
-    if "groups" not in account.sheets:
-        return []
-    split = account.intent.by or dimensions_of(account.table)[0].name
-    return [account.markdown("groups", {"name": split, **figures}, account.intent.limit or SHOWN)]
+    return account.divided(figures, SHOWN)
 
 
 def _insights(account: Account) -> list[str]:
