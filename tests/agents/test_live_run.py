@@ -176,6 +176,7 @@ async def test_it_goes_on_where_an_earlier_process_stopped(tmp_path: Path) -> No
             again = attrs.evolve(run, context=run.context, grammar=RunGrammar(), tool_calls={})
             assert await again.recall()
             await again.end(CANCELLED)
+        await run.thinking("Going on")
 
     async with live(tmp_path) as (run, watched):
         with pytest.raises((RunEnded, SequenceBroken)):  # what the earlier one still writes is refused
