@@ -60,7 +60,7 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
 
 _OTHERS: Mapping[str, str] = MappingProxyType(
     {
-        "run_rate": "What was the run rate in {month}?",
+        "run_rate": "What was the run rate from {begin} to {end}?",
         "cost_on_models": "what would the azure conv trace cost on {model}",
         "prefix_cache": QUESTIONS["prefix_cache"],
         "workload_price": "which is cheapest for {number} input and {fewer} output tokens?",
@@ -90,7 +90,7 @@ _MODELS = (
 _MONTHS = [f"{year}-{month:02}" for year, months in ((2024, (11, 12)), (2025, range(1, 9))) for month in months]
 _FIRST_DAY, _FIRST_DAYS = date(2024, 12, 1), 60
 _LAST_DAY, _LAST_DAYS = date(2025, 6, 15), 150
-"""Periods begin and end so that each of the tables with a time has rows in them."""
+"""Periods begin and end so that each of the tables with a time has rows in them; a run rate needs some on each day."""
 
 
 def another_question(kind: str, rng: Random) -> str:
@@ -109,6 +109,8 @@ def _values(rng: Random) -> dict[str, str]:
     month = rng.randrange(len(_MONTHS) - 1)
     return {
         "period": f"from {first} to {last}",
+        "begin": f"2024-11-{rng.randrange(18, 26)}",
+        "end": f"2024-12-{rng.randrange(4, 15):02}",
         "month": _MONTHS[month],
         "next_month": _MONTHS[month + 1],
         "model": rng.choice(_MODELS),
