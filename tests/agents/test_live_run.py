@@ -195,6 +195,23 @@ class Lost:
     async def append_events(self, *_: object) -> None:
         raise StorageUnavailable
 
+    async def end_run(self, *_: object, **__: object) -> None:
+        raise StorageUnavailable
+
+
+@in_virtual_time
+async def test_an_end_is_kept_with_the_state_of_its_run_or_not_at_all(tmp_path: Path) -> None:
+    async with live(tmp_path) as (run, watched):
+        kept, run.store = run.store, Lost()  # type: ignore[assignment]
+        with pytest.raises(StorageUnavailable):
+            await run.end(CANCELLED)
+        run.store = kept
+        await run.flush()
+        assert [type(event) for event in watched.events] == [m.AgentStarted]
+        await run.end(CANCELLED)
+
+    assert [type(event) for event in watched.events] == [m.AgentStarted, m.AgentCancelled]
+
 
 @in_virtual_time
 async def test_who_holds_the_last_number_that_a_crash_lost_is_told_where_the_text_ends(tmp_path: Path) -> None:
