@@ -24,7 +24,7 @@ import attrs
 import trio
 from cyclopts import App
 
-from bench.analyst_questions import QUESTIONS
+from bench.analyst_questions import QUESTIONS, another_question
 from bench.clients import PING, PONG, TEXT, Client
 from bench.processes import ROOT, Server, chatcore, family, others_cpu_seconds, serving
 from bench.results import percentile, save
@@ -76,13 +76,15 @@ class User(Client):
     Args:
         number: of the user.
         port: of the server.
-        kinds: of the questions, in the order in which they are asked.
+        questions: that are asked one after another, each with its kind.
         pauses: seconds between an answer and the next question, and before the first one.
     """
 
-    def __init__(self, number: int, port: int, kinds: Sequence[str], pauses: Callable[[], float]) -> None:
+    def __init__(
+        self, number: int, port: int, questions: Sequence[tuple[str, str]], pauses: Callable[[], float]
+    ) -> None:
         super().__init__(number, port)
-        self.left = list(reversed(kinds))
+        self.left = list(reversed(questions))
         self.pauses = pauses
         self.timings: list[Timing] = []
         self.next_at: float | None = None
@@ -116,8 +118,8 @@ class User(Client):
 
     def ask(self) -> None:
         """Put the next question, in a thread of its own."""
-        self._kind, self._first, self._taken_for, self.next_at = self.left.pop(), None, "", None
-        question = {"type": "user_message", "message_id": uuid4().hex, "content": QUESTIONS[self._kind]}
+        (self._kind, content), self._first, self._taken_for, self.next_at = self.left.pop(), None, "", None
+        question = {"type": "user_message", "message_id": uuid4().hex, "content": content}
         self._asked_at = time.monotonic()
         self.send(json.dumps(question).encode())
 
@@ -152,28 +154,31 @@ class Load:
         users: who ask at once.
         each: how many questions one asks, each of another kind; all together ask of every kind alike.
         pause_seconds: on average between an answer and the next question; with 0 all ask without end.
-        seed: of the orders in which they ask, and of the pauses.
+        distinct: whether hardly any question is asked twice.
+        seed: of the questions, of the orders in which they are asked, and of the pauses.
     """
 
     users: int
     each: int
     pause_seconds: float
+    distinct: bool
     seed: int
 
 
-def orders(users: int, each: int, rng: random.Random) -> Iterator[list[str]]:
-    """What each user asks, one after another."""
+def orders(load: Load, rng: random.Random) -> Iterator[list[tuple[str, str]]]:
+    """What each user asks, one after another, each question with its kind."""
     kinds = sorted(QUESTIONS)
-    for number in range(users):
-        mine = [kinds[(number * each + i) % len(kinds)] for i in range(min(each, len(kinds)))]
-        yield rng.sample(mine, len(mine))
+    for number in range(load.users):
+        mine = [kinds[(number * load.each + i) % len(kinds)] for i in range(min(load.each, len(kinds)))]
+        asked = rng.sample(mine, len(mine))
+        yield [(kind, another_question(kind, rng) if load.distinct else QUESTIONS[kind]) for kind in asked]
 
 
 def converse(port: int, load: Load) -> list[Timing]:
     """Let users ask, all from one thread of this process."""
-    rng, users, each = random.Random(load.seed), load.users, load.each
+    rng = random.Random(load.seed)
     pauses = (lambda: rng.expovariate(1 / load.pause_seconds)) if load.pause_seconds else (lambda: 0.0)
-    crowd = [User(number, port, kinds, pauses) for number, kinds in enumerate(orders(users, each, rng), 1)]
+    crowd = [User(number, port, questions, pauses) for number, questions in enumerate(orders(load, rng), 1)]
     limit = time.monotonic() + ALL_SECONDS
     with selectors.DefaultSelector() as selector:
         for user in crowd:
@@ -318,7 +323,15 @@ def met(outcome: Outcome) -> bool:
     return answered and in_time and outcome.lag_seconds["p99"] <= LAG_SECONDS
 
 
-def main(*, data: Path, users: int = 50, each: int = len(QUESTIONS), pause_seconds: float = 0.0, seed: int = 1) -> int:
+def main(
+    *,
+    data: Path,
+    users: int = 50,
+    each: int = len(QUESTIONS),
+    pause_seconds: float = 0.0,
+    distinct: bool = False,
+    seed: int = 1,
+) -> int:
     """Measure the analyst; the exit code is 1 where a goal is missed.
 
     Args:
@@ -326,9 +339,10 @@ def main(*, data: Path, users: int = 50, each: int = len(QUESTIONS), pause_secon
         users: who ask at once.
         each: how many questions one asks, each of another kind; all together ask of every kind alike.
         pause_seconds: on average between an answer and the next question; with 0 all ask without end.
-        seed: of the orders in which they ask, and of the pauses.
+        distinct: ask each question about something of its own, so that the rows are looked up each time.
+        seed: of the questions, of the orders in which they are asked, and of the pauses.
     """
-    load = Load(users, each, pause_seconds, seed)
+    load = Load(users, each, pause_seconds, distinct, seed)
     paths = [path for name in FILES if (path := data.resolve() / name).exists()]
     for name in sorted(set(FILES) - {path.name for path in paths}):
         print(f"left out, as it is not there: {name}", file=sys.stderr)

@@ -1,8 +1,10 @@
-"""A question of each kind that the analyst answers from the supplied data."""
+"""A question of each kind that the analyst answers from the supplied data, and as many more of each as are wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
+from random import Random
 from types import MappingProxyType
 
 QUESTIONS: Mapping[str, str] = MappingProxyType(
@@ -55,3 +57,65 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 """By the kind; ``tests/analyst/test_every_kind.py`` holds them against the kinds that there are."""
+
+_OTHERS: Mapping[str, str] = MappingProxyType(
+    {
+        "run_rate": "What was the run rate from {begin} to {end}?",
+        "cost_on_models": "what would the azure conv trace cost on {model}",
+        "prefix_cache": QUESTIONS["prefix_cache"],
+        "workload_price": "which is cheapest for {number} input and {fewer} output tokens?",
+        "price_lookup": "What does {model} cost per million tokens?",
+        "drivers": "What drove the change in spend from {month} to {next_month}?",
+        "compare": "Compare spend in {month} and {next_month}?",
+        "versus": "Compare spend of claude and {maker} in {month}?",
+        "threshold": "How many calls cost more than ${amount} {period}?",
+        "budget": "Are we within a budget of ${amount} a month {period}?",
+    }
+)
+"""Of the kinds that are asked otherwise than by the question above in a period; the trace with the prefixes has no
+times."""
+
+_MODELS = (
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "o3",
+    "o1",
+    "o4-mini",
+    "gemini-2.5-pro",
+    "gpt-5",
+    "gpt-4",
+)
+_MONTHS = [f"{year}-{month:02}" for year, months in ((2024, (11, 12)), (2025, range(1, 9))) for month in months]
+_FIRST_DAY, _FIRST_DAYS = date(2024, 12, 1), 60
+_LAST_DAY, _LAST_DAYS = date(2025, 6, 15), 150
+"""Periods begin and end so that each of the tables with a time has rows in them; a run rate needs some on each day."""
+
+
+def another_question(kind: str, rng: Random) -> str:
+    """A question of this kind that hardly anybody has asked before: its period, model or amount is its own."""
+    asked = QUESTIONS[kind]
+    if kind in _OTHERS:
+        return _OTHERS[kind].format(**_values(rng))
+    mark = "?" if asked.endswith("?") else ""
+    return f"{asked.removesuffix('?')} {_values(rng)['period']}{mark}"
+
+
+def _values(rng: Random) -> dict[str, str]:
+    first, last = (
+        day + timedelta(rng.randrange(days)) for day, days in ((_FIRST_DAY, _FIRST_DAYS), (_LAST_DAY, _LAST_DAYS))
+    )
+    month = rng.randrange(len(_MONTHS) - 1)
+    return {
+        "period": f"from {first} to {last}",
+        "begin": f"2024-11-{rng.randrange(18, 26)}",
+        "end": f"2024-12-{rng.randrange(4, 15):02}",
+        "month": _MONTHS[month],
+        "next_month": _MONTHS[month + 1],
+        "model": rng.choice(_MODELS),
+        "maker": rng.choice(("gpt", "gemini", "deepseek")),
+        "number": str(rng.randrange(2_000, 200_000)),
+        "fewer": str(rng.randrange(100, 2_000)),
+        "amount": f"{rng.randrange(1, 5_000) / 100:.2f}",
+    }

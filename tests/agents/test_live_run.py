@@ -176,6 +176,7 @@ async def test_it_goes_on_where_an_earlier_process_stopped(tmp_path: Path) -> No
             again = attrs.evolve(run, context=run.context, grammar=RunGrammar(), tool_calls={})
             assert await again.recall()
             await again.end(CANCELLED)
+        await run.thinking("Going on")
 
     async with live(tmp_path) as (run, watched):
         with pytest.raises((RunEnded, SequenceBroken)):  # what the earlier one still writes is refused
@@ -193,6 +194,23 @@ class Lost:
 
     async def append_events(self, *_: object) -> None:
         raise StorageUnavailable
+
+    async def end_run(self, *_: object, **__: object) -> None:
+        raise StorageUnavailable
+
+
+@in_virtual_time
+async def test_an_end_is_kept_with_the_state_of_its_run_or_not_at_all(tmp_path: Path) -> None:
+    async with live(tmp_path) as (run, watched):
+        kept, run.store = run.store, Lost()  # type: ignore[assignment]
+        with pytest.raises(StorageUnavailable):
+            await run.end(CANCELLED)
+        run.store = kept
+        await run.flush()
+        assert [type(event) for event in watched.events] == [m.AgentStarted]
+        await run.end(CANCELLED)
+
+    assert [type(event) for event in watched.events] == [m.AgentStarted, m.AgentCancelled]
 
 
 @in_virtual_time

@@ -489,7 +489,7 @@ async def test_an_agent_in_mid_answer_waits_through_an_outage_of_storage(monkeyp
 
 @in_virtual_time
 async def test_an_agent_that_waits_for_storage_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with rehearsal(Say("One "), Wait(1), Think("More")) as asked:
+    async with rehearsal(Say("One "), Wait(1), UseTool("find")) as asked:
         outage = outage_of(asked, monkeypatch)
         run = await asked.ask("hello")
         await trio.sleep(0.5)

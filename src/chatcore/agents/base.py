@@ -50,6 +50,8 @@ class Run(Protocol):
     def tool(self, name: str, /, **arguments: Any) -> AbstractAsyncContextManager[ToolCall]:
         """Announce the use of a tool; the block is its execution. An exception in it is shown as status ``error``.
 
+        The block begins when the announcement is kept. An agent does not wait for its other events to be.
+
         Args:
             name: the tool's name.
             arguments: what it is called with; JSON values.

@@ -77,7 +77,8 @@ class LiveRun(RunLog):
         """See :class:`~chatcore.agents.base.Run`."""
         await self._permit()
         self._refuse(self._guard.judge_words(text))
-        await self._emit(m.AgentThinking, text=text)
+        await self._add(m.AgentThinking, text=text)
+        await self.scribe.store(self._store)
 
     async def say(self, text: str) -> None:
         """See :class:`~chatcore.agents.base.Run`."""
@@ -115,9 +116,11 @@ class LiveRun(RunLog):
             if (alarm := self._guard.judge_words(str(call.summary))) is not None:
                 self.alarm, call.summary = self.alarm or alarm, ""
             async with self._turn():
-                if call.tool_call_id in self.grammar.open_tools:  # else it was never announced, or ended with the run
+                announced = call.tool_call_id in self.grammar.open_tools  # else it never was, or ended with the run
+                if announced:
                     self.add(m.ToolCompleted, **_completion(call, status, trio.current_time() - began_at))
-            await self._until_stored()
+            if announced:
+                await self.scribe.store(self._store)
 
     async def history(self) -> Sequence[m.ThreadMessage]:
         """See :class:`~chatcore.agents.base.Run`."""
@@ -288,12 +291,23 @@ class LiveRun(RunLog):
                 yield
             self.utter()
 
-    async def _emit(self, kind: type[m.RunEvent], **fields: Any) -> None:
+    async def _add(self, kind: type[m.RunEvent], **fields: Any) -> None:
         """The next event that is no delta: it goes out when it is stored."""
         async with self._turn():
             self._refuse(None)
             self.add(kind, **fields)
+
+    async def _emit(self, kind: type[m.RunEvent], **fields: Any) -> None:
+        """The next event, before which the agent does not go on."""
+        await self._add(kind, **fields)
         await self._until_stored()
+
+    async def _store(self) -> None:
+        """Store what waits, while the agent goes on; it meets a defect that shows at its next step."""
+        try:
+            await self._until_stored()
+        except Exception as error:
+            self._fault = error
 
     async def _until_stored(self) -> None:
         """Store what waits. While storage is away the agent waits with it, until it is cancelled or out of time."""

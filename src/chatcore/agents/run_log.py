@@ -105,8 +105,8 @@ class RunLog:
             self._publish([delta for delta in deltas if delta.seq <= self._reserved_seq])
 
     async def keep(self) -> None:
-        """Store what waits."""
-        if self._unstored:
+        """Store what waits; the end, and what waits with it, only :meth:`keep_end` does."""
+        if self._unstored and not self.grammar.ended:
             await self.store.append_events(self.thread_id, merged(self._unstored))
             self._stored()
 

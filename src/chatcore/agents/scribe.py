@@ -7,7 +7,7 @@ them has the scribe come, and when it is there it finds all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 import attrs
@@ -40,6 +40,17 @@ class Scribe:
         if len(self._due) == 1:
             self.nursery.start_soon(self._pass_on)
         return None
+
+    async def store(self, store: Callable[[], Awaitable[None]]) -> None:
+        """Have something stored once everyone who can run has had a turn: with it goes what has come since.
+
+        Args:
+            store: does it; it does not raise.
+        """
+        if self.nursery is None:
+            await store()
+        else:
+            self.nursery.start_soon(store)
 
     async def _pass_on(self) -> None:
         due, self._due = self._due, []

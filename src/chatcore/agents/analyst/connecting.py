@@ -57,9 +57,10 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement)
 
 
-def is_single_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> bool:
-    """Whether DuckDB's own parser finds exactly one statement, and it is a SELECT."""
+def single_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement | None:
+    """The statement, parsed, where DuckDB's own parser finds exactly one, and it is a SELECT."""
     import duckdb
 
     statements = cursor.extract_statements(sql)
-    return [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
+    selects = [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
+    return statements[0] if selects else None

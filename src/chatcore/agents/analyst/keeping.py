@@ -35,6 +35,10 @@ class Kept(Generic[T]):
         self._values[key] = found = self._values.pop(key)
         return found[0]
 
+    def get(self, key: str) -> T | None:
+        """The value, None where it is not kept."""
+        return self[key] if key in self._values else None
+
     def keep(self, key: str, value: T) -> T:
         """Keep a value, unless it weighs more than all may; it is returned."""
         weight = self.weigh(value)

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -22,7 +22,7 @@ import trio
 from chatcore.agents.analyst.blocking import interruptible
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Candidate
-from chatcore.agents.analyst.connecting import connect, is_single_select, lock
+from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.filling import fill
 from chatcore.agents.analyst.flights import SingleFlight
@@ -48,8 +48,9 @@ KEPT_BYTES = 16 * 1024 * 1024
 KEPT_BESIDE_BYTES = 512
 """What keeping one takes besides, however few its rows are."""
 
-KEPT_QUERIES = 1024
-"""Queries that are known to be one SELECT: DuckDB's parser holds the interpreter, for tens of milliseconds at times."""
+KEPT_SQL_CHARACTERS = 512 * 1024
+"""Of queries that are kept as they were parsed, which takes some fifty times as much memory: the parser holds the
+interpreter, for tens of milliseconds at times, and the same query is asked again with other parameters."""
 
 LOADING = 0.95
 """The part of the progress that loading is; looking at the columns is the rest."""
@@ -93,7 +94,9 @@ class Ledger:
     _flights: SingleFlight[Rows] = attrs.field(
         factory=lambda: SingleFlight(Kept(KEPT_BYTES, lambda rows: rows.size + KEPT_BESIDE_BYTES)), init=False
     )
-    _selects: Kept[Literal[True]] = attrs.field(factory=lambda: Kept(KEPT_QUERIES), init=False)
+    _parsed: Kept[duckdb.Statement] = attrs.field(
+        factory=lambda: Kept(KEPT_SQL_CHARACTERS, lambda select: len(select.query)), init=False
+    )
 
     async def query(self, query: Query) -> Rows:
         """Run a query, once for all who ask it; its rows, as JSON values.
@@ -112,21 +115,22 @@ class Ledger:
     async def _select(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """Run one SELECT on a cursor of its own, in a worker thread."""
         cursor, key = self._connection.cursor(), _key(sql)
-        known = key in self._selects
+        known = self._parsed.get(key)
 
-        def work() -> Rows:
-            if not (known or is_single_select(cursor, sql)):
+        def work() -> tuple[duckdb.Statement, Rows]:
+            select = known or single_select(cursor, sql)
+            if select is None:
                 raise QueryRefused
-            cursor.execute(sql, dict(parameters))
+            cursor.execute(select, dict(parameters))
             rows = Rows.of([name for name, *_ in cursor.description or ()], cursor.fetchall())
             rows.digest  # noqa: B018  made here, in the thread, and kept with the rows
-            return rows
+            return select, rows
 
         try:
-            rows = await interruptible(cursor, work)
+            select, rows = await interruptible(cursor, work)
         finally:
             cursor.close()  # not in the thread: an interrupt that comes as it ends would find it closed
-        self._selects.keep(key, True)
+        self._parsed.keep(key, select)
         return rows
 
     async def query_apart(self, sql: str) -> Rows:

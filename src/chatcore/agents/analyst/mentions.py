@@ -194,9 +194,17 @@ def _in_lists(text: str, words: Sequence[Word], found: Sequence[NamedValues]) ->
 def _said_of(column: Column, before: str, after: str) -> bool:
     """Whether a column of several words is named beside: ``weak model gpt-4o-mini``, ``gpt-4o as the weak model``."""
     words = name_words(column.name)
+    if len(words) < 2:
+        return False
+    leading, following = _beside(words)
+    return bool(leading.search(before) or following.match(after))
+
+
+@lru_cache(maxsize=4096)
+def _beside(words: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The words at the end of what stands before a value, and after ``as`` behind it."""
     name = r"[ _]".join(map(re.escape, words))
-    led = re.search(rf"(?:^|\W){name}\W*$", before) or re.match(rf"\W*as (?:an? |the |our )?{name}\b", after)
-    return len(words) > 1 and led is not None
+    return re.compile(rf"(?:^|\W){name}\W*$"), re.compile(rf"\W*as (?:an? |the |our )?{name}\b")
 
 
 _RANK = {Meaning.MODEL: 0, Meaning.USER: 1, Meaning.FEATURE: 2, Meaning.STATUS: 3}

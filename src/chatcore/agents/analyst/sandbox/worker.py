@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from chatcore.agents.analyst.connecting import connect, is_single_select, lock
+from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.plain import plain
 from chatcore.agents.analyst.sandbox.limits import Limits, Outcome
 from chatcore.agents.analyst.sandbox.written import written_numbers
@@ -139,7 +139,7 @@ def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
     )
     lock(connection)
     _limit_query(limits)
-    if not is_single_select(connection, sql):
+    if single_select(connection, sql) is None:
         return {"outcome": Outcome.REFUSED}
     if not connection.get_table_names(sql):
         return {"outcome": Outcome.NO_TABLE}
