@@ -13,6 +13,8 @@ import trio
 
 from chatcore.agents.endings import Ending
 from chatcore.agents.live_run import LiveRun
+from chatcore.agents.run_log import UNSTORED_BYTES
+from chatcore.agents.scribe import Scribe
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.errors import ContextRequired, IllegalRunEvent, StorageUnavailable
@@ -211,6 +213,38 @@ async def test_an_end_is_kept_with_the_state_of_its_run_or_not_at_all(tmp_path: 
         await run.end(CANCELLED)
 
     assert [type(event) for event in watched.events] == [m.AgentStarted, m.AgentCancelled]
+
+
+@in_virtual_time
+async def test_what_was_said_is_kept_while_the_end_waits_for_storage(tmp_path: Path) -> None:
+    """Who comes to watch meanwhile reads it in the log; the end comes to them by itself, without a gap before it."""
+    async with live(tmp_path) as (run, watched):
+        await run.say("heard")
+        kept, run.store = run.store, Lost()  # type: ignore[assignment]
+        with pytest.raises(StorageUnavailable):
+            await run.end(CANCELLED)
+        run.store = kept
+        await run.flush()
+        thread = await kept.thread(str(run.context.user_id), run.thread_id)
+        assert [event.seq for event in watched.events] == [1, 2] == list(range(1, thread.last_seq + 1))
+        await run.end(CANCELLED)
+
+    assert [event.seq for event in watched.events] == [1, 2, 3]
+
+
+@in_virtual_time
+async def test_an_agent_that_only_thinks_waits_for_storage_when_it_has_thought_much(tmp_path: Path) -> None:
+    async with live(tmp_path) as (run, watched), trio.open_nursery() as nursery:
+        kept, run.store = run.store, Lost()  # type: ignore[assignment]
+        run.scribe = Scribe(nursery)
+        with trio.move_on_after(60):
+            for _ in range(1_000):
+                await run.thinking("hm " * 100)
+        waiting = run._unstored_bytes
+        run.store = kept
+        await trio.sleep(600)
+        assert UNSTORED_BYTES < waiting < UNSTORED_BYTES + 1_000
+        assert len(watched.events) > 100
 
 
 @in_virtual_time

@@ -465,8 +465,8 @@ PLANTED: Mapping[str, Sequence[Mutant]] = {
             HISTORIES,
             (
                 LIVE_RUN,
-                "            self.add(kind, **fields)\n        await self._until_stored()\n",
-                "            self._publish([self.add(kind, **fields)])\n        await self._until_stored()\n",
+                "            self._refuse(None)\n            self.add(kind, **fields)\n",
+                "            self._refuse(None)\n            self._publish([self.add(kind, **fields)])\n",
             ),
         ),
         mutant(

@@ -58,6 +58,8 @@ class LiveRun(RunLog):
     _said_characters: int = attrs.field(default=0, init=False)
     _fault: Exception | None = attrs.field(default=None, init=False)
     """A defect that showed when what was said went out; the agent meets it at its next step."""
+    _storing: bool = attrs.field(default=False, init=False)
+    """Whether what waits is being stored while the agent goes on."""
     _finished: bool = attrs.field(default=False, init=False)
     _steps: int = attrs.field(default=0, init=False)
     _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock, init=False)
@@ -78,7 +80,7 @@ class LiveRun(RunLog):
         await self._permit()
         self._refuse(self._guard.judge_words(text))
         await self._add(m.AgentThinking, text=text)
-        await self.scribe.store(self._store)
+        await self._store_soon()
 
     async def say(self, text: str) -> None:
         """See :class:`~chatcore.agents.base.Run`."""
@@ -120,7 +122,7 @@ class LiveRun(RunLog):
                 if announced:
                     self.add(m.ToolCompleted, **_completion(call, status, trio.current_time() - began_at))
             if announced:
-                await self.scribe.store(self._store)
+                await self._store_soon()
 
     async def history(self) -> Sequence[m.ThreadMessage]:
         """See :class:`~chatcore.agents.base.Run`."""
@@ -302,12 +304,22 @@ class LiveRun(RunLog):
         await self._add(kind, **fields)
         await self._until_stored()
 
+    async def _store_soon(self) -> None:
+        """Have what waits stored while the agent goes on, with what it does next, unless there is much already."""
+        if not self.may_wait(0):
+            await self._until_stored()
+        elif not self._storing:
+            self._storing = True
+            await self.scribe.store(self._store)
+
     async def _store(self) -> None:
-        """Store what waits, while the agent goes on; it meets a defect that shows at its next step."""
+        """Store what waits; the agent meets a defect that shows at its next step."""
         try:
             await self._until_stored()
         except Exception as error:
             self._fault = error
+        finally:
+            self._storing = False
 
     async def _until_stored(self) -> None:
         """Store what waits. While storage is away the agent waits with it, until it is cancelled or out of time."""

@@ -25,7 +25,7 @@ from chatcore.threads.model import RESERVED_AHEAD, StoredEvent
 from chatcore.threads.service import ThreadService
 
 UNSTORED_BYTES = 65_536
-"""Of deltas that may wait for storage; their number is bounded by what is reserved."""
+"""Of events that may wait for storage; the number of deltas among them is bounded by what is reserved."""
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
@@ -84,7 +84,11 @@ class RunLog:
 
     def has_room(self, deltas: int, characters: int) -> bool:
         """Whether so many more deltas may go out before they are stored."""
-        return self.next_seq + deltas <= self._reserved_seq and self._unstored_bytes + characters <= UNSTORED_BYTES
+        return self.next_seq + deltas <= self._reserved_seq and self.may_wait(characters)
+
+    def may_wait(self, characters: int) -> bool:
+        """Whether so much more may wait for storage."""
+        return self._unstored_bytes + characters <= UNSTORED_BYTES
 
     def add(self, kind: type[m.RunEvent], **fields: Any) -> StoredEvent:
         """Give the next event its number; where it is not legal, or nothing that can be sent, it has not happened."""
@@ -105,19 +109,21 @@ class RunLog:
             self._publish([delta for delta in deltas if delta.seq <= self._reserved_seq])
 
     async def keep(self) -> None:
-        """Store what waits; the end, and what waits with it, only :meth:`keep_end` does."""
-        if self._unstored and not self.grammar.ended:
-            await self.store.append_events(self.thread_id, merged(self._unstored))
-            self._stored()
+        """Store what waits, but for the end: only :meth:`keep_end` stores that, with the state of the run."""
+        waiting = self._unstored[:-1] if self.grammar.ended else self._unstored
+        if waiting:
+            await self.store.append_events(self.thread_id, merged(waiting))
+            self._stored(len(waiting))
 
     async def keep_end(self, **how: Any) -> None:
         """Store what waits with the end of the run, in one step; see :meth:`ThreadService.end_run`."""
         await self.store.end_run(self.context, merged(self._unstored), **how)
-        self._stored()
+        self._stored(len(self._unstored))
 
-    def _stored(self) -> None:
-        """What waited is durable: who watches may see what was not out yet."""
-        stored, self._unstored, self._unstored_bytes = self._unstored, [], 0
+    def _stored(self, count: int) -> None:
+        """So many of those that waited are durable: who watches may see what was not out yet."""
+        stored, self._unstored = self._unstored[:count], self._unstored[count:]
+        self._unstored_bytes = sum(len(event.frame) for event in self._unstored)
         self._reserved_seq = stored[-1].seq + RESERVED_AHEAD
         self._publish([event for event in stored if event.seq > self._seen_seq])
 
