@@ -70,9 +70,30 @@ DECISIONS = (
         names=_frontier,
     ),
     Golden(
-        kind="refused",
+        kind="budget",
         asked="How many months cost more than $20?",
-        also=("requests under $0.01 by model", "calls over €1"),
+        also=("which months were over $20", "months with spend above $20", "did any month exceed $20?"),
+        numbers=lambda f: [
+            sum(spend(clean(calls)) > 20 for calls in grouped(f.calls, lambda c: c.month).values()),
+            max(spend(clean(calls)) for calls in grouped(f.calls, lambda c: c.month).values()),
+        ],
+    ),
+    Golden(
+        kind="budget",
+        asked="Which days in 2025 had spend above $10?",
+        also=("how many days of 2025 cost more than $10", "days over $10 in 2025"),
+        numbers=lambda f: [
+            *(
+                spend(clean(calls))
+                for calls in grouped(f.where(year="2025"), lambda c: c.day).values()
+                if spend(clean(calls)) > 10
+            )
+        ],
+    ),
+    Golden(
+        kind="refused",
+        asked="requests under $0.01 by model",
+        also=("calls over €1",),
         refused="not_supported",
     ),
     Golden(

@@ -192,6 +192,26 @@ SENTENCE = _words("""
 """)
 """Words that make a sentence of other words, odd as it may be."""
 
+PASSED_OVER = _words("""
+    gets caller called length lengths long size sizes
+    wat whole actual real true exact precise typical general rough simple short plain basic such
+    still already yet even rather pretty mostly mainly largely overall altogether
+    accounting accounts adds added add sums summed counted ranked sorted ordered listed shown printed
+    charted plotted displayed reported logged recorded registered tracked observed noted seen known
+    boss manager management finance cfo board report reports slide slides deck email mail note memo
+    please kindly quickly asap urgently basically literally simply honestly frankly obviously clearly apparently
+    think believe guess suppose assume hope hear heard read understand understood figure work works worked working
+    try trying tried help helps need needs needed require requires required must may might shall be being
+    been getting got gotten keep keeps kept stay stays stayed remain remains remained become becomes became
+    line lines item items entity entities component components element elements bit bits piece pieces chunk slice
+    far back ago then later now lately
+    um uh hmm ah oh wow lol ok okay alright sure yeah yep nope nah btw fyi imo eh huh
+    dashboard screen page view analysis
+    analytics insight insights detail detailed breakdowns rundown snapshot picture look looking glance
+    altogether
+""")
+"""Words that change nothing of a plain question, though they point to nothing either."""
+
 _COUNTED = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen twenty

@@ -16,6 +16,9 @@ from chatcore.agents.analyst.lexicon import CALLS, CONCEPTS, COST, KNOWN, OTHER_
 _UNITS = frozenset({"usd", "utc", "id", "ts", "eur"})
 """Words that end a column's name and that a question leaves out."""
 
+_CALLED = frozenset(["call", "calls", "request", "requests"])
+"""After a word of everyday that is a value of the feature, it is that value: ``ask calls``."""
+
 _NAMING = frozenset(["vs", "versus", "against", "using", "for"])
 """Words after which a word of everyday is taken for a value, if there is such a value."""
 
@@ -235,6 +238,8 @@ def _beside_its_column(run: Sequence[Word], words: Sequence[Word], column: Colum
     first, last = words.index(run[0]), words.index(run[-1])
     beside = [word.text for word in (*words[max(first - 2, 0) : first], *words[last + 1 : last + 2])]
     names = set(name_words(column.name)) - _UNITS
+    if column.meaning is Meaning.FEATURE and words[last + 1 : last + 2] and words[last + 1].text in _CALLED:
+        return True
     if column.meaning is Meaning.STATUS or (first > 0 and words[first - 1].text in _NAMING):
         return True
     return any(word in names or CONCEPTS.get(word) is column.meaning is not Meaning.UNKNOWN for word in beside)

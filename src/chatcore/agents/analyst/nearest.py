@@ -41,7 +41,31 @@ class Nearest:
 
 _NAME = r"[a-z][\w./:-]*\w"
 _DEARER = r"(?:expensive|costly|dearer|costlier|pricier|cheaper)"
+_OTHER_MONEY = r"[€£¥₹]|\b(?:eur|euros?|gbp|pounds?|sterling|quid|jpy|yen|cny|rmb|yuan|chf|francs?|inr|rupees?)\b"
 NEAREST = (
+    Nearest(_OTHER_MONEY, "What did we spend{when}?|Spend by model{when}|Spend by month"),
+    Nearest(
+        r"\b(?:rate[- ]?limit\w*|time-?outs?|overload\w*|connection|authentication|ssl|quota|[45]\d\d)\b.*\berrors?\b",
+        "What kinds of errors did we get{when}?|Errors by month|What is the error rate?",
+    ),
+    Nearest(
+        r"\b(?:exclud\w+|without|except|ignoring) (?:the |all |any )?(?:free|unpriced|zero[- ]cost)\b",
+        "How many calls were free{when}?|Average cost per call{when}?|Spend by model{when}",
+    ),
+    Nearest(
+        r"\b(?:weeks?|months?|hours?)\b.*\b(?:unusual|odd|strange|weird|abnormal|anomal\w+)\b"
+        r"|\b(?:unusual|odd|strange|weird|abnormal|anomalous) (?:weeks?|months?|hours?)\b",
+        "Which days were unusual{when}?|Spend by week{when}|Spend by month{when}|Any implausible calls{when}?",
+    ),
+    Nearest(
+        rf"\b(?:is|are|was|were) (?:the )?(?P<name>{_NAME})(?: models?)? worth\b",
+        "Which models are on the quality-cost frontier?|What did we spend on {name}{when}?"
+        "|What if we had used a cheaper model instead of {name}{when}?|Average cost per call for {name}{when}",
+    ),
+    Nearest(
+        r"\b\d{1,2}(?::\d\d)? ?[ap]m\b|\b(?:between|from) \d{1,2}(?::\d\d)? (?:and|to) \d{1,2}(?::\d\d)?\b",
+        "Spend by hour of the day{when}|Calls in the afternoon{when}|Spend at night{when}",
+    ),
     Nearest(
         r"\bwast(?:e|es|ed|ing|age|eful)\b|\bsquander\w*\b|\bdown the drain\b",
         "Which calls returned nothing{when}?|How can we cut our bill?|How many calls were free{when}?"

@@ -29,7 +29,8 @@ from chatcore.agents.analyst.request import Filter
 _EXCLUDED = re.compile(
     r"(?:\b(?:without|exclu(?:ding|des?|ded)|except(?: for)?|excepting|other than|but not|besides|(?:apart|aside) from"
     r"|ignoring|omitting|leaving out|minus|not|nor|(?:everything|anything|all|every)(?: \w+)? but(?: for)?)"
-    r"|(?:^|\s)non)"
+    r"|(?:not|never|n['’]t)(?: (?:sen[dt]|go(?:ne|ing)?|went|made?|r[au]n|us(?:e|ed|ing)|done|be|been|came?|come|served"
+    r"|answered|handled|billed|spent))+(?= (?:to|on|with|from|by|for|via|through|using|in) )|(?:^|\s)non)"
     r"(?:\s+|(?<=non)-)(?:(?:the|any|all|either|models?|users?|those|calls|of|on|in|with|from|by|using|for|to)\s+)*$"
 )
 _LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|users?|modes?|of|on|in|with|from)\s+)*")
@@ -150,6 +151,13 @@ class Reading:
             listed = bool(in_list and _LISTED.fullmatch(gap))
             found.append(listed or bool(_EXCLUDED.search(self.text[: named.start])))
         return found
+
+    @property
+    def exclusions(self) -> list[Span]:
+        """The stretches that leave out named values: the word that does and the name."""
+        left_out = [named for named, excluded in zip(self.values, self._left_out, strict=True) if excluded]
+        led = ((_EXCLUDED.search(self.text[: named.start]), named) for named in left_out)
+        return [Span(match.start() if match else named.start, named.end) for match, named in led]
 
     @property
     def sides(self) -> list[Filter]:

@@ -236,6 +236,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     scope = scope_of(apart_from(reading, (*_ASKED, _BETTER, _RATED, _WITHIN)), benchmark.table, _WORDS)
     if isinstance(scope, Refusal):
         return scope
+    if scope.filters and re.search(r"\bworth\b", text):
+        return None  # a few models are on a frontier of their own, which says nothing of the others
     options = FrontierOptions(least_score=amount_in(score), most_cost=amount_in(cost))
     return Intent(
         kind=KIND.name,

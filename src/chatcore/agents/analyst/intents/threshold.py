@@ -45,7 +45,8 @@ _SIGNS: dict[str, Sign] = {
 _JOINED = r"(?: (?:that|which|with|cost|costs|costing|priced|have|has|had|having|of|were|was|are|is|used|using|a|us))*"
 _ASKED = re.compile(
     rf"\b(?:{ROW_NOUNS})\b(?P<joined>{_JOINED}) (?P<sign>{'|'.join(_SIGNS)}) {AMOUNT}"
-    r"(?P<unit> ?(?:dollars?|usd|bucks|tokens?))?(?: each| apiece)?(?!\w|[.,]\d)"
+    r"(?P<unit> ?(?:dollars?|usd|bucks|(?:(?:input|prompt|output|completion|total)[ _])?tokens?))?"
+    r"(?: (?P<side>in|out)(?=\W*$| in\b| on\b))?(?: each| apiece)?(?!\w|[.,]\d)"
 )
 
 

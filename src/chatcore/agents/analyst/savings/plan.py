@@ -36,7 +36,7 @@ from chatcore.agents.analyst.intents.scope import (
 )
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.savings.asked import asked_of
+from chatcore.agents.analyst.savings.asked import asked_of, names_a_model
 from chatcore.agents.analyst.savings.measures import (
     USUAL_DISCOUNT,
     USUAL_SMALL,
@@ -335,7 +335,11 @@ _ONE_THING = r"\bif\b|\bby (?!how\b)\w+ing\b|\b(?:with|using) (?:a|an|the)\b"
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """How the bill can be made smaller, with nothing named that would do it."""
-    if re.search(_ONE_THING, reading.text) or not any(re.search(pattern, reading.text) for pattern in _ASKED):
+    if (
+        names_a_model(reading)
+        or re.search(_ONE_THING, reading.text)
+        or not any(re.search(pattern, reading.text) for pattern in _ASKED)
+    ):
         return None
     return asked_of(reading, KIND.name, _ASKED, {})
 
