@@ -98,7 +98,8 @@ class Asking:
     @cached_property
     def measure(self) -> Measure:
         """What is summed, counted or averaged."""
-        tokens = self.reading.has(lexicon.TOKENS) and not self.reading.has(lexicon.COST)
+        counted = self.reading.says(r"\bhow many (?:\w+ )?tokens\b(?!.*\b(?:cost|per)\b)")
+        tokens = self.reading.has(lexicon.TOKENS) and (counted or not self.reading.has(lexicon.COST))
         if self.reading.says(_PER_TOKENS):
             return Measure.COST_PER_MILLION_TOKENS
         quotient = self._quotient(tokens)

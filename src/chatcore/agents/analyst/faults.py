@@ -12,7 +12,7 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.language import Word
 from chatcore.agents.analyst.mentions import NamedColumn, Span
 from chatcore.agents.analyst.periods import Calendar, overlaps
-from chatcore.agents.analyst.reading import Reading, blanked
+from chatcore.agents.analyst.reading import EXCLUDING, Reading, blanked
 from chatcore.agents.analyst.request import Measure, Refusal
 
 _WHO = frozenset({"who", "whose", "whom"})
@@ -161,6 +161,8 @@ def _unknown_word(asking: Asking) -> Refusal | None:
         ours = word.text in _OURS and reading.says(rf"\b(our|my|the whole|the entire) {word.text}\b")
         if ours or (word.text in lexicon.STATUS and table.has(Meaning.STATUS)):
             continue
+        if EXCLUDING.fullmatch(word.text):
+            continue  # whether it leaves out a name is asked of the whole question
         if any(character.isdigit() for character in word.text):
             return refusals.no_such_value(word.original, table, reading.catalogue)
         acts = lead in _DID and _acts(reading, word) and not _qualifies(asking, word)

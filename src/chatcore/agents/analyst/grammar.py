@@ -30,6 +30,7 @@ _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99",
 _JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
 _MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or", "better", "worse", "than"})
+_SPLIT = frozenset({"split", "breakdown", "broken", "divide", "divided"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
 _SINGLE_ROWS = (
     rf"\b(?:{_SUPERLATIVE}|expensive|single|top(?: \w+)?|highest[- ]cost|cost(?:ing)?)\s+"
@@ -115,7 +116,7 @@ def _recognised(reading: Reading) -> Intent | Refusal | None:
 
 def apart(reading: Reading) -> bool:
     """Whether two dates are two periods to compare and not the ends of one."""
-    return reading.has(lexicon.COMPARE)
+    return reading.has(lexicon.COMPARE) or reading.says(r"\bgrowth\b.*\b(?:from|between)\b")
 
 
 @attrs.frozen
@@ -211,7 +212,8 @@ class Planner:
     def _versus(self) -> Intent | None:
         """Two or more values of a column side by side."""
         sides = self.reading.sides
-        if not sides or not self.reading.has(lexicon.COMPARE | _MORE_OR_LESS):
+        apart = self.reading.has(lexicon.COMPARE | _MORE_OR_LESS | _SPLIT)
+        if not sides or not apart:
             return None
         return msgspec.structs.replace(self._intent("versus", by=sides[0].column), filters=sides)
 

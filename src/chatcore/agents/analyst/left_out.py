@@ -18,13 +18,18 @@ from chatcore.agents.analyst.mentions import NamedColumn, Span
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
-from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.request import Intent, Measure, Refusal
 
 _OF_THE_GRAMMAR = frozenset({"total", "by", "trend", "compare", "versus", "top_calls", "distinct", "column_by"})
 """Kinds that the grammar finds by a word or two: what else the question says is not theirs by their patterns."""
 
 _TOLD_APART = {"clock": re.compile(r"\W+(?:the |all |on )*week-?ends?\b")}
 """What an answer of a kind tells apart, so that each part can be left out."""
+
+_SUMS = {
+    Measure.CALLS: "the calls", Measure.TOKENS: "the tokens", Measure.INPUT_TOKENS: "the tokens in",
+    Measure.OUTPUT_TOKENS: "the tokens out",
+}  # fmt: skip
 
 _NEAR = 5
 """Characters between a word that leaves out and the period that it does: ``in``, ``the``."""
@@ -58,7 +63,14 @@ def find_left_out(found: Intent, reading: Reading, apart: Callable[[Reading], bo
         apart: whether two dates are two periods, as the grammar has it.
     """
     read = in_table(reading, reading.catalogue.table(found.table), apart=apart)
-    part = _absent(found, read) or _exclusion(found, read) or _limit(found, read) or _unknown(found, read)
+    part = (
+        _absent(found, read)
+        or _supposed(found, read)
+        or _average(found, read)
+        or _exclusion(found, read)
+        or _limit(found, read)
+        or _unknown(found, read)
+    )
     if part is None:
         return None
     asked = [words for each in part.instead if (words := phrase(each, reading.catalogue))]
@@ -89,6 +101,20 @@ def _absent(found: Intent, reading: Reading) -> _Part | None:
     plain = [msgspec.structs.replace(each, exclude=False) for each in found.filters]
     instead = msgspec.structs.replace(found, filters=plain)
     return _Part(match["words"], "The rows tell what was used, and not what was not", [instead])
+
+
+def _supposed(found: Intent, reading: Reading) -> _Part | None:
+    """``what if we dropped claude``, which no kind of what-if took for its own."""
+    asked = found.kind in _OF_THE_GRAMMAR and reading.says(r"\bwhat if\b")
+    return _Part("what if", "I do not work out what would have been in such a case", []) if asked else None
+
+
+def _average(found: Intent, reading: Reading) -> _Part | None:
+    """``average calls per user``, of a list that tells the calls of each."""
+    summed = found.measure in (Measure.CALLS, Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
+    if found.kind != "by" or not summed or not reading.has(lexicon.AVERAGE):
+        return None
+    return _Part("average", f"I tell {_SUMS[found.measure]} of each `{found.by}`, and no average over them", [found])
 
 
 def _exclusion(found: Intent, reading: Reading) -> _Part | None:

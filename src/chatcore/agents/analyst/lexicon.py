@@ -168,11 +168,11 @@ STOP = _words("""
     display print
     single individual recorded raw i'd we've i'm break down start starts started begin begins began end ends ended
     first last latest newest oldest recent recently since until till before after again same share percentage percent
-    proportion part fraction including included include along well both either cents t re ve ll hello hi hey there's
-    none ask asked more less million thousand billion come comes came contribute contributed accounted responsible
-    belong belongs own guys folks everyone everybody stuff thing things wise send sends pls plz kindly thx cheers
-    ytd mtd dear hiya yo okay cool great nice sorry maybe perhaps wondering wonder curious actual i'm im whats hows
-    wheres whos dont didn't don't isn't aren't wasn't doesn't can't couldn't wouldn't shouldn't won't i've we've you're
+    proportion portion part fraction including included include along well both either cents t re ve ll hello hi hey
+    there's none ask asked more less million thousand billion come comes came contribute contributed accounted
+    responsible belong belongs own guys folks everyone everybody stuff thing things wise send sends pls plz kindly thx
+    cheers ytd mtd dear hiya yo okay cool great nice sorry maybe perhaps wondering wonder curious actual i'm im whats
+    hows wheres whos dont didn't don't isn't aren't wasn't doesn't can't couldn't wouldn't shouldn't won't i've we've you're
     that's it's thats theres here's mind gonna wanna gotta bit little quick brief briefly pull produce provide hand
     retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw
     threw thrown put puts putting pour poured rack racked chew chewed eat eats ate eating swallow swallowed blow

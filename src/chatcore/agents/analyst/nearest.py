@@ -63,6 +63,18 @@ NEAREST = (
         "|What if we had used a cheaper model instead of {name}{when}?|Average cost per call for {name}{when}",
     ),
     Nearest(
+        rf"\b(?:what if|if) (?:we|i) (?:had )?(?:dropped?|stop(?:ped)?(?: using)?|removed?|banned|got rid of|cut"
+        rf"|(?:hadn't|had not|never|didn't|did not)(?: \w+)? us(?:ed?|ing)|hadn't used) (?P<name>{_NAME})",
+        "What did we spend excluding {name}{when}?|What did we spend on {name}{when}?"
+        "|What if we had used a cheaper model instead of {name}{when}?",
+    ),
+    Nearest(
+        r"\b(?:pass rates?|scores?|scored|benchmarks?|accuracy)\b|\bwhich (?:model|llm)s? should (?:we|i)\b"
+        r"|\brecommend\w* .*\bmodels?\b|\b(?:quality|smartest|strongest) (?:of|models?)\b",
+        "Which models are on the quality-cost frontier?|Which model is the best value for money?"
+        "|Is there a cheaper model that is as good?|What does a solved case cost?",
+    ),
+    Nearest(
         r"\b\d{1,2}(?::\d\d)? ?[ap]m\b|\b(?:between|from) \d{1,2}(?::\d\d)? (?:and|to) \d{1,2}(?::\d\d)?\b",
         "Spend by hour of the day{when}|Calls in the afternoon{when}|Spend at night{when}",
     ),

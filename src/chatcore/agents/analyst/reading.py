@@ -33,6 +33,8 @@ _EXCLUDED = re.compile(
     r"|answered|handled|billed|spent))+(?= (?:to|on|with|from|by|for|via|through|using|in) )|(?:^|\s)non)"
     r"(?:\s+|(?<=non)-)(?:(?:the|any|all|either|models?|users?|those|calls|of|on|in|with|from|by|using|for|to)\s+)*$"
 )
+EXCLUDING = re.compile(r"without|exclu(?:ding|des?|ded)|except(?:ing)?|besides|ignoring|omitting")
+"""Words that leave something out."""
 _LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|users?|modes?|of|on|in|with|from)\s+)*")
 """What stands between two names of one list: what leaves out the first leaves out the next."""
 _BLAMELESS = re.compile(
@@ -223,11 +225,16 @@ def is_too_long(question: str) -> bool:
 def read(question: str, catalogue: Catalogue) -> Reading:
     """Read a question as far as no table need be chosen for it."""
     known = catalogue.vocabulary
+    question = _HYPHENATED.sub("non ", question)
     corrected = _corrected(question, split_words(question, known))
     words = tuple(split_words(corrected, known))
     tables = tuple(find_tables(corrected, words, catalogue.tables))
     limit = next((_number(m[1]) for p in _LIMITS if (m := re.search(p.format(count=_COUNTS), corrected))), None)
     return Reading(text=corrected, words=words, catalogue=catalogue, tables=tables, limit=limit)
+
+
+_HYPHENATED = re.compile(r"\bnon-(?=\w)", re.IGNORECASE)
+"""``non-openai`` is two words."""
 
 
 def _corrected(question: str, words: Iterable[Word]) -> str:

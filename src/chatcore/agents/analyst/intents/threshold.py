@@ -42,9 +42,12 @@ _SIGNS: dict[str, Sign] = {
     "at least": ">=", "at most": "<=", "under": "<", "below": "<", "less than": "<", "fewer than": "<",
     "over": ">", "above": ">", "more than": ">", "exceeding": ">", "greater than": ">",
 }  # fmt: skip
+_SPENT = r"(?:spend|spending|costs?|bill|usage)"
 _JOINED = r"(?: (?:that|which|with|cost|costs|costing|priced|have|has|had|having|of|were|was|are|is|used|using|a|us))*"
+_TIMED = r"(?: (?:in|during|of|from|since) (?:\w+ )?(?:19|20)\d\d(?:-\d\d)?)?"
 _ASKED = re.compile(
-    rf"\b(?:{ROW_NOUNS})\b(?P<joined>{_JOINED}) (?P<sign>{'|'.join(_SIGNS)}) {AMOUNT}"
+    rf"\b(?:(?:{ROW_NOUNS})\b|{_SPENT}\b(?=.*\btokens?\b)){_TIMED}(?P<joined>{_JOINED}) "
+    rf"(?P<sign>{'|'.join(_SIGNS)}) {AMOUNT}"
     r"(?P<unit> ?(?:dollars?|usd|bucks|(?:(?:input|prompt|output|completion|total)[ _])?tokens?))?"
     r"(?: (?P<side>in|out)(?=\W*$| in\b| on\b))?(?: each| apiece)?(?!\w|[.,]\d)"
 )
@@ -55,7 +58,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
     amount: float
     sign: Sign = ">"
-    of: Literal["cost", "tokens"] = "cost"
+    of: Literal["cost", "tokens", "input_tokens", "output_tokens"] = "cost"
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
@@ -64,7 +67,7 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     amount = amount_in(found)
     if found is None or amount is None or re.search("[€£]", found["amount"]):
         return None
-    of = "tokens" if "token" in (found["unit"] or "") else "cost"
+    of = _of(found)
     if of == "cost" and not ("$" in found["amount"] or found["unit"] or "cost" in found["joined"]):
         return None
     left = apart_from(reading, (re.escape(found[0]),))
@@ -84,6 +87,16 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         filters=scope.filters,
         options=options,
     )
+
+
+def _of(found: re.Match[str]) -> str:
+    """What the amount is of: money, or tokens of a side."""
+    unit, side = found["unit"] or "", found["side"] or ""
+    if "token" not in unit:
+        return "cost"
+    if side == "in" or "input" in unit or "prompt" in unit:
+        return "input_tokens"
+    return "output_tokens" if side == "out" or "output" in unit or "completion" in unit else "tokens"
 
 
 _KNOWN = frozenset(
@@ -106,7 +119,18 @@ _KNOWN = frozenset(
 
 
 def _allows(table: Table, of: str) -> bool:
-    return CLAIM.allows(table) and (of == "cost" or tokens_of(table) is not None)
+    return CLAIM.allows(table) and _measured(table, of) is not None
+
+
+def _measured(table: Table, of: str) -> str | None:
+    """SQL for what the amount is of; None where the table does not have it."""
+    if of == "tokens":
+        return tokens_of(table)
+    column = table.column(_MEANINGS[of])
+    return identifier(column.name) if column else None
+
+
+_MEANINGS = {"cost": Meaning.COST, "input_tokens": Meaning.INPUT_TOKENS, "output_tokens": Meaning.OUTPUT_TOKENS}
 
 
 CLAIM = Claim(name="threshold", what="a threshold", words=(), needs=(Meaning.COST,))
@@ -121,7 +145,7 @@ def queries(subject: Subject) -> list[Query]:
     )
     if cost is None:
         return []
-    measured = identifier(cost.name) if options.of == "cost" else str(tokens_of(subject.table))
+    measured = str(_measured(subject.table, options.of))
     beyond, name = f"{measured} {options.sign} $amount", identifier(cost.name)
     plausible = f"{beyond} AND {odd.sql} IS NOT TRUE" if odd else beyond
     columns = (
@@ -152,6 +176,8 @@ def _each(subject: Subject) -> str:
     cost, model, time = subject.table.column(Meaning.COST), subject.table.column(Meaning.MODEL), time_of(subject.table)
     columns = {"cost": identifier(cost.name)} if cost else {}
     columns |= {"tokens": tokens} if (tokens := tokens_of(subject.table)) else {}
+    of = options_of(subject.intent, Threshold).of
+    columns |= {of: str(_measured(subject.table, of))} if of not in ("cost", "tokens") else {}
     columns |= {"time": f"CAST({time} AS VARCHAR)"} if time else {}
     columns |= {"name": f"CAST({identifier(model.name)} AS VARCHAR)"} if model else {}
     return select(columns)
@@ -161,7 +187,7 @@ def draft(account: Account) -> Draft:
     """How many, what they cost, and what part of all that is."""
     options, totals = options_of(account.intent, Threshold), account.sheet("totals")
     cell = totals.cell("amount_asked")
-    amount = account.money(cell) if options.of == "cost" else f"{cell.count} tokens"
+    amount = account.money(cell) if options.of == "cost" else f"{cell.count} {_UNITS[options.of]}"
     verb = "cost" if options.of == "cost" else "have"
     count, spend = totals.cell("calls_beyond"), account.money(totals.cell("spend_beyond"))
     clean = totals.cell("spend_beyond_without_implausible")
@@ -175,7 +201,7 @@ def draft(account: Account) -> Draft:
     share = totals.cell("spend_percent")
     part = "" if share.missing else f" and {share.percent} of the spend{account.left_out}"
     told = f"They cost **{spend}**{without}: that is {totals.cell('calls_percent').percent} of the calls{part}.\n"
-    titles = {"time": "time", "name": "model", "tokens": "tokens", "cost": "cost"}
+    titles = {"time": "time", "name": "model", **_UNITS, "cost": "cost"}
     parts = (f"{told}\n", account.markdown("listed", titles, account.intent.limit or SHOWN)) if count else ()
     more = (f"The dearest `{SHOWN}` are shown.",) if count.value > SHOWN and not account.intent.limit else ()
     return Draft(
@@ -184,6 +210,7 @@ def draft(account: Account) -> Draft:
     )
 
 
+_UNITS = {"tokens": "tokens", "input_tokens": "tokens in", "output_tokens": "tokens out"}
 _WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 
 KIND = kind_of(

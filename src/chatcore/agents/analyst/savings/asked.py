@@ -53,6 +53,7 @@ _SWAPS = (
 )
 _SUPPOSED = rf"\b(?:if|had|suppose|imagine)\b.*?\b{_ON}\s+{_NAME}"
 _SAVED_WITH = rf"\bsav\w+\b.*?\b(?:us(?:e|ed|ing)|with|on|by (?:using|choosing|picking))\s+(?:only )?{_NAME}"
+_NO_LONGER = r"\b(?:stop(?:ped|s)?|quit|without|(?:had|have|did)n't|not|never) us(?:ed|ing|e)\b"
 _ABOVE = (
     rf"\b(?:above|over|more than|longer than|larger than|bigger than|at least)\s+{AMOUNT}\s*(?:\w+ )?tok(?:en)?s?\b"
 )
@@ -63,7 +64,10 @@ _IN_A_PART = (
 """``gpt-4o as the weak model``: one of several models of a call, and not the one that is priced."""
 _ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
-_CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
+_CLEARLY = (
+    r"\b(?:(?:impact|effect|cost) of|what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+"
+    rf"|{_INSTEAD})\b"
+)
 """What only another model can be meant by, whether it has a price or not."""
 
 _NO_NAME = _words("""
@@ -194,7 +198,7 @@ def _only(match: re.Match[str]) -> str:
 def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     """Another model instead of the ones that were used."""
     text = reading.text
-    if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
+    if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK, _NO_LONGER)):
         return None
     if (part := re.search(_IN_A_PART, text)) and (re.search(_CLEARLY, text) or re.search(rf"\b{_MOVE}\b", text)):
         return refusals.not_supported(f"another {part['part']} model", reading.catalogue)
