@@ -117,6 +117,16 @@ def _average(found: Intent, reading: Reading) -> _Part | None:
     return _Part("average", f"I tell {_SUMS[found.measure]} of each `{found.by}`, and no average over them", [found])
 
 
+def _sum(found: Intent, reading: Reading) -> _Part | None:
+    """``the 10 most expensive calls together``, of a list that is not added up."""
+    match = re.search(r"\b(?:together|combined|altogether|sum of|add up to)\b", reading.text)
+    return (
+        _Part(match[0], "I list single calls and do not add them up", [found])
+        if match and found.kind == "top_calls"
+        else None
+    )
+
+
 def _exclusion(found: Intent, reading: Reading) -> _Part | None:
     """Words that leave something out, where the intent leaves nothing out for them."""
     pattern = _NEGATED if found.kind in _OF_THE_GRAMMAR else _LEFT_OUT

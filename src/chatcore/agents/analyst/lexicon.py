@@ -172,9 +172,9 @@ STOP = _words("""
     there's none ask asked more less million thousand billion come comes came contribute contributed accounted
     responsible belong belongs own guys folks everyone everybody stuff thing things wise send sends pls plz kindly thx
     cheers ytd mtd dear hiya yo okay cool great nice sorry maybe perhaps wondering wonder curious actual i'm im whats
-    hows wheres whos dont didn't don't isn't aren't wasn't doesn't can't couldn't wouldn't shouldn't won't i've we've you're
-    that's it's thats theres here's mind gonna wanna gotta bit little quick brief briefly pull produce provide hand
-    retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw
+    hows wheres whos dont didn't don't isn't aren't wasn't doesn't can't couldn't wouldn't shouldn't won't i've we've
+    you're that's it's thats theres here's mind gonna wanna gotta bit little quick brief briefly pull produce provide
+    hand retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw
     threw thrown put puts putting pour poured rack racked chew chewed eat eats ate eating swallow swallowed blow
     blew blown plot draw graphed visualize visualise attributable attributed due owing related associated goes
     toward towards onto ll

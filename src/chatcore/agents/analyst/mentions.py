@@ -24,6 +24,8 @@ _NAMING = frozenset(["vs", "versus", "against", "using", "for"])
 
 _LONGEST_VALUE_WORDS = 8
 _SHORTEST_PART = 2
+_SHORTEST_STEM = 4
+"""Letters of a word that is cut short in a table's name."""
 
 
 @attrs.frozen
@@ -110,9 +112,15 @@ def _by_telling_words(words: Sequence[Word], tables: Sequence[Table]) -> list[Na
     spans: list[Word] = []
     for word in words:
         matching = [table for table in left if word.text in telling[table.name]]
+        matching = matching or [table for table in left if spans and _begins_as(word.text, telling[table.name])]
         if matching:
             left, spans = matching, [*spans, word]
     return [NamedTable(spans[0].start, spans[-1].end, table) for table in left] if spans else []
+
+
+def _begins_as(word: str, telling: set[str]) -> bool:
+    """Whether a word is one that a table's name has cut short: ``conversation`` for ``conv``."""
+    return any(len(each) >= _SHORTEST_STEM and word.startswith(each) for each in telling)
 
 
 def _telling(table: Table) -> set[str]:

@@ -40,6 +40,8 @@ class Nearest:
 
 
 _NAME = r"[a-z][\w./:-]*\w"
+_AMOUNT = re.compile(r"^[$€£]?\d[\d.,]*[%km]?$")
+"""An amount that was looked for as a name, as nothing else was made of it."""
 _DEARER = r"(?:expensive|costly|dearer|costlier|pricier|cheaper)"
 _OTHER_MONEY = r"[€£¥₹]|\b(?:eur|euros?|gbp|pounds?|sterling|quid|jpy|yen|cny|rmb|yuan|chf|francs?|inr|rupees?)\b"
 NEAREST = (
@@ -61,6 +63,16 @@ NEAREST = (
         rf"\b(?:is|are|was|were) (?:the )?(?P<name>{_NAME})(?: models?)? worth\b",
         "Which models are on the quality-cost frontier?|What did we spend on {name}{when}?"
         "|What if we had used a cheaper model instead of {name}{when}?|Average cost per call for {name}{when}",
+    ),
+    Nearest(
+        r"\b(?:sav\w*|cut\w*|reduc\w*|lower\w*|halv\w*|trim\w*)\b.*"
+        r"(?:[$]\d|\b\d+(?:\.\d+)? ?(?:%|percent|dollars)|\bhalf\b)",
+        "How can we cut our bill{when}?|How much would batching save{when}?|How much would caching save at most{when}?"
+        "|Is there a cheaper model that is as good?",
+    ),
+    Nearest(
+        r"\bcalls\b.*\b(?:together|combined|altogether|add up to)\b|\b(?:sum|total) of the (?:top|\d+)\b",
+        "How concentrated is our spend{when}?|What are our most expensive calls{when}?|What did we spend{when}?",
     ),
     Nearest(
         rf"\b(?:what if|if) (?:we|i) (?:had )?(?:dropped?|stop(?:ped)?(?: using)?|removed?|banned|got rid of|cut"
@@ -148,7 +160,8 @@ def _nearest_to(reading: Reading, planned: Intent | Refusal) -> Nearest | None:
         return None
     if isinstance(planned, Intent):
         return found if found.text and planned.kind in _TAKEN_FOR else None
-    return found if planned.reason in _OPEN else None
+    unread = planned.reason == "no_rows" and any(_AMOUNT.search(word) for word in planned.missing)
+    return found if planned.reason in _OPEN or unread else None
 
 
 def _candidates(near: Nearest, reading: Reading) -> Iterator[str]:

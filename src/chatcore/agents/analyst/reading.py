@@ -33,7 +33,7 @@ _EXCLUDED = re.compile(
     r"|answered|handled|billed|spent))+(?= (?:to|on|with|from|by|for|via|through|using|in) )|(?:^|\s)non)"
     r"(?:\s+|(?<=non)-)(?:(?:the|any|all|either|models?|users?|those|calls|of|on|in|with|from|by|using|for|to)\s+)*$"
 )
-EXCLUDING = re.compile(r"without|exclu(?:ding|des?|ded)|except(?:ing)?|besides|ignoring|omitting")
+EXCLUDING = re.compile(r"without|exclu(?:ding|des?|ded)|except(?:ing)?|besides|ignoring|omitting|non")
 """Words that leave something out."""
 _LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|users?|modes?|of|on|in|with|from)\s+)*")
 """What stands between two names of one list: what leaves out the first leaves out the next."""

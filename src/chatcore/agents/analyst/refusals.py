@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
 from chatcore.agents.analyst.columns import Family, Meaning, name_words
+from chatcore.agents.analyst.mentions import Span
 from chatcore.agents.analyst.periods import Found
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
@@ -312,16 +313,20 @@ def which_table(reading: Reading, tables: Sequence[Table]) -> Refusal:
     """Several tables can answer alike."""
     names = " or ".join(f"`{table.name}`" for table in tables)
     question = reading.text.rstrip(" ?.!")
-    for mention in reading.tables:
-        question = question.replace(reading.text[mention.start : mention.end], "").strip()
-        question = question.removesuffix(" in the").removesuffix(" in")
-        break
+    mention = next(iter(reading.tables), None)
     return Refusal(
         reason="ambiguous",
         text=f"The question fits {names}: which one is meant?",
         missing=("table",),
-        alternatives=tuple(_sentence(f"{question} in {table.name}?") for table in tables),
+        alternatives=tuple(_sentence(f"{_with_table(question, mention, table)}?") for table in tables),
     )
+
+
+def _with_table(question: str, mention: Span | None, table: Table) -> str:
+    """The question with a table's full name, in place of the words for it that are not clear."""
+    if mention is None:
+        return f"{question} in {table.name}"
+    return f"{question[: mention.start]}{table.name}{question[mention.end :]}"
 
 
 def _sentence(text: str) -> str:

@@ -70,7 +70,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     of = _of(found)
     if of == "cost" and not ("$" in found["amount"] or found["unit"] or "cost" in found["joined"]):
         return None
-    left = apart_from(reading, (re.escape(found[0]),))
+    noun, bound = found[0][: found.start("joined") - found.start()], reading.text[found.start("joined") : found.end()]
+    left = apart_from(reading, (f"{re.escape(noun)}({re.escape(bound)})",))
     table = choose_table(reading)
     scope = table if isinstance(table, Refusal) else scope_of(left, table, _KNOWN)
     if isinstance(scope, Refusal) or isinstance(table, Refusal):
