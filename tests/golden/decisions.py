@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 from .facts import Facts, clean, grouped, spend
 from .question import Golden
@@ -92,9 +93,17 @@ DECISIONS = (
     ),
     Golden(
         kind="refused",
-        asked="requests under $0.01 by model",
-        also=("calls over €1",),
+        asked="calls over €1",
         refused="not_supported",
+    ),
+    Golden(
+        kind="bound on calls",
+        asked="requests under $0.01 by model",
+        also=("calls below $0.01 for each model", "number of calls under $0.01 per model"),
+        numbers=lambda f: [
+            sum(c.cost < Decimal("0.01") for c in f.calls),
+            max(len(g) for g in grouped([c for c in f.calls if c.cost < Decimal("0.01")], lambda c: c.model).values()),
+        ],
     ),
     Golden(
         kind="distinct",

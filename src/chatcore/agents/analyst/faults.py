@@ -13,6 +13,7 @@ from chatcore.agents.analyst.language import Word
 from chatcore.agents.analyst.mentions import NamedColumn, Span
 from chatcore.agents.analyst.periods import Calendar, overlaps
 from chatcore.agents.analyst.reading import EXCLUDING, Reading, blanked
+from chatcore.agents.analyst.refusals import groupings
 from chatcore.agents.analyst.request import Measure, Refusal
 
 _WHO = frozenset({"who", "whose", "whom"})
@@ -163,6 +164,9 @@ def _unknown_word(asking: Asking) -> Refusal | None:
             continue
         if EXCLUDING.fullmatch(word.text):
             continue  # whether it leaves out a name is asked of the whole question
+        if word.text == "never" or word.text.endswith(("n't", "n’t")):
+            why = "The rows tell what was done, and not what was not"
+            return refusals.left_out(word.original, why, groupings(table)[:3], reading.catalogue)
         if any(character.isdigit() for character in word.text):
             return refusals.no_such_value(word.original, table, reading.catalogue)
         acts = lead in _DID and _acts(reading, word) and not _qualifies(asking, word)

@@ -67,6 +67,7 @@ def find_left_out(found: Intent, reading: Reading, apart: Callable[[Reading], bo
         _absent(found, read)
         or _supposed(found, read)
         or _average(found, read)
+        or _sum(found, read)
         or _exclusion(found, read)
         or _limit(found, read)
         or _unknown(found, read)

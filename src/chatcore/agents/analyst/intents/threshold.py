@@ -12,7 +12,7 @@ from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
-from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
+from chatcore.agents.analyst.intents.account import Account, Subject, by_column, kind_of
 from chatcore.agents.analyst.intents.base import Draft, options_of
 from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import implausible_query
@@ -76,7 +76,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     scope = table if isinstance(table, Refusal) else scope_of(left, table, _KNOWN)
     if isinstance(scope, Refusal) or isinstance(table, Refusal):
         return scope if isinstance(scope, Refusal) else None
-    if not _allows(table, of) or scope.asking.group_columns or scope.asking.grain or left.threshold:
+    columns = scope.asking.group_columns
+    if not _allows(table, of) or len(columns) > 1 or scope.asking.grain or left.threshold:
         return None
     options = {"amount": amount, "sign": _SIGNS[found["sign"]], "of": of}
     measure = Measure.COST if of == "cost" else Measure.TOKENS
@@ -84,6 +85,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         kind="threshold",
         table=table.name,
         measure=measure,
+        by=columns[0].column.name if columns else None,
+        limit=reading.limit,
         periods=scope.periods,
         filters=scope.filters,
         options=options,
@@ -165,9 +168,12 @@ def queries(subject: Subject) -> list[Query]:
     listed = (
         f"SELECT {_each(subject)} FROM {identifier(subject.table.name)} {rows.where} ORDER BY ALL DESC LIMIT {MOST}"
     )
+    sums = {"calls": "count(*)", "cost": f"coalesce({exact_sum(name, cost.type)}, 0)"}
+    groups = [by_column(subject, sums, rows, "calls DESC", limit=MOST)] if subject.intent.by else []
     return [
         Query("totals", sql, bound),
         Query("listed", listed, rows.parameters),
+        *groups,
         *implausible_query(subject.intent, subject.catalogue),
     ]
 
@@ -202,9 +208,12 @@ def draft(account: Account) -> Draft:
     share = totals.cell("spend_percent")
     part = "" if share.missing else f" and {share.percent} of the spend{account.left_out}"
     told = f"They cost **{spend}**{without}: that is {totals.cell('calls_percent').percent} of the calls{part}.\n"
+    by, limit = account.intent.by, account.intent.limit or SHOWN
     titles = {"time": "time", "name": "model", **_UNITS, "cost": "cost"}
-    parts = (f"{told}\n", account.markdown("listed", titles, account.intent.limit or SHOWN)) if count else ()
-    more = (f"The dearest `{SHOWN}` are shown.",) if count.value > SHOWN and not account.intent.limit else ()
+    split = {"name": str(by), "calls": f"{account.noun}s", "cost": "cost"}
+    table = account.markdown("groups", split, limit) if by else account.markdown("listed", titles, limit)
+    parts = (f"{told}\n", table) if count else ()
+    more = (f"The dearest `{SHOWN}` are shown.",) if count.value > SHOWN and not account.intent.limit and not by else ()
     return Draft(
         (f"{text} (`{account.table.name}`).\n\n", *parts, *(account.odd_part if without else ())),
         (*more, *account.notes),
