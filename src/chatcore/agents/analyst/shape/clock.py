@@ -84,6 +84,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     if not isinstance(asking, Asking):
         return asking
     unit, measure = _unit(reading), _measure(asking)
+    if unit != "hour" and reading.says(r"\b(?:by|per|each|every|which|what) (?:the )?hours?\b|\bhourly\b"):
+        return refusals.not_supported("hours and days of the week together", reading.catalogue)
     options: dict[str, Any] = {"unit": unit, "named": _named(reading)}
     if reading.says(PER_CALL):
         measure = _OF_A_CALL.get(measure, measure)
