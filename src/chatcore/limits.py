@@ -16,11 +16,9 @@ class TokenBucket:
 
     per_second: float
     burst: float
-    _tokens: float = attrs.field(init=False)
+    _tokens: float = attrs.field(default=0.0, init=False)
     _at: float | None = attrs.field(default=None, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._tokens = self.burst
+    """When it was looked into last; it is full before."""
 
     def take(self, now: float) -> float:
         """Take one token.
@@ -37,7 +35,6 @@ class TokenBucket:
         """The seconds until there is a token; 0 where there is one."""
         if self.per_second <= 0:
             return 0.0
-        if self._at is not None:
-            self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
-        self._at = now
+        came_back = (now - self._at) * self.per_second if self._at is not None else self.burst
+        self._tokens, self._at = min(self.burst, self._tokens + came_back), now
         return (1.0 - self._tokens) / self.per_second if self._tokens < 1.0 else 0.0

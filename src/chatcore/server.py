@@ -24,6 +24,7 @@ from chatcore.initialization.lifecycle import State
 from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.initialization.progress import ServiceState, Snapshot
 from chatcore.observability import Recorder
+from chatcore.protocol.codec import ClientFrameDecoder
 from chatcore.services import ServiceGraph
 from chatcore.session.attendance import Usher
 from chatcore.session.bulletin import Bulletin, Introduction
@@ -264,6 +265,7 @@ def _server(
         recorder=recorder,
         bulletin=bulletin,
         usher=Usher(manager, bulletin),
+        decoder=ClientFrameDecoder(settings.max_message_bytes),
     )
     return Server(
         settings=settings,

@@ -123,16 +123,13 @@ def conversation_in(state: State) -> Conversation:
     }[state]
     conversation = Conversation()
     for what in path:
-        say(conversation, what)
+        conversation = say(conversation, what)
     assert conversation.state is state
     return conversation
 
 
-def say(conversation: Conversation, what: What) -> None:
-    if what is What.CLOSE:
-        conversation.close()
-    else:
-        conversation.advance(FRAMES[what])
+def say(conversation: Conversation, what: What) -> Conversation:
+    return conversation.close() if what is What.CLOSE else conversation.advance(FRAMES[what])
 
 
 @pytest.mark.parametrize(("state", "what"), list(itertools.product(State, What)))
@@ -145,8 +142,7 @@ def test_every_pair(state: State, what: What) -> None:
             say(conversation, what)
         assert conversation.state is state
     else:
-        say(conversation, what)
-        assert conversation.state is expected
+        assert say(conversation, what).state is expected
 
 
 def test_the_sample_of_each_kind_is_of_that_kind() -> None:
@@ -169,32 +165,32 @@ def test_an_error_code_of_a_newer_server_passes() -> None:
 
 def test_progress_never_falls_within_an_attempt() -> None:
     conversation = Conversation()
-    conversation.advance(initializing(40))
+    conversation = conversation.advance(initializing(40))
     with pytest.raises(IllegalFrame, match="30 % of attempt 2 is not allowed in state waiting at 40 % of attempt 2"):
         conversation.advance(progress(30, attempt=2))
-    conversation.advance(progress(40, attempt=2))
-    conversation.advance(progress(60, attempt=2))
+    conversation = conversation.advance(progress(40, attempt=2))
+    conversation = conversation.advance(progress(60, attempt=2))
     with pytest.raises(IllegalFrame):
         conversation.advance(progress(59, attempt=2))
-    conversation.advance(progress(60, attempt=2))
+    conversation = conversation.advance(progress(60, attempt=2))
 
 
 def test_a_new_attempt_begins_anew_and_an_old_one_never_returns() -> None:
     conversation = Conversation()
-    conversation.advance(initializing())
-    conversation.advance(progress(60, attempt=1))
-    conversation.advance(progress(0, attempt=2))
+    conversation = conversation.advance(initializing())
+    conversation = conversation.advance(progress(60, attempt=1))
+    conversation = conversation.advance(progress(0, attempt=2))
     with pytest.raises(IllegalFrame):
         conversation.advance(progress(70, attempt=1))
 
 
 def test_recovering_begins_anew() -> None:
     conversation = Conversation()
-    conversation.advance(initializing())
-    conversation.advance(progress(60, attempt=3))
-    conversation.advance(READY)
-    conversation.advance(RECOVERING)
-    conversation.advance(progress(10, attempt=1))
+    conversation = conversation.advance(initializing())
+    conversation = conversation.advance(progress(60, attempt=3))
+    conversation = conversation.advance(READY)
+    conversation = conversation.advance(RECOVERING)
+    conversation = conversation.advance(progress(10, attempt=1))
 
 
 class Walk(RuleBasedStateMachine):
@@ -214,11 +210,11 @@ class Walk(RuleBasedStateMachine):
             if what is What.PROGRESS:
                 fell = attempt < self.floor[0] or (self.floor[0] in (0, attempt) and percent < self.floor[1])
                 allowed = allowed and not fell
-                self.conversation.advance(progress(percent, attempt))
+                self.conversation = self.conversation.advance(progress(percent, attempt))
             elif what is What.INITIALIZING:
-                self.conversation.advance(initializing(percent))
+                self.conversation = self.conversation.advance(initializing(percent))
             else:
-                say(self.conversation, what)
+                self.conversation = say(self.conversation, what)
         except IllegalFrame:
             assert not allowed
             assert self.conversation.state is before

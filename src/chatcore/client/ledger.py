@@ -13,7 +13,7 @@ import attrs
 
 from chatcore.client.cursor import Cursor
 from chatcore.errors import ErrorCode
-from chatcore.protocol.connection import Conversation, State, What, kind_of
+from chatcore.protocol.connection import OPENED, Conversation, State, What, kind_of
 from chatcore.protocol.messages import (
     AnyClientFrame,
     AnyRunEvent,
@@ -70,7 +70,7 @@ class Watch:
 class Ledger:
     """Everything a client needs to go on after a lost connection."""
 
-    conversation: Conversation = attrs.field(factory=Conversation, init=False)
+    conversation: Conversation = attrs.field(default=OPENED, init=False)
     watches: dict[str, Watch] = attrs.field(factory=dict, init=False)
     _unacknowledged: dict[str, UserMessage] = attrs.field(factory=dict, init=False)
     _begins_after: dict[str, int] = attrs.field(factory=dict, init=False)
@@ -85,7 +85,7 @@ class Ledger:
 
     def connected(self) -> None:
         """A new connection: nothing has been written on it."""
-        self.conversation = Conversation()
+        self.conversation = OPENED
         self._written.clear()
         self._asked.clear()
         awaited = set[str]().union(*(watch.runs for watch in self.watches.values()))
@@ -154,7 +154,7 @@ class Ledger:
         Raises:
             IllegalFrame: when the connection's table does not allow it now.
         """
-        self.conversation.advance(frame)
+        self.conversation = self.conversation.advance(frame)
         if isinstance(frame, RunEvent):
             return self._receive_event(frame)
         if isinstance(frame, MessageAccepted):

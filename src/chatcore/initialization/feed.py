@@ -25,10 +25,13 @@ class Feed:
         self._changed = trio.Event()
 
     async def pulse(self, seconds: float, wanted: Callable[[], bool]) -> None:
-        """Tell that time passes, as long as that is of use to those who wait (guarantees.md, 26)."""
+        """Tell that time passes where nothing else was told for so long, and it is of use to those who wait
+        (guarantees.md, 26).
+        """
         while True:
-            await trio.sleep(seconds)
-            if wanted():
+            with trio.move_on_after(seconds) as silence:
+                await self.after(self.version)
+            if silence.cancelled_caught and wanted():
                 self.tell()
 
     def latest(self, take: Callable[[], Snapshot]) -> Snapshot:

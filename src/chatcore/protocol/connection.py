@@ -1,6 +1,6 @@
 """The life of one connection as its frames tell it: one table, read by the server, the client, tests and the diagram.
 
-The server advances a :class:`Conversation` before it sends a frame, the client when it receives one. What the table
+The server advances its :class:`Conversation` before it sends a frame, the client when it receives one. What the table
 does not list cannot be said.
 
 The table's rules in words:
@@ -143,40 +143,40 @@ def kind_of(frame: AnyServerFrame) -> What:
     return What.RUN_EVENT
 
 
-@attrs.define
+@attrs.frozen(eq=False)
 class Conversation:
-    """Where one connection is, and what may be said next.
+    """Where one connection is, and what may be said next. It does not change: what is said leads to the next one.
 
     The table holds the states; beside it stands the one rule that has a number in it: ``progress`` never falls within
     one attempt, from ``initializing`` or ``recovering`` on.
     """
 
-    state: State = attrs.field(default=State.OPEN, init=False)
-    _attempt: int = attrs.field(default=0, init=False)
-    _progress: int = attrs.field(default=0, init=False)
+    state: State = State.OPEN
+    _attempt: int = 0
+    _progress: int = 0
 
-    def advance(self, frame: AnyServerFrame) -> State:
-        """The state after ``frame``.
+    def advance(self, frame: AnyServerFrame) -> Conversation:
+        """The conversation after ``frame``; this one itself where nothing has changed.
 
         Raises:
-            IllegalFrame: when ``frame`` may not be said now; nothing has changed then.
+            IllegalFrame: when ``frame`` may not be said now.
         """
         what = kind_of(frame)
         after = self._after(what)
         if what in _BEGINNINGS:
-            self._attempt, self._progress = 0, frame.progress if isinstance(frame, Initializing) else 0
-        elif isinstance(frame, InitializationProgress):
-            self._advance_progress(frame)
-        self.state = after
-        return after
+            return Conversation(after, 0, frame.progress if isinstance(frame, Initializing) else 0)
+        if isinstance(frame, InitializationProgress):
+            self._check_progress(frame)
+            return Conversation(after, frame.attempt, frame.progress)
+        return self if after is self.state else Conversation(after, self._attempt, self._progress)
 
-    def close(self) -> None:
-        """The connection is closed, by whichever side.
+    def close(self) -> Conversation:
+        """The conversation after the close, by whichever side.
 
         Raises:
-            IllegalFrame: when it was already.
+            IllegalFrame: when it was closed already.
         """
-        self.state = self._after(What.CLOSE)
+        return Conversation(self._after(What.CLOSE), self._attempt, self._progress)
 
     def _after(self, what: What) -> State:
         try:
@@ -184,12 +184,15 @@ class Conversation:
         except KeyError:
             raise IllegalFrame(self.state, what) from None
 
-    def _advance_progress(self, frame: InitializationProgress) -> None:
+    def _check_progress(self, frame: InitializationProgress) -> None:
         same_attempt = self._attempt in (0, frame.attempt)  # 0: not named yet, `initializing` does not say it
         if frame.attempt < self._attempt or (same_attempt and frame.progress < self._progress):
             now = f"{self.state} at {self._progress} % of attempt {self._attempt or frame.attempt}"
             raise IllegalFrame(now, f"{frame.progress} % of attempt {frame.attempt}")
-        self._attempt, self._progress = frame.attempt, frame.progress
+
+
+OPENED: Final = Conversation()
+"""Where every connection begins."""
 
 
 def mermaid() -> str:

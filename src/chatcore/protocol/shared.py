@@ -1,4 +1,4 @@
-"""A frame for many connections: encoded once, with what is each one's own put in. Pure."""
+"""Frames for many connections: encoded and judged once, with what is each one's own put in. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import attrs
 import msgspec
 
 from chatcore.protocol.codec import encode_utf8
+from chatcore.protocol.connection import Conversation
 from chatcore.protocol.messages import AnyServerFrame
 
 OWN = ("user_id", "connection_id")
@@ -56,3 +57,33 @@ class SharedFrame:
         if self._after is None:
             return b"".join((self._before, owner.user_id, self._between))
         return b"".join((self._before, owner.user_id, self._between, owner.connection_id, self._after))
+
+
+@attrs.frozen(eq=False)
+class Announcement:
+    """Frames that are said together.
+
+    Args:
+        frames: in the order in which they are said.
+    """
+
+    frames: tuple[SharedFrame, ...]
+    _after: dict[Conversation, Conversation] = attrs.field(factory=dict, init=False)
+
+    def after(self, before: Conversation) -> Conversation:
+        """A conversation in which they have been said: that is found out once for all who are at the same point.
+
+        Raises:
+            IllegalFrame: when they may not be said now.
+        """
+        after = self._after.get(before)
+        if after is None:
+            after = before
+            for shared in self.frames:
+                after = after.advance(shared.frame)
+            self._after[before] = after
+        return after
+
+    def texts_for(self, owner: Owner) -> list[bytes]:
+        """The UTF-8 of each."""
+        return [shared.text_for(owner) for shared in self.frames]

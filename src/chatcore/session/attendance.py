@@ -5,6 +5,8 @@ A connection that attends is no task: one task of the server, the usher, tells a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -17,7 +19,7 @@ from chatcore.initialization.progress import Snapshot
 from chatcore.initialization.waiters import Cohort
 from chatcore.protocol import messages as m
 from chatcore.protocol.connection import State
-from chatcore.protocol.shared import SharedFrame
+from chatcore.protocol.shared import Announcement
 from chatcore.services import ReadyServices
 from chatcore.session.bulletin import Bulletin
 from chatcore.session.connections import TOLD_AT_ONCE
@@ -84,8 +86,7 @@ class Attendance:
         That is one step: an attempt that the greeting told of is the one that is waited for.
         """
         if self.voice.ending is None:
-            snapshot = self.bulletin.snapshot()
-            self._attend(snapshot, self.bulletin.initializing(snapshot))
+            self._attend(self.bulletin.snapshot(), self.bulletin.greeting)
 
     def follow(self, snapshot: Snapshot) -> None:
         """Tell what has become of the services since it was last told."""
@@ -96,7 +97,7 @@ class Attendance:
         if self._ready is not None and self.manager.ready is not self._ready:
             self._recover(snapshot)
         elif self._cohort is not None and not self.voice.unwritten:
-            self._say(*self._news(snapshot))
+            self._tell(snapshot)
 
     def end(self) -> None:
         """Attend no more."""
@@ -104,16 +105,15 @@ class Attendance:
             self.manager.leave(self._cohort)
             self._cohort = None
 
-    def _attend(self, snapshot: Snapshot, *greeting: SharedFrame) -> None:
-        """Say what is: ready, no use in waiting, or what there is to wait for, after the greeting."""
-        refusal = self.manager.refusal()
-        if self.manager.ready is not None:
-            self._announce(self.manager.ready)
-        elif refusal is not None:
+    def _attend(self, snapshot: Snapshot, greeting: Callable[[Snapshot], Announcement]) -> None:
+        """Say what is: ready, no use in waiting, or what there is to wait for."""
+        if (ready := self.manager.ready) is not None:
+            self._announce(ready, None, snapshot)
+        elif (refusal := self.manager.refusal()) is not None:
             self._refuse(refusal)
         else:
-            self._cohort = self.manager.join()
-            self._say(*greeting, *self._news(snapshot))
+            self._cohort, self._told = self.manager.join(), snapshot
+            self._say(greeting(snapshot))
 
     def _conclude(self, cohort: Cohort, snapshot: Snapshot) -> None:
         """The wait is over."""
@@ -122,47 +122,46 @@ class Attendance:
             ready = self.manager.outcome(cohort)
         except InitializationFailed as failure:
             return self._refuse(failure)
-        self._announce(ready, *self._rest(snapshot))
+        told = self._told if self._is_of(snapshot) else None
+        self._told = None
+        self._announce(ready, told, snapshot)
 
-    def _news(self, snapshot: Snapshot) -> list[SharedFrame]:
-        """What tells of a change, once."""
+    def _tell(self, snapshot: Snapshot) -> None:
+        """Say what has changed, once."""
         told = self._told
-        if told is not None and (told.version >= snapshot.version or self._is_over(snapshot)):
-            return []  # the error that ends this wait is on its way; an attempt's progress never falls
-        self._told = snapshot
-        if snapshot.state in (*UNDER_WAY, ServicesState.UNAVAILABLE):
-            return self.bulletin.progress(told, snapshot)
-        return []
+        if told is None or (told.version < snapshot.version and not self._is_over(snapshot)):
+            self._told = snapshot
+            self._say(self.bulletin.news(told, snapshot))
 
     def _is_over(self, snapshot: Snapshot) -> bool:
         """Whether the attempt that this connection was told of has come to nothing."""
         return self._told is not None and self._told.state in UNDER_WAY and snapshot.state not in UNDER_WAY
 
-    def _rest(self, snapshot: Snapshot) -> list[SharedFrame]:
-        """The steps of the attempt that has succeeded which were too quick to be told one by one."""
-        told, self._told = self._told, None
-        if snapshot.state is not ServicesState.READY:  # it is over already, and so is what these were steps of
-            return []
-        if told is None or told.attempt not in (0, snapshot.attempt) or told.version >= snapshot.version:
-            return []
-        return self.bulletin.steps(told, snapshot)
+    def _is_of(self, snapshot: Snapshot) -> bool:
+        """Whether this is of the attempt that it was told of, and later: the last steps may have been too quick to be
+        told one by one.
+        """
+        told = self._told
+        if told is None or snapshot.state is not ServicesState.READY:  # it is over already, and so is what led to it
+            return False
+        return told.attempt in (0, snapshot.attempt) and told.version < snapshot.version
 
-    def _announce(self, ready: ReadyServices, *before: SharedFrame) -> None:
+    def _announce(self, ready: ReadyServices, told: Snapshot | None, snapshot: Snapshot) -> None:
         """Say ``ready``, once a generation."""
         self._ready = ready
         if self.voice.state is not State.READY:
-            self._say(*before, self.bulletin.ready(ready.generation))
+            self._say(self.bulletin.arrival(told, snapshot, ready.generation))
 
-    def _say(self, *frames: SharedFrame) -> None:
-        if frames:
-            self.voice.say_shared(*frames)
+    def _say(self, announcement: Announcement) -> None:
+        if announcement.frames:
+            self.voice.announce(announcement)
 
     def _recover(self, snapshot: Snapshot) -> None:
         """This generation is over: say so, also where the next one is up already, and wait for it."""
         self._ready = None
         if snapshot.state is not ServicesState.DRAINING:
             self._say_recovering(snapshot)
-        self._attend(snapshot)
+        self._attend(snapshot, partial(self.bulletin.news, None))
 
     def _say_recovering(self, snapshot: Snapshot) -> None:
         lost = next((status for status in snapshot.services if status.name == snapshot.lost), None)

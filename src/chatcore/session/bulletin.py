@@ -1,24 +1,23 @@
-"""What is said of the services to many connections in the same moment: each frame is made and encoded once."""
+"""What is said of the services to many connections in the same moment: each announcement is made once."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 import trio
 
 from chatcore.agents.base import describe_agent
 from chatcore.agents.supervisor import RunPolicy
+from chatcore.initialization.lifecycle import State
 from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.initialization.progress import Snapshot
 from chatcore.protocol import messages as m
-from chatcore.protocol.shared import SharedFrame
-from chatcore.session.waiting import progress_between
+from chatcore.protocol.shared import Announcement, SharedFrame
+from chatcore.session.waiting import UNDER_WAY, progress_between
 from chatcore.settings import Settings
-
-T = TypeVar("T")
 
 MOMENT_SECONDS = 0.01
 """What counts as the same moment: a hundredth of what a person notices, and time for a burst of a hundred clients."""
@@ -55,7 +54,7 @@ class Introduction:
 
 @attrs.define(eq=False, kw_only=True)
 class Bulletin:
-    """Makes the frames, and keeps them for a moment.
+    """Makes the announcements, and keeps them for a moment.
 
     Args:
         manager: of the services.
@@ -64,38 +63,48 @@ class Bulletin:
 
     manager: ServiceInitializationManager
     introduction: Introduction
-    _made: dict[Hashable, Any] = attrs.field(factory=dict, init=False)
-    _made_at: float = attrs.field(default=float("-inf"), init=False)
+    _latest: Snapshot | None = attrs.field(default=None, init=False)
+    _made: dict[Hashable, Announcement] = attrs.field(factory=dict, init=False)
 
     def snapshot(self) -> Snapshot:
-        """The truth at this moment; of changes, each has one of its own."""
-        return self._once(self.manager.version, self.manager.snapshot)
+        """The truth at this moment; of changes, each has one of its own. What was made for the last one is let go."""
+        now, latest = trio.current_time(), self._latest
+        if latest is None or latest.version != self.manager.version or now - latest.at > MOMENT_SECONDS:
+            self._made.clear()
+            latest = self._latest = self.manager.snapshot()
+        return latest
 
-    def initializing(self, snapshot: Snapshot) -> SharedFrame:
-        """The greeting of those who have to wait."""
-        return self._shared(
-            ("initializing", snapshot.version, snapshot.at),
+    def greeting(self, snapshot: Snapshot) -> Announcement:
+        """What those hear first who have to wait."""
+        return self._once("greeting", snapshot, lambda: self._greeting(snapshot))
+
+    def news(self, told: Snapshot | None, now: Snapshot) -> Announcement:
+        """What leads from one snapshot to the next; nothing where nobody is told of such a one."""
+        return self._once(("news", told and told.version), now, lambda: self._news(told, now))
+
+    def arrival(self, told: Snapshot | None, now: Snapshot, generation: int) -> Announcement:
+        """The services are up; before that, what of ``told`` has come about that was too quick to be told by itself."""
+        key = ("arrival", told and told.version, generation)
+        return self._once(key, now, lambda: self._arrival(told, now, generation))
+
+    def _greeting(self, snapshot: Snapshot) -> Announcement:
+        greeting = _shared(
             m.Initializing,
             message="The services are starting",
             progress=snapshot.progress,
             connection_id="",
             instance_id=self.introduction.instance_id,
         )
+        return Announcement((greeting, *self._news(None, snapshot).frames))
 
-    def progress(self, told: Snapshot | None, now: Snapshot) -> list[SharedFrame]:
-        """The frames that lead from one snapshot to the next, at least one."""
-        versions = (told.version if told is not None else None, now.version)
-        return self._once(("progress", *versions, now.at), lambda: self._progress(told, now))
+    def _news(self, told: Snapshot | None, now: Snapshot) -> Announcement:
+        tellable = now.state in (*UNDER_WAY, State.UNAVAILABLE)
+        found = progress_between(told, now) if tellable else []
+        return Announcement(tuple(_shared(m.InitializationProgress, **fields) for fields in found))
 
-    def steps(self, told: Snapshot, now: Snapshot) -> list[SharedFrame]:
-        """Of those frames the ones that tell what has become of a service."""
-        versions = (told.version, now.version)
-        return self._once(("steps", *versions, now.at), lambda: self._progress(told, now, of_services=True))
-
-    def ready(self, generation: int) -> SharedFrame:
-        """The services are up."""
-        return self._shared(
-            ("ready", generation),
+    def _arrival(self, told: Snapshot | None, now: Snapshot, generation: int) -> Announcement:
+        steps = progress_between(told, now) if told is not None else []
+        ready = _shared(
             m.Ready,
             message="Ready",
             connection_id="",
@@ -104,22 +113,14 @@ class Bulletin:
             agents=list(self.introduction.agents),
             limits=self.introduction.limits,
         )
+        of_services = [_shared(m.InitializationProgress, **fields) for fields in steps if fields["service"]]
+        return Announcement((*of_services, ready))
 
-    def _progress(self, told: Snapshot | None, now: Snapshot, *, of_services: bool = False) -> list[SharedFrame]:
-        found = progress_between(told, now)
-        return [_shared(m.InitializationProgress, **fields) for fields in found if fields["service"] or not of_services]
-
-    def _shared(self, key: Hashable, kind: type[Any], **fields: Any) -> SharedFrame:
-        return self._once(key, lambda: _shared(kind, **fields))
-
-    def _once(self, key: Hashable, make: Callable[[], T]) -> T:
-        now = trio.current_time()
-        if now - self._made_at > MOMENT_SECONDS:
-            self._made.clear()
-            self._made_at = now
-        if key not in self._made:
-            self._made[key] = make()
-        made: T = self._made[key]
+    def _once(self, key: Hashable, now: Snapshot, make: Callable[[], Announcement]) -> Announcement:
+        """Made once for everyone who is to hear the same of the same snapshot."""
+        made = self._made.get((key, now.version, now.at))
+        if made is None:
+            made = self._made[key, now.version, now.at] = make()
         return made
 
 

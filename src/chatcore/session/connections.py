@@ -55,7 +55,8 @@ class Connections:
 
     def enter(self, connection: Drainable, user_id: str) -> bool:
         """Count a connection, until it leaves; whether its user may have it."""
-        user, allowed = self.user(user_id), self._allows(user_id)
+        user = self.user(user_id)
+        allowed = self._allows(user)
         user.connections += allowed  # one that is refused must not keep the next one out while it closes
         self._open[connection] = user if allowed else None
         if self._reconnect_after_seconds is not None:
@@ -70,11 +71,11 @@ class Connections:
         """
         if self.full:
             raise RequestRefused(ErrorCode.SERVICES_UNAVAILABLE, retry_after_seconds=1.0)
-        if not self._allows(user_id):
+        if not self._allows(self.user(user_id)):
             raise RequestRefused(ErrorCode.CONNECTION_LIMIT)
 
-    def _allows(self, user_id: str) -> bool:
-        return self.user(user_id).connections < self.settings.max_connections_per_user
+    def _allows(self, user: UserRecord) -> bool:
+        return user.connections < self.settings.max_connections_per_user
 
     def leave(self, connection: Drainable) -> None:
         """Count it no more."""
@@ -86,11 +87,12 @@ class Connections:
 
     def user(self, user_id: str) -> UserRecord:
         """The record of a user, made where there is none."""
-        if user_id not in self._users:
+        user = self._users.get(user_id)
+        if user is None:
             self._forget_idle()
             per_minute = self.settings.max_messages_per_minute
-            self._users[user_id] = UserRecord(TokenBucket(per_minute / 60, per_minute))
-        return self._users[user_id]
+            user = self._users[user_id] = UserRecord(TokenBucket(per_minute / 60, per_minute))
+        return user
 
     def take_message(self, user_id: str, now: float) -> None:
         """Count a message of a user.

@@ -51,6 +51,7 @@ class SessionParts:
     recorder: Recorder
     bulletin: Bulletin
     usher: Usher
+    decoder: ClientFrameDecoder
 
 
 @attrs.define(eq=False)
@@ -210,9 +211,9 @@ def open_session(
         store=parts.store,
         connections=parts.connections,
         recorder=parts.recorder,
-        decoder=ClientFrameDecoder(settings.max_message_bytes),
+        decoder=parts.decoder,
         frames=TokenBucket(settings.max_frames_per_second, 4 * settings.max_frames_per_second),
     )
     attendance = Attendance(voice=voice, manager=parts.manager, bulletin=parts.bulletin)
-    ends_at = trio.current_time() + (expires_at - time.time())
+    ends_at = trio.current_time() + (expires_at - time.time()) if expires_at < math.inf else math.inf
     return Session(voice, attendance, reception, parts, ends_at)

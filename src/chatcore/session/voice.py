@@ -18,8 +18,8 @@ from chatcore.errors import CloseCode, ErrorCode, TransportError, TransportStall
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import encode_utf8
-from chatcore.protocol.connection import TRANSITIONS, Conversation, State, What
-from chatcore.protocol.shared import Owner, SharedFrame
+from chatcore.protocol.connection import OPENED, TRANSITIONS, Conversation, State, What
+from chatcore.protocol.shared import Announcement, Owner
 from chatcore.session.chores import Hands, Work
 from chatcore.threads.model import StoredEvent
 from chatcore.transports.base import Transport
@@ -75,7 +75,7 @@ class Voice:
     """What it is still to be given from the log."""
     settle: Work | None = attrs.field(default=None, init=False)
     """Gives it that."""
-    _conversation: Conversation = attrs.field(factory=Conversation, init=False)
+    _conversation: Conversation = attrs.field(default=OPENED, init=False)
     _outbox: Outbox = attrs.field(init=False)
     _owner: Owner = attrs.field(init=False)
     _delivered_at: float = attrs.field(default=float("-inf"), init=False)
@@ -106,14 +106,14 @@ class Voice:
     def say_frame(self, frame: m.AnyServerFrame) -> None:
         """Say a frame that is made already."""
         if self.ending is None:
-            self._advance(frame)
+            self._go_on(self._conversation.advance(frame))
             self._put(encode_utf8(frame))
 
-    def say_shared(self, *frames: SharedFrame) -> None:
-        """Say frames that are said to many, together."""
+    def announce(self, announcement: Announcement) -> None:
+        """Say what is said to many."""
         if self.ending is None:
-            self._advance(*[shared.frame for shared in frames])
-            self._put(*[shared.text_for(self._owner) for shared in frames])
+            self._go_on(announcement.after(self._conversation))
+            self._put(*announcement.texts_for(self._owner))
 
     def say_error(
         self,
@@ -194,18 +194,9 @@ class Voice:
         self._count(None)
 
     def _put(self, *frames: bytes) -> None:
-        (self._send if self._outbox.empty else self._queue)(*frames)
-
-    def _queue(self, *frames: bytes) -> None:
-        """Have the writer send this, with what else is said before its turn comes."""
-        for frame in frames:
-            self._outbox.put(frame, trio.current_time())
-        if self._outbox.overflowed:
-            self.cut()
-        self.hands.do(self.write)
-
-    def _send(self, *frames: bytes) -> None:
         """Send at once; what has to wait is the writer's."""
+        if not self._outbox.empty:
+            return self._queue(*frames)
         try:
             whole = self.transport.offer(*frames)
         except TransportError:
@@ -215,6 +206,14 @@ class Voice:
             return None
         self._outbox.begin(len(frames), trio.current_time())
         return self.hands.do(self.write)
+
+    def _queue(self, *frames: bytes) -> None:
+        """Have the writer send this, with what else is said before its turn comes."""
+        for frame in frames:
+            self._outbox.put(frame, trio.current_time())
+        if self._outbox.overflowed:
+            self.cut()
+        self.hands.do(self.write)
 
     async def write(self) -> None:
         """Write what has to wait, and what is said meanwhile."""
@@ -244,11 +243,12 @@ class Voice:
             self.recorder.slow_consumer()
             self.end(CloseCode.SLOW_CONSUMER, ErrorCode.SLOW_CONSUMER.meaning.message)
 
-    def _advance(self, *frames: m.AnyServerFrame) -> None:
-        for frame in frames:
-            self._conversation.advance(frame)
-        self._count(self._conversation.state)
-        self._outbox.wake()  # what could not be said before may be allowed now
+    def _go_on(self, conversation: Conversation) -> None:
+        """What is said leads to this."""
+        self._conversation = conversation
+        if conversation.state is not self._counted:
+            self._count(conversation.state)
+            self._outbox.wake()  # what could not be said before may be allowed now
 
     def _count(self, state: State | None) -> None:
         if state is not self._counted:

@@ -30,7 +30,7 @@ from chatcore.errors import CloseCode
 from chatcore.ids import new_id
 from chatcore.observability import Recorder
 from chatcore.protocol.codec import decode_server_frame, encode
-from chatcore.protocol.connection import Conversation
+from chatcore.protocol.connection import OPENED, Conversation
 from chatcore.protocol.messages import AnyClientFrame, AnyServerFrame
 from chatcore.server import Server, running
 from chatcore.services import ReadyServices
@@ -118,7 +118,7 @@ class FrameClient:
     """
 
     client: MemoryClient
-    conversation: Conversation = attrs.field(factory=Conversation)
+    conversation: Conversation = OPENED
 
     async def send(self, frame: AnyClientFrame) -> None:
         """Send a frame."""
@@ -132,7 +132,7 @@ class FrameClient:
             trio.EndOfChannel: the server closed; :attr:`closed` says how.
         """
         frame = decode_server_frame(await self.client.receive())
-        self.conversation.advance(frame)
+        self.conversation = self.conversation.advance(frame)
         return frame
 
     async def until(self, kind: type[F]) -> F:

@@ -18,13 +18,14 @@ from chatcore.errors import ChatcoreError
 HEAD_BYTES: Final = 32_768
 """The longest head: four times what browsers send with large cookies."""
 
+CRLF: Final = b"\r\n"
 END: Final = b"\r\n\r\n"
 HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TARGET = re.compile(rb"[\x21-\x7e]+")
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_BARE_LF = re.compile(rb"(?<!\r)\n")
+_TOKEN = rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)"
+_REQUEST_LINE = re.compile(_TOKEN + rb" ([\x21-\x7e]+) ([^ ]*)")
+_HEADER = re.compile(rb"^" + _TOKEN + rb":([^\x00-\x08\x0a-\x1f\x7f]*)\r\n", re.MULTILINE)
+_VERSIONS: Final = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _HOP: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
@@ -89,7 +90,7 @@ class Head:
         last = b"close" in self.tokens(b"connection") or b"transfer-encoding" in dict(kept)
         kept += [(b"connection", b"close")] if last else []  # what follows a chunked body is not looked at
         lines = [b"%s %s HTTP/%s" % (self.method, self.target, self.version.encode())]
-        return b"\r\n".join([*lines, *(b"%s: %s" % header for header in kept)]) + END
+        return CRLF.join([*lines, *(b"%s: %s" % header for header in kept)]) + END
 
 
 def parse_head(raw: bytes) -> Head:
@@ -98,9 +99,9 @@ def parse_head(raw: bytes) -> Head:
     Raises:
         BadRequest: it could be read in two ways, or in none.
     """
-    first, *lines = raw.split(b"\r\n")
+    first, end, lines = raw.partition(CRLF)
     method, target, version = _request_line(first)
-    head = Head(method, target, version, tuple(map(_header, lines)))
+    head = Head(method, target, version, _headers(lines + end))
     _check_framing(head)
     hosts = len(head.all(b"host"))
     if hosts > 1 or (hosts == 0 and version == "1.1"):
@@ -109,19 +110,21 @@ def parse_head(raw: bytes) -> Head:
 
 
 def _request_line(line: bytes) -> tuple[bytes, bytes, str]:
-    parts = line.split(b" ")
-    if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not _TARGET.fullmatch(parts[1]):
+    parts = _REQUEST_LINE.fullmatch(line)
+    if parts is None:
         raise BadRequest(400, "The request line is malformed")
-    if parts[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
+    method, target, version = parts.groups()
+    if version not in _VERSIONS:
         raise BadRequest(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
-    return parts[0], parts[1], parts[2][5:].decode()
+    return method, target, _VERSIONS[version]
 
 
-def _header(line: bytes) -> tuple[bytes, bytes]:
-    name, colon, value = line.partition(b":")
-    if not colon or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+def _headers(lines: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """What these lines say, each with its end: they are right where one was found in every line."""
+    found = _HEADER.findall(lines)
+    if len(found) != lines.count(CRLF):
         raise BadRequest(400, "A header line is malformed")
-    return name.lower(), value.strip(b" \t")
+    return tuple([(name.lower(), value.strip(b" \t")) for name, value in found])
 
 
 def _check_framing(head: Head) -> None:
@@ -147,7 +150,7 @@ class RequestFilter:
     decided: bool = False
     http2: bool = False
     rest: bytes = b""
-    _held: bytearray = attrs.field(factory=bytearray)
+    _held: bytes = b""
     _body_left: int = 0
     _all_pass: bool = False
 
@@ -157,7 +160,7 @@ class RequestFilter:
         Raises:
             BadRequest: nothing more may be.
         """
-        self._held += data
+        self._held = self._held + data if self._held else data
         return b"".join(self._passed())
 
     def _passed(self) -> Iterator[bytes]:
@@ -168,7 +171,7 @@ class RequestFilter:
                 body = self._take(min(self._body_left, len(self._held)))
                 self._body_left -= len(body)
                 yield body
-            elif not self.decided and self._held.startswith(b"\r\n"):
+            elif not self.decided and self._held.startswith(CRLF):
                 self._take(2)  # RFC 9112, 2.2: an empty line before the first request is ignored
             elif not self.decided and HTTP2_PREFACE.startswith(self._held[: len(HTTP2_PREFACE)]):
                 if len(self._held) < len(HTTP2_PREFACE):
@@ -183,16 +186,19 @@ class RequestFilter:
     def _head(self) -> Head | None:
         """The next head, None while it is incomplete."""
         end = self._held.find(END)
-        begin = self._held[: end if end >= 0 else HEAD_BYTES + 1]
+        begin = self._held[:end] if end >= 0 else self._held
         if len(begin) > HEAD_BYTES:
             raise BadRequest(431, "The head of the request is too long")
-        if _BARE_LF.search(begin):
+        if begin.count(b"\n") != begin.count(CRLF):
             raise BadRequest(400, "Lines must end in CRLF")
-        return parse_head(self._take(end + len(END))[: -len(END)]) if end >= 0 else None
+        if end < 0:
+            return None
+        self._held = self._held[end + len(END) :]
+        return parse_head(begin)
 
     def _judged(self, head: Head) -> Iterator[bytes]:
         if head.wants_websocket and not self.decided:
-            self.upgrade, self.rest = head, self._take(len(self._held))
+            self.upgrade, self.rest, self._held = head, self._held, b""
         else:
             lengths = head.all(b"content-length")
             self._body_left = int(lengths[0]) if lengths else 0
@@ -201,6 +207,5 @@ class RequestFilter:
         self.decided = True
 
     def _take(self, count: int) -> bytes:
-        taken = bytes(self._held[:count])
-        del self._held[:count]
+        taken, self._held = self._held[:count], self._held[count:]
         return taken

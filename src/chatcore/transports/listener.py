@@ -38,7 +38,7 @@ NO_REQUEST = b"\0\r\n\r\n"
 """What no server takes for a request."""
 
 
-@attrs.define(eq=False, slots=False)
+@attrs.define(eq=False)
 class JudgedStream(trio.abc.HalfCloseableStream):
     """What Hypercorn gets of a connection: the bytes that passed. Hypercorn asks for ``socket``."""
 

@@ -49,7 +49,7 @@ _UNSENT_BYTES: Final = 16_384
 """The kernel calls a socket writable with less than this not yet sent: more would only grow stale in there."""
 
 
-@attrs.define(eq=False, slots=False)
+@attrs.define(eq=False)
 class BoundedStream(trio.abc.HalfCloseableStream):
     """A socket as a stream. Hypercorn asks for ``socket``.
 

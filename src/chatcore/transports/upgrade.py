@@ -61,7 +61,7 @@ async def upgraded(
         BadRequest: the handshake is malformed.
     """
     upgrade = Upgrade(stream, accept_key(head), agreed(head) if settings.compression else None)
-    await app(_scope(head, stream) | {"extensions": {ACCEPT: upgrade.accept}}, upgrade.connect, upgrade.refuse)
+    await app(_scope(head, stream, {ACCEPT: upgrade.accept}), upgrade.connect, upgrade.refuse)
     if upgrade.accepted is None:
         return None
     return AcceptedWebSocket(stream, rest, settings, vigil, upgrade.accepted)
@@ -154,7 +154,7 @@ def _answer_head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
     return b"\r\n".join([*lines, b"connection: close"]) + b"\r\n\r\n"
 
 
-def _scope(head: Head, stream: Any) -> dict[str, Any]:
+def _scope(head: Head, stream: Connected, extensions: dict[str, Any]) -> dict[str, Any]:
     path, _, query = head.target.partition(b"?")
     local, peer = stream.local, stream.peer
     return {
@@ -168,6 +168,7 @@ def _scope(head: Head, stream: Any) -> dict[str, Any]:
         "server": (local[0], local[1]),
         "client": (peer[0], peer[1]),
         "state": {},
+        "extensions": extensions,
     }
 
 

@@ -259,7 +259,7 @@ class WebSocketTransport:
         """Send a frame after what is still to be sent; whether that took no waiting."""
         if self._greeting:
             frame, self._greeting = self._greeting + frame, b""
-        if self._unsent or self._busy:
+        if self._unsent or (self._flushing is not None and self._busy):
             self._unsent += frame
             return False
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -73,9 +73,11 @@ class Request:
     subprotocols: tuple[str, ...] = attrs.field(default=(), repr=False)
     peer: str | None = None
 
-    @cached_property
-    def parameters(self) -> Mapping[str, list[str]] | None:
-        """Those of the query, by name; None where they cannot be read."""
+    parameters: Mapping[str, list[str]] | None = attrs.field(init=False, repr=False)
+    """Those of the query, by name; None where they cannot be read."""
+
+    @parameters.default
+    def _of_the_query(self) -> Mapping[str, list[str]] | None:
         try:
             return parse_qs(self.query, keep_blank_values=True, errors="strict") if self.query else {}
         except UnicodeDecodeError:
@@ -216,11 +218,15 @@ def host_allowed(request: Request, allowed: Iterable[str]) -> bool:
     host = request.headers.get("host")
     if host is None:
         return True
+    name = _name_in(host)
+    return name is not None and (is_loopback(name) or name.endswith(".localhost") or name in map(_host_of, allowed))
+
+
+@lru_cache(maxsize=64)  # most clients give one of a few, and the others' may be long
+def _name_in(host: str) -> str | None:
+    """The name or address in a ``Host``, None where that is none."""
     named = _HOST.fullmatch(host.strip().lower())
-    if named is None:
-        return False
-    name = named["name"].strip("[]").removesuffix(".")
-    return is_loopback(name) or name.endswith(".localhost") or name in map(_host_of, allowed)
+    return named["name"].strip("[]").removesuffix(".") if named is not None else None
 
 
 def _host_of(origin: str) -> str | None:
