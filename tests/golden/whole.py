@@ -265,7 +265,7 @@ WHOLE = (
     ),
     Golden(
         kind="judgement",
-        asked="is o3 worth it?",
+        asked="is o3 really worth it?",
         also=(
             "was gpt-5 worth it in 2025",
             "is claude sonnet worth the money?",
