@@ -54,6 +54,7 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
         "description": "What data is there?",
         "makers": "Spend by provider",
         "threshold": "How many calls cost more than $1?",
+        "groups_beyond": "Which models cost more than $5?",
     }
 )
 """By the kind; ``tests/analyst/test_every_kind.py`` holds them against the kinds that there are."""

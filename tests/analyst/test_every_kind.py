@@ -68,6 +68,7 @@ QUESTIONS = {
     "unit_cost": "cost per call by month",
     "makers": "spend by provider",
     "threshold": "how many calls cost more than $1?",
+    "groups_beyond": "models with more than 100 calls",
     "coverage": "which days have no rows?",
 }
 

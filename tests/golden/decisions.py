@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 from .facts import Facts, clean, grouped, spend
 from .question import Golden
@@ -70,10 +71,39 @@ DECISIONS = (
         names=_frontier,
     ),
     Golden(
-        kind="refused",
+        kind="budget",
         asked="How many months cost more than $20?",
-        also=("requests under $0.01 by model", "calls over €1"),
+        also=("which months were over $20", "months with spend above $20", "did any month exceed $20?"),
+        numbers=lambda f: [
+            sum(spend(clean(calls)) > 20 for calls in grouped(f.calls, lambda c: c.month).values()),
+            max(spend(clean(calls)) for calls in grouped(f.calls, lambda c: c.month).values()),
+        ],
+    ),
+    Golden(
+        kind="budget",
+        asked="Which days in 2025 had spend above $10?",
+        also=("how many days of 2025 cost more than $10", "days over $10 in 2025"),
+        numbers=lambda f: [
+            *(
+                spend(clean(calls))
+                for calls in grouped(f.where(year="2025"), lambda c: c.day).values()
+                if spend(clean(calls)) > 10
+            )
+        ],
+    ),
+    Golden(
+        kind="refused",
+        asked="calls over €1",
         refused="not_supported",
+    ),
+    Golden(
+        kind="bound on calls",
+        asked="requests under $0.01 by model",
+        also=("calls below $0.01 for each model", "number of calls under $0.01 per model"),
+        numbers=lambda f: [
+            sum(c.cost < Decimal("0.01") for c in f.calls),
+            max(len(g) for g in grouped([c for c in f.calls if c.cost < Decimal("0.01")], lambda c: c.model).values()),
+        ],
     ),
     Golden(
         kind="distinct",

@@ -10,7 +10,8 @@ from .spend import SPEND
 from .splits import SPLITS
 from .threads import THREADS
 from .waste import WASTE
+from .whole import WHOLE
 
 GOLDEN: tuple[Golden, ...] = (
-    *SPEND, *SPLITS, *WASTE, *PRICES, *ON_MODELS, *WHAT_IFS, *DECISIONS, *REFUSED, *THREADS,
+    *SPEND, *SPLITS, *WASTE, *PRICES, *ON_MODELS, *WHAT_IFS, *DECISIONS, *REFUSED, *THREADS, *WHOLE,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 
 import attrs
@@ -10,7 +11,7 @@ import attrs
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.columns import Family, Meaning
-from chatcore.agents.analyst.mentions import NamedColumn
+from chatcore.agents.analyst.mentions import NamedColumn, NamedValues, Span
 from chatcore.agents.analyst.reading import Reading, blanked
 from chatcore.agents.analyst.request import Grain, Measure, Period
 
@@ -48,6 +49,15 @@ _STEP_LED = re.compile(
     r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
     r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)$"
 )
+_RANKED = frozenset(["most", "least", "top", "rank", "ranked", "ranking", "highest", "lowest", "breakdown", "split"])
+"""Words that ask for several names in order."""
+
+_SUPERLATIVE = re.compile(
+    r"\b(?:(?:most|least) \w+|cheapest|costliest|priciest|dearest|busiest|biggest|largest|smallest|top|main)\s+$"
+)
+_NEXT_TO = 2
+"""Characters from a name that is left out to the word for its column: ``without claude models``."""
+
 _MONTH_DAYS = 45
 _HALF_YEAR_DAYS = 200
 
@@ -88,7 +98,8 @@ class Asking:
     @cached_property
     def measure(self) -> Measure:
         """What is summed, counted or averaged."""
-        tokens = self.reading.has(lexicon.TOKENS) and not self.reading.has(lexicon.COST)
+        counted = self.reading.says(r"\bhow many (?:\w+ )?tokens\b(?!.*\b(?:cost|per)\b)")
+        tokens = self.reading.has(lexicon.TOKENS) and (counted or not self.reading.has(lexicon.COST))
         if self.reading.says(_PER_TOKENS):
             return Measure.COST_PER_MILLION_TOKENS
         quotient = self._quotient(tokens)
@@ -147,7 +158,7 @@ class Asking:
     @cached_property
     def group_columns(self) -> list[NamedColumn]:
         """The columns that the rows are to be split by: named, and neither what is measured nor what is filtered."""
-        filtered = {named.column.name for named in self.reading.values}
+        filtered = self._filtered
         named = [each for each in self.reading.columns if each.column.meaning not in (*SUMMED, Meaning.DURATION)]
         text = blanked(self.reading.text, self.reading.values)
         led = [each for each in named if LED.search(text[: each.start]) or each.is_question]
@@ -160,6 +171,22 @@ class Asking:
             if each not in led and any(_ALSO.fullmatch(self.reading.text[end : each.start]) for end in ends)
         ]
         return list({each.column.name: each for each in (led or named)}.values())
+
+    @property
+    def _filtered(self) -> set[str]:
+        """The columns that named values restrict, so that their names split nothing: ``the model o3``, ``o3 models``.
+
+        What is ranked is split all the same: ``top 5 models without o3``, ``the cheapest anthropic model``.
+        """
+        values, excluded = self.reading.values, self.reading.exclusions
+        ranked = self.reading.limit is not None or self.reading.has(_RANKED)
+        split = {
+            each.column.name
+            for each in self.reading.columns
+            if (ranked and _is_plural(each, self.reading.text) and not _is_part_of(each, excluded))
+            or any(_is_superlative(self.reading.text, value, each) for value in values)
+        }
+        return {named.column.name for named in values} - split
 
     # --- steps of time ----------------------------------------------------------------------------------------------
 
@@ -181,6 +208,22 @@ class Asking:
     def fitting_grain(self) -> Grain:
         """Steps that make a readable number of rows of the period."""
         return fitting_grain(self.table, self.period)
+
+
+def _is_part_of(named: NamedColumn, excluded: Sequence[Span]) -> bool:
+    """Whether a word for a column only says what a name that is left out is a name of."""
+    return any(span.start <= named.start < span.end + _NEXT_TO for span in excluded)
+
+
+def _is_superlative(text: str, value: NamedValues, named: NamedColumn) -> bool:
+    """Whether the first of several is asked for: ``the most expensive claude model``."""
+    beside = value.column.name == named.column.name and not text[value.end : named.start].strip()
+    return beside and value.end <= named.start and _SUPERLATIVE.search(text[: value.start]) is not None
+
+
+def _is_plural(named: NamedColumn, text: str) -> bool:
+    """Whether a column is named by a word for several of its values."""
+    return text[named.start : named.end].endswith("s")
 
 
 def fitting_grain(table: Table, period: Period | None) -> Grain:

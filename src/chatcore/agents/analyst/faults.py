@@ -12,7 +12,8 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.language import Word
 from chatcore.agents.analyst.mentions import NamedColumn, Span
 from chatcore.agents.analyst.periods import Calendar, overlaps
-from chatcore.agents.analyst.reading import blanked
+from chatcore.agents.analyst.reading import EXCLUDING, Reading, blanked
+from chatcore.agents.analyst.refusals import groupings
 from chatcore.agents.analyst.request import Measure, Refusal
 
 _WHO = frozenset({"who", "whose", "whom"})
@@ -38,6 +39,7 @@ _ONE_SIDE = (
     rf"|\b{_SIDE}[ _]tokens? costs?\b|\b(?:did|do) (?:the |our |all )*{_SIDE}[ _]tokens? cost\b"
 )
 _NAMED_AFTER = frozenset(["user", "model", "person", "developer", "feature", "format", "mode", "member", "engineer"])
+_DID = frozenset(["did", "does", "do", "has", "had", "have"])
 _NEEDED = {
     Measure.COST: Meaning.COST,
     Measure.COST_PER_CALL: Meaning.COST,
@@ -160,9 +162,15 @@ def _unknown_word(asking: Asking) -> Refusal | None:
         ours = word.text in _OURS and reading.says(rf"\b(our|my|the whole|the entire) {word.text}\b")
         if ours or (word.text in lexicon.STATUS and table.has(Meaning.STATUS)):
             continue
+        if EXCLUDING.fullmatch(word.text):
+            continue  # whether it leaves out a name is asked of the whole question
+        if word.text == "never" or word.text.endswith(("n't", "n’t")):
+            why = "The rows tell what was done, and not what was not"
+            return refusals.left_out(word.original, why, groupings(table)[:3], reading.catalogue)
         if any(character.isdigit() for character in word.text):
             return refusals.no_such_value(word.original, table, reading.catalogue)
-        if lead in _NAMED_AFTER and _is_led(reading.text[: word.start]):
+        acts = lead in _DID and _acts(reading, word) and not _qualifies(asking, word)
+        if acts or (lead in _NAMED_AFTER and _is_led(reading.text[: word.start])):
             return refusals.no_such_value(word.original, table, reading.catalogue)
         if (
             lead in lexicon.PREPOSITIONS
@@ -171,6 +179,14 @@ def _unknown_word(asking: Asking) -> Refusal | None:
         ):
             return refusals.no_such_column(_phrase(asking, word.text), table, reading.catalogue)
     return None
+
+
+def _acts(reading: Reading, word: Word) -> bool:
+    """Whether a word stands where somebody or something does that acts: ``how many tokens did bob use``."""
+    return (
+        re.match(r"\s+(?:use|spend|cost|make|send|pay|run|consume|burn|need|call)\b", reading.text[word.end :])
+        is not None
+    )
 
 
 def _is_led(before: str) -> bool:

@@ -14,7 +14,7 @@ import attrs
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.mentions import Span
-from chatcore.agents.analyst.merging import PLAIN
+from chatcore.agents.analyst.merging import PLAIN, asks_for_the_peak
 from chatcore.agents.analyst.reading import Reading, blanked
 from chatcore.agents.analyst.request import Intent
 
@@ -22,7 +22,7 @@ _POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|
 _MARK = re.compile(
     rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead(?! of)|same|the same|(?:what|how) about"
     r"|vs\.?|versus|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
-    r"|(?:in|as) (?:tokens|calls|dollars)\b)\b"
+    r"|(?:in|as) (?:tokens|calls|dollars)\b|excluding|without|except(?: for)?|ignoring|not counting)\b"
 )
 _DRAWN = re.compile(
     rf"^\W*{_POLITE}(?:(?:show|draw|plot|give|make|put|display) )?(?:me )?(?:it |that |this |them |those )?"
@@ -36,6 +36,7 @@ _PLACES_OF = re.compile(
 _POINTS_BACK = re.compile(
     r"\b(?:of|for|in|by|on|with|than|to|among|about) (?:those|them|these|that|it)\b(?! (?:are|is|were|was|cost))"
     r"|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
+    r"|\bwho (?:\w+ ){1,2}(?:it|that|them|those|this)\b"
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
 _BARE_PLACES = re.compile(r"^\W*(?:the )?(?:top|bottom|first|last|cheapest|worst|biggest|next|\d+)(?: \w+)?\W*$")
@@ -81,7 +82,9 @@ def points_back(reading: Reading) -> bool:
 
 def is_marked(reading: Reading) -> bool:
     """Whether it begins as a follow-up does, or points back."""
-    return bool(_MARK.search(reading.text) or _POINTS_BACK.search(reading.text) or asks_to_draw(reading))
+    marks = (_MARK, _POINTS_BACK)
+    marked = any(mark.search(reading.text) for mark in marks)
+    return marked or asks_to_draw(reading) or asks_for_the_peak(reading)
 
 
 def asks_to_draw(reading: Reading) -> bool:

@@ -14,11 +14,13 @@ import msgspec
 
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import COUNT_OF, PER_CALL, ROW_NOUNS, SUMMED, Asking
+from chatcore.agents.analyst.beyond import beyond_any_table, foreign, in_other_money
 from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
+from chatcore.agents.analyst.left_out import find_left_out
 from chatcore.agents.analyst.periods import after, before
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
@@ -28,6 +30,7 @@ _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99",
 _JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
 _MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or", "better", "worse", "than"})
+_SPLIT = frozenset({"split", "breakdown", "broken", "divide", "divided"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
 _SINGLE_ROWS = (
     rf"\b(?:{_SUPERLATIVE}|expensive|single|top(?: \w+)?|highest[- ]cost|cost(?:ing)?)\s+"
@@ -62,39 +65,6 @@ _OFF = (
     rf"\b(?:anything|something|everything|all)(?: \w+)? {_AMISS}\b|\blooks? {_AMISS}\b"
     r"|\b(?:off|wrong|fishy) (?:with|about|in) (?:our|the|my)\b"
 )
-_SQL = (
-    r"\bselect\b.+\bfrom\b|\b(?:drop|alter|create|truncate) (?:table|view|schema|database)\b|\bdelete from\b"
-    r"|\binsert into\b|\bupdate \w+ set\b"
-)
-_PER_MONEY = r"\bper (?:dollar|usd|buck|euro|cent|\$|€)(?!\w)"
-_JUDGEMENT = (
-    r"\b(?:too|so) (?:much|high|expensive|many|costly)\b|\bworth (?:it|the money|having)\b"
-    r"|\b(?:is|are|was|were) .*\b(?:reasonable|justified|acceptable|normal|fair|sensible)\b"
-)
-_OTHER_PRICES = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
-_NEW = (
-    r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
-    r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
-)
-_OTHERWISE = (
-    r"\b(?:if|had) (?:we|i|they|you|everyone|everybody|everything|all|every)\b[^?.;]*?"
-    r"\b(?:used|run|ran|gone|went|been|moved|switched|chosen|chose|sent|put|picked|taken|bought)\b"
-    r"|\bif (?:we|i|they|you) (?:had|were)\b"
-)
-_CHANGE = r"^\W*(?:please )?(?:delete|truncate|drop|remove|erase|insert|update|wipe|overwrite)\b"
-_ONCE = r"\b(?:only|just|exactly|at least|more than) (?:once|twice|one time)\b"
-_NOT_ANSWERED = (
-    (_ONCE, "a threshold"),
-    (r"\bdo you (?:cost|charge)\b|\byour (?:price|cost|fee)s?\b", "what I cost myself"),
-    (_SQL, "SQL"),
-    (_PER_MONEY, "something per amount of money"),
-    (_JUDGEMENT, "a judgement"),
-    (_OTHER_PRICES, "past usage at the prices of another day"),
-    (_OTHERWISE, "what would have been otherwise"),
-    (_NEW, "what is new and what is gone"),
-    (_CHANGE, "a change to the data"),
-)
-"""Words that ask for what is not answered, with how it is called."""
 _DESCRIPTION = (
     rf"\b(what|which|how much)\b.*{_THINGS}.*"
     r"\b(have|there|is|are|covers?|covered|contain|attached|available|loaded|know|got|in|does)\b"
@@ -111,15 +81,22 @@ _DESCRIPTION = (
 
 def plan_alone(reading: Reading) -> Intent | Refusal:
     """What a question asks for by itself."""
-    found = _recognised(reading) or _beyond_any_table(reading) or choose_table(reading)
+    found = foreign(reading) or _recognised(reading) or beyond_any_table(reading) or choose_table(reading)
     if isinstance(found, Table):
         found = Planner(Asking(in_table(reading, found, apart=apart), found)).plan()
-    return _placed(found, reading)
+    return _whole(found, reading)
 
 
 def plan_in(reading: Reading, asking: Asking) -> Intent | Refusal:
     """The same, of a table that is given: ``asking`` is the question read against it."""
-    return _placed(_recognised(reading) or _beyond_any_table(reading) or Planner(asking).plan(), reading)
+    found = foreign(reading) or _recognised(reading) or beyond_any_table(reading) or Planner(asking).plan()
+    return _whole(found, reading)
+
+
+def _whole(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
+    """An intent that answers all of the question; a refusal that names what it would leave out."""
+    placed = in_other_money(found, reading) or _placed(found, reading)
+    return placed if isinstance(placed, Refusal) else find_left_out(placed, reading, apart) or placed
 
 
 def _placed(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
@@ -137,21 +114,9 @@ def _recognised(reading: Reading) -> Intent | Refusal | None:
     return next((found for recognise in recognisers if (found := recognise(reading)) is not None), None)
 
 
-def _beyond_any_table(reading: Reading) -> Refusal | None:
-    """What is not answered whatever the table is."""
-    if not reading.words:
-        return refusals.not_understood(reading.catalogue)
-    asked = [what for pattern, what in _NOT_ANSWERED if reading.says(pattern)]
-    if not reading.tables:
-        asked += [lexicon.UNSUPPORTED[word.text] for word in reading.words if word.text in lexicon.UNSUPPORTED]
-    if not asked and reading.threshold:
-        asked = ["a threshold"]
-    return refusals.not_supported(asked[0], reading.catalogue) if asked else None
-
-
 def apart(reading: Reading) -> bool:
     """Whether two dates are two periods to compare and not the ends of one."""
-    return reading.has(lexicon.COMPARE)
+    return reading.has(lexicon.COMPARE) or reading.says(r"\bgrowth\b.*\b(?:from|between)\b")
 
 
 @attrs.frozen
@@ -193,7 +158,8 @@ class Planner:
 
     def _judged(self) -> Refusal | None:
         """Which of several names is better, which is no matter of what was spent on them."""
-        judged = self.reading.has(_JUDGED) or (self.reading.has({"quality"}) and len(self.reading.sides) > 1)
+        of_data = self.reading.has({"data", "row", "rows", "record", "records"})
+        judged = self.reading.has(_JUDGED) or (self.reading.has({"quality"}) and not of_data)
         if not judged or not self.reading.values or self.reading.has(lexicon.FIGURES | lexicon.CHEAP):
             return None
         names = [values.words for values in self.reading.values]
@@ -205,8 +171,11 @@ class Planner:
         asked = self.reading.has(lexicon.QUALITY) or (self.reading.has(lexicon.SOUND) and not figures)
         if self.reading.says(_OFF) and not self.asking.group_columns:
             return self._intent("quality")
-        if not asked or self.reading.without_outliers or self.asking.grain is not None:
+        if not asked or self.reading.without_outliers:
             return None
+        if self.asking.grain is not None:
+            counted = figures or self.reading.has(lexicon.CALLS)
+            return None if counted else refusals.not_supported(f"faults by {self.asking.grain}", self.reading.catalogue)
         if self.asking.group_columns:
             return None if figures else refusals.not_supported("faults by a column", self.reading.catalogue)
         return self._intent("quality")
@@ -243,7 +212,8 @@ class Planner:
     def _versus(self) -> Intent | None:
         """Two or more values of a column side by side."""
         sides = self.reading.sides
-        if not sides or not self.reading.has(lexicon.COMPARE | _MORE_OR_LESS):
+        apart = self.reading.has(lexicon.COMPARE | _MORE_OR_LESS | _SPLIT)
+        if not sides or not apart:
             return None
         return msgspec.structs.replace(self._intent("versus", by=sides[0].column), filters=sides)
 

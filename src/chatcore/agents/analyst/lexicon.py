@@ -168,13 +168,13 @@ STOP = _words("""
     display print
     single individual recorded raw i'd we've i'm break down start starts started begin begins began end ends ended
     first last latest newest oldest recent recently since until till before after again same share percentage percent
-    proportion part fraction including included include along well both either cents t re ve ll hello hi hey there's
-    none ask asked more less million thousand billion come comes came contribute contributed accounted responsible
-    belong belongs own guys folks everyone everybody stuff thing things wise send sends pls plz kindly thx cheers
-    ytd mtd dear hiya yo okay cool great nice sorry maybe perhaps wondering wonder curious actual i'm im whats hows
-    wheres whos dont didn't don't isn't aren't wasn't doesn't can't couldn't wouldn't shouldn't won't i've we've you're
-    that's it's thats theres here's mind gonna wanna gotta bit little quick brief briefly pull produce provide hand
-    retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw
+    proportion portion part fraction including included include along well both either cents t re ve ll hello hi hey
+    there's none ask asked more less million thousand billion come comes came contribute contributed accounted
+    responsible belong belongs own guys folks everyone everybody stuff thing things wise send sends pls plz kindly thx
+    cheers ytd mtd dear hiya yo okay cool great nice sorry maybe perhaps wondering wonder curious actual i'm im whats
+    hows wheres whos dont didn't don't isn't aren't wasn't doesn't can't couldn't wouldn't shouldn't won't i've we've
+    you're that's it's thats theres here's mind gonna wanna gotta bit little quick brief briefly pull produce provide
+    hand retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw
     threw thrown put puts putting pour poured rack racked chew chewed eat eats ate eating swallow swallowed blow
     blew blown plot draw graphed visualize visualise attributable attributed due owing related associated goes
     toward towards onto ll
@@ -191,6 +191,26 @@ SENTENCE = _words("""
     is are was were do does did has have had can could will would should how hello hi hey give show list tell
 """)
 """Words that make a sentence of other words, odd as it may be."""
+
+PASSED_OVER = _words("""
+    gets caller called length lengths long size sizes
+    wat whole actual real true exact precise typical general rough simple short plain basic such
+    still already yet even rather pretty mostly mainly largely overall altogether
+    accounting accounts adds added add sums summed counted ranked sorted ordered listed shown printed
+    charted plotted displayed reported logged recorded registered tracked observed noted seen known
+    boss manager management finance cfo board report reports slide slides deck email mail note memo
+    please kindly quickly asap urgently basically literally simply honestly frankly obviously clearly apparently
+    think believe guess suppose assume hope hear heard read understand understood figure work works worked working
+    try trying tried help helps need needs needed require requires required must may might shall be being
+    been getting got gotten keep keeps kept stay stays stayed remain remains remained become becomes became
+    line lines item items entity entities component components element elements bit bits piece pieces chunk slice
+    far back ago then later now lately
+    um uh hmm ah oh wow lol ok okay alright sure yeah yep nope nah btw fyi imo eh huh
+    dashboard screen page view analysis
+    analytics insight insights detail detailed breakdowns rundown snapshot picture look looking glance
+    altogether
+""")
+"""Words that change nothing of a plain question, though they point to nothing either."""
 
 _COUNTED = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen

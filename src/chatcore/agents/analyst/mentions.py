@@ -16,11 +16,16 @@ from chatcore.agents.analyst.lexicon import CALLS, CONCEPTS, COST, KNOWN, OTHER_
 _UNITS = frozenset({"usd", "utc", "id", "ts", "eur"})
 """Words that end a column's name and that a question leaves out."""
 
+_CALLED = frozenset(["call", "calls", "request", "requests"])
+"""After a word of everyday that is a value of the feature, it is that value: ``ask calls``."""
+
 _NAMING = frozenset(["vs", "versus", "against", "using", "for"])
 """Words after which a word of everyday is taken for a value, if there is such a value."""
 
 _LONGEST_VALUE_WORDS = 8
 _SHORTEST_PART = 2
+_SHORTEST_STEM = 4
+"""Letters of a word that is cut short in a table's name."""
 
 
 @attrs.frozen
@@ -107,9 +112,15 @@ def _by_telling_words(words: Sequence[Word], tables: Sequence[Table]) -> list[Na
     spans: list[Word] = []
     for word in words:
         matching = [table for table in left if word.text in telling[table.name]]
+        matching = matching or [table for table in left if spans and _begins_as(word.text, telling[table.name])]
         if matching:
             left, spans = matching, [*spans, word]
     return [NamedTable(spans[0].start, spans[-1].end, table) for table in left] if spans else []
+
+
+def _begins_as(word: str, telling: set[str]) -> bool:
+    """Whether a word is one that a table's name has cut short: ``conversation`` for ``conv``."""
+    return any(len(each) >= _SHORTEST_STEM and word.startswith(each) for each in telling)
 
 
 def _telling(table: Table) -> set[str]:
@@ -243,6 +254,8 @@ def _beside_its_column(run: Sequence[Word], words: Sequence[Word], column: Colum
     first, last = words.index(run[0]), words.index(run[-1])
     beside = [word.text for word in (*words[max(first - 2, 0) : first], *words[last + 1 : last + 2])]
     names = set(name_words(column.name)) - _UNITS
+    if column.meaning is Meaning.FEATURE and words[last + 1 : last + 2] and words[last + 1].text in _CALLED:
+        return True
     if column.meaning is Meaning.STATUS or (first > 0 and words[first - 1].text in _NAMING):
         return True
     return any(word in names or CONCEPTS.get(word) is column.meaning is not Meaning.UNKNOWN for word in beside)

@@ -40,6 +40,17 @@ def merge(last: Intent, asking: Asking, alone: Intent | Refusal) -> Intent | Ref
     return FollowUp(last, of_the_same_year(last, asking), alone).merged()
 
 
+def asks_for_the_peak(reading: Reading) -> bool:
+    """Whether it asks for nothing but the highest of what was listed: ``what was the peak?``."""
+    return _PEAK.search(reading.text) is not None
+
+
+_PEAK = re.compile(
+    r"^\W*(?:and )?(?:what|when|where|which)(?:'s| is| was| one is| one was)? (?:the )?"
+    r"(?:peak|maximum|max|highest(?: one)?|top(?: one)?|most)\W*$"
+)
+
+
 def of_the_same_year(last: Intent, asking: Asking) -> Asking:
     """``and in March?`` after a question about 2025 is about that year."""
     years = {str(period.start)[:4] for period in last.periods if period.start}
@@ -200,12 +211,18 @@ class FollowUp:
             return None
         if self.asking.grain is not None:
             return self._as("trend", grain=self.asking.grain, limit=self._reading.limit)
+        if self.last.kind == "top_calls" and columns and not self._reading.periods:
+            return self.last  # a single call is told with who made it, on what
+        if self.last.kind == "compare" and columns and not self._reading.periods and self._measure is Measure.COST:
+            return self._as("drivers", by=columns[0].name, periods=self.last.periods)
         periods = self._periods[-1:] if self.last.kind == "compare" else self._periods
         return self._as("by", by=columns[0].name, limit=self._reading.limit, periods=periods) if columns else None
 
     def _another_kind(self) -> Intent | None:
         """A question of another kind, over the same rows."""
         alone = self.alone
+        if self.last.kind in ("trend", "by") and asks_for_the_peak(self._reading):
+            return self._as(self.last.kind, by=self.last.by, grain=self.last.grain, descending=True)
         if not isinstance(alone, Intent) or alone.kind in ("total", "by", "trend", self.last.kind):
             return None
         if alone.table != self.last.table or alone.kind not in _SCOPED:

@@ -40,8 +40,56 @@ class Nearest:
 
 
 _NAME = r"[a-z][\w./:-]*\w"
+_AMOUNT = re.compile(r"^[$€£]?\d[\d.,]*[%km]?$")
+"""An amount that was looked for as a name, as nothing else was made of it."""
 _DEARER = r"(?:expensive|costly|dearer|costlier|pricier|cheaper)"
+_OTHER_MONEY = r"[€£¥₹]|\b(?:eur|euros?|gbp|pounds?|sterling|quid|jpy|yen|cny|rmb|yuan|chf|francs?|inr|rupees?)\b"
 NEAREST = (
+    Nearest(_OTHER_MONEY, "What did we spend{when}?|Spend by model{when}|Spend by month"),
+    Nearest(
+        r"\b(?:rate[- ]?limit\w*|time-?outs?|overload\w*|connection|authentication|ssl|quota|[45]\d\d)\b.*\berrors?\b",
+        "What kinds of errors did we get{when}?|Errors by month|What is the error rate?",
+    ),
+    Nearest(
+        r"\b(?:exclud\w+|without|except|ignoring) (?:the |all |any )?(?:free|unpriced|zero[- ]cost)\b",
+        "How many calls were free{when}?|Average cost per call{when}?|Spend by model{when}",
+    ),
+    Nearest(
+        r"\b(?:weeks?|months?|hours?)\b.*\b(?:unusual|odd|strange|weird|abnormal|anomal\w+)\b"
+        r"|\b(?:unusual|odd|strange|weird|abnormal|anomalous) (?:weeks?|months?|hours?)\b",
+        "Which days were unusual{when}?|Spend by week{when}|Spend by month{when}|Any implausible calls{when}?",
+    ),
+    Nearest(
+        rf"\b(?:is|are|was|were) (?:the )?(?P<name>{_NAME})(?: models?)? worth\b",
+        "Which models are on the quality-cost frontier?|What did we spend on {name}{when}?"
+        "|What if we had used a cheaper model instead of {name}{when}?|Average cost per call for {name}{when}",
+    ),
+    Nearest(
+        r"\b(?:sav\w*|cut\w*|reduc\w*|lower\w*|halv\w*|trim\w*)\b.*"
+        r"(?:[$]\d|\b\d+(?:\.\d+)? ?(?:%|percent|dollars)|\bhalf\b)",
+        "How can we cut our bill{when}?|How much would batching save{when}?|How much would caching save at most{when}?"
+        "|Is there a cheaper model that is as good?",
+    ),
+    Nearest(
+        r"\bcalls\b.*\b(?:together|combined|altogether|add up to)\b|\b(?:sum|total) of the (?:top|\d+)\b",
+        "How concentrated is our spend{when}?|What are our most expensive calls{when}?|What did we spend{when}?",
+    ),
+    Nearest(
+        rf"\b(?:what if|if) (?:we|i) (?:had )?(?:dropped?|stop(?:ped)?(?: using)?|removed?|banned|got rid of|cut"
+        rf"|(?:hadn't|had not|never|didn't|did not)(?: \w+)? us(?:ed?|ing)|hadn't used) (?P<name>{_NAME})",
+        "What did we spend excluding {name}{when}?|What did we spend on {name}{when}?"
+        "|What if we had used a cheaper model instead of {name}{when}?",
+    ),
+    Nearest(
+        r"\b(?:pass rates?|scores?|scored|benchmarks?|accuracy)\b|\bwhich (?:model|llm)s? should (?:we|i)\b"
+        r"|\brecommend\w* .*\bmodels?\b|\b(?:quality|smartest|strongest) (?:of|models?)\b",
+        "Which models are on the quality-cost frontier?|Which model is the best value for money?"
+        "|Is there a cheaper model that is as good?|What does a solved case cost?",
+    ),
+    Nearest(
+        r"\b\d{1,2}(?::\d\d)? ?[ap]m\b|\b(?:between|from) \d{1,2}(?::\d\d)? (?:and|to) \d{1,2}(?::\d\d)?\b",
+        "Spend by hour of the day{when}|Calls in the afternoon{when}|Spend at night{when}",
+    ),
     Nearest(
         r"\bwast(?:e|es|ed|ing|age|eful)\b|\bsquander\w*\b|\bdown the drain\b",
         "Which calls returned nothing{when}?|How can we cut our bill?|How many calls were free{when}?"
@@ -121,7 +169,8 @@ def _nearest_to(reading: Reading, planned: Intent | Refusal) -> Nearest | None:
         return None
     if isinstance(planned, Intent):
         return found if found.text and planned.kind in _TAKEN_FOR else None
-    return found if planned.reason in _OPEN else None
+    unread = planned.reason == "no_rows" and any(_AMOUNT.search(word) for word in planned.missing)
+    return found if planned.reason in _OPEN or unread else None
 
 
 def _candidates(near: Nearest, reading: Reading) -> Iterator[str]:

@@ -29,9 +29,12 @@ from chatcore.agents.analyst.request import Filter
 _EXCLUDED = re.compile(
     r"(?:\b(?:without|exclu(?:ding|des?|ded)|except(?: for)?|excepting|other than|but not|besides|(?:apart|aside) from"
     r"|ignoring|omitting|leaving out|minus|not|nor|(?:everything|anything|all|every)(?: \w+)? but(?: for)?)"
-    r"|(?:^|\s)non)"
+    r"|(?:not|never|n['’]t)(?: (?:sen[dt]|go(?:ne|ing)?|went|made?|r[au]n|us(?:e|ed|ing)|done|be|been|came?|come|served"
+    r"|answered|handled|billed|spent))+(?= (?:to|on|with|from|by|for|via|through|using|in) )|(?:^|\s)non)"
     r"(?:\s+|(?<=non)-)(?:(?:the|any|all|either|models?|users?|those|calls|of|on|in|with|from|by|using|for|to)\s+)*$"
 )
+EXCLUDING = re.compile(r"without|exclu(?:ding|des?|ded)|except(?:ing)?|besides|ignoring|omitting|non")
+"""Words that leave something out."""
 _LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|users?|modes?|of|on|in|with|from)\s+)*")
 """What stands between two names of one list: what leaves out the first leaves out the next."""
 _BLAMELESS = re.compile(
@@ -152,6 +155,13 @@ class Reading:
         return found
 
     @property
+    def exclusions(self) -> list[Span]:
+        """The stretches that leave out named values: the word that does and the name."""
+        left_out = [named for named, excluded in zip(self.values, self._left_out, strict=True) if excluded]
+        led = ((_EXCLUDED.search(self.text[: named.start]), named) for named in left_out)
+        return [Span(match.start() if match else named.start, named.end) for match, named in led]
+
+    @property
     def sides(self) -> list[Filter]:
         """The named values apart, where two or more of one column are set against each other."""
         names = {named.column.name for named in self.values}
@@ -215,11 +225,16 @@ def is_too_long(question: str) -> bool:
 def read(question: str, catalogue: Catalogue) -> Reading:
     """Read a question as far as no table need be chosen for it."""
     known = catalogue.vocabulary
+    question = _HYPHENATED.sub("non ", question)
     corrected = _corrected(question, split_words(question, known))
     words = tuple(split_words(corrected, known))
     tables = tuple(find_tables(corrected, words, catalogue.tables))
     limit = next((_number(m[1]) for p in _LIMITS if (m := re.search(p.format(count=_COUNTS), corrected))), None)
     return Reading(text=corrected, words=words, catalogue=catalogue, tables=tables, limit=limit)
+
+
+_HYPHENATED = re.compile(r"\bnon-(?=\w)", re.IGNORECASE)
+"""``non-openai`` is two words."""
 
 
 def _corrected(question: str, words: Iterable[Word]) -> str:

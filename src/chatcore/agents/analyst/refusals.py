@@ -60,6 +60,33 @@ def not_understood(catalogue: Catalogue) -> Refusal:
     )
 
 
+def not_in_english(catalogue: Catalogue) -> Refusal:
+    """The question is in another language."""
+    return Refusal(
+        reason="not_supported",
+        text="I read questions in English only, and would rather not guess at those in another language.",
+        missing=("a question in English",),
+        alternatives=suggestions(catalogue),
+    )
+
+
+def left_out(words: str, why: str, asked: Sequence[str], catalogue: Catalogue) -> Refusal:
+    """A part of the question that the answer would leave out.
+
+    Args:
+        words: that part, as the question has it.
+        why: it would be left out, in a clause.
+        asked: questions beside it that have an answer.
+        catalogue: what there is to ask about.
+    """
+    return Refusal(
+        reason="not_supported",
+        text=f"{why}: I would rather not answer as if that had not been asked.",
+        missing=(words,),
+        alternatives=tuple(dict.fromkeys([*asked, *suggestions(catalogue)])),
+    )
+
+
 def several_things(unanswered: Sequence[str], answered: Sequence[str], catalogue: Catalogue) -> Refusal:
     """Several questions at once, which no single answer covers.
 
@@ -197,10 +224,12 @@ def one_side_of_cost(table: Table, catalogue: Catalogue) -> Refusal:
 
 
 def no_such_day(words: str, table: Table, catalogue: Catalogue) -> Refusal:
-    """A date that the calendar does not have."""
+    """A date that the calendar does not have: a day, a week, a month."""
+    kinds = {"week": r"week|w\d", "month": r"(?:\d{4}[-/]\d\d?|\d\d?[./]\d{4})$", "quarter": r"q\d", "half": r"h\d"}
+    unit = next((unit for unit, pattern in kinds.items() if re.search(pattern, words)), "day")
     return Refusal(
         reason="out_of_range",
-        text=f"There is no such day as “{words}”.",
+        text=f"There is no such {unit} as “{words}”.",
         missing=(words,),
         covered=table.covered,
         alternatives=suggestions(catalogue),

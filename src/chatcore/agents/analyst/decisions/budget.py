@@ -11,6 +11,7 @@ from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.currencies import no_rate, other_currency
 from chatcore.agents.analyst.decisions.pace import (
     clean_spend,
     pace_fault,
@@ -44,6 +45,9 @@ from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Grain, Intent, Refusal
 from chatcore.agents.analyst.scoping import amount_in, apart_from, scope_of
 from chatcore.agents.analyst.sql import exact_sum, implausible, parameters_of, restriction, select, time_of
+
+MOST_STEPS = 24
+"""Steps that are shown, of more of them the dearest; the evidence has all."""
 
 
 class BudgetOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,10 +193,12 @@ class _Words:
         sheet, each = self.sheets["steps"], options_of(self.intent, BudgetOptions).each
         exceeded, of = sheet.cell("steps_exceeded"), plural(sheet.cell("steps"), str(each))
         verdict = f"**Over**: {exceeded.count}" if exceeded else "**Within**: none"
+        told = [row for row in sheet if not exceeded or row["exceeded"]]
+        if len(told) > MOST_STEPS:
+            told = sorted(told, key=lambda row: -row["spend"].value)[:MOST_STEPS]
         rows = [
             [str(row["step"]), self._money(row["spend"]), row["used_percent"].percent, _OVER[bool(row["exceeded"])]]
-            for row in sheet
-            if not exceeded or row["exceeded"]
+            for row in told
         ]
         budget = self._money(sheet.cell("budget"))
         recorded = sheet.cell("steps_exceeded_as_recorded")
@@ -243,12 +249,24 @@ _OTHERS = (
     r"^\W*(?:which|what|list|show|how many|find)\b|\b(?:any|each|every|single) (?:\w+ )?(?:call|request|prompt|row)s?\b"
     r"|\b(?:calls?|requests?|rows?|prompts?|models?|users?)\b(?: that| which)? \b(?:cost\w*|over|above|under|below)\b"
 )
+_BEYOND = r"(?:over|above|more than|exceed(?:s|ed|ing)?|past)\s+(?=[$€£\d])"
+_STEPS_OVER = (
+    r"\b(?:which|what|any|how many|list|show|days|weeks|months|quarters|years)\b(?!.*\b(?:model|user|call|request)s?\b)"
+    rf".*?\b(?:day|week|month|quarter|year)s?\b.*\b{_BEYOND}|^\W*(?:days|weeks|months|quarters|years)\b.*\b{_BEYOND}"
+)
+"""``which months were over $20``: a limit for each of them."""
 _AHEAD = r"\bwill\b|\bgoing to\b|\bon track\b|\bby the end\b|\bstay(?:ing)?\b|\bat this (?:rate|pace)\b"
 _EACH = (
-    r"(?:\b(?:a|per|each|every)|/) ?(?P<each>day|week|month|quarter|year)\b"
+    r"(?:\b(?:a|per|each|every|any|some|which|what|single)|/) ?(?:single )?(?P<each>day|week|month|quarter|year)\b"
+    r"|\b(?P<steps>days|weeks|months|quarters|years)\b(?=.*[$€£\d])"
     r"|\b(?P<adverb>daily|weekly|monthly|quarterly|yearly|annual)\b"
 )
-_WORDS = frozenset(["inside", "past", "beyond", "stay", "stayed", "staying", "remain", "keep", "kept", "left", "stick"])
+_WORDS = frozenset(
+    """
+    inside past beyond stay stayed staying remain keep kept left stick had with went day days week weeks month months
+    quarter quarters
+    """.split()  # noqa: SIM905
+)
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
@@ -256,7 +274,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     text = reading.text
     money = re.search(_MONEY, text) or re.search(_PLAIN, text)
     budget = re.search(_BUDGET, text)
-    if not budget and not (money and re.search(_AGAINST, text) and not re.search(_OTHERS, text)):
+    against = re.search(_STEPS_OVER, text) or (re.search(_AGAINST, text) and not re.search(_OTHERS, text))
+    if not budget and not (money and against):
         return None
     table = choose_table(apart_from(reading, (_MONEY, _BUDGET)))
     if isinstance(table, Refusal):
@@ -264,40 +283,15 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     fault = paced_table_fault(table, reading)
     if fault is not None or money is None:
         return fault or _without_amount(table)
-    if table.currency and (other := _other_currency(text, table.currency)):
-        return _in_other_money(other, table)
+    if table.currency and (other := other_currency(text, table.currency)):
+        return no_rate(table, f"the amount is in {other}", _without_amount(table).alternatives)
     each = re.search(_EACH, text)
     scope = scope_of(apart_from(reading, (_MONEY, _PLAIN, _BUDGET, _EACH, rf"\b{_LIMIT}\b")), table, _WORDS)
     if isinstance(scope, Refusal):
         return scope
-    step = (each["each"] or lexicon.GRAINS[each["adverb"]]) if each else None
+    step = lexicon.GRAINS[each["each"] or each["adverb"] or each["steps"]] if each else None
     options = {"amount": amount_in(money), "each": step, "ahead": bool(re.search(_AHEAD, text))}
     return Intent(kind=KIND.name, table=table.name, periods=scope.periods, filters=scope.filters, options=options)
-
-
-_SIGNS = {
-    "$": r"\$|\b(?:usd|dollars?|bucks)\b",
-    "€": r"€|\b(?:eur|euros?)\b",
-    "£": r"£|\b(?:gbp|pounds?|quid)\b",
-    "¥": r"¥|\b(?:jpy|yen|cny|rmb|yuan)\b",
-    "CHF": r"\b(?:chf|francs?)\b",
-}
-
-
-def _other_currency(text: str, currency: str) -> str:
-    """The currency that an amount is said to be of, where the costs are of another; empty where it is the same."""
-    return next((sign for sign, said in _SIGNS.items() if sign != currency and re.search(said, text)), "")
-
-
-def _in_other_money(other: str, table: Table) -> Refusal:
-    return Refusal(
-        reason="not_supported",
-        text=f"The costs in `{table.name}` are in {table.currency} and the amount is in {other}: no rate of "
-        "exchange is here to set one against the other.",
-        missing=("a rate of exchange",),
-        covered=table.covered,
-        alternatives=_without_amount(table).alternatives,
-    )
 
 
 def _without_amount(table: Table) -> Refusal:

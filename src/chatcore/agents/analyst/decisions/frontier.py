@@ -210,13 +210,15 @@ _ASKED = (
     r"\befficien(?:t|cy) (?:frontier|front|curve)\b|\bfrontiers?\b|\btrade[- ]?offs?\b",
     r"\b(?:best|most) (?:value|bang|quality|score|performance|results?)(?: models?)? (?:for|per) "
     r"(?:(?:the|our|my|a|its) )?(?:money|buck|dollar|price|cost)\b",
+    r"\bbest (?:model|llm|one)s? for (?:the|our|my|its) (?:money|price|cost|bucks?)\b",
+    r"\bkeep(?:s|ing)? (?:the |our |its )?quality\b",
     r"\bbest[- ]value\b|\bvalue for money\b|\bworth (?:the|their|its) (?:money|price|cost)\b",
     rf"\b(?:cost|price|pay|cheap)\w*\b.{{0,20}}\b(?:per|for|a|an|one|each|of) {_SOLVED}\b",
     rf"\b(?:per|an?|each|one) {_SOLVED}\b.{{0,20}}\bcosts?\b",
 )
 _MORE = rf"\b(?:at least|over|above|more than|better than)\s+{AMOUNT}"
 _BETTER = rf"\b(?:solv|scor|pass)\w*\b.{{0,30}}?{_MORE}\s?(?:%|percent\b)"
-_RATED = rf"\b(?:pass rate|score|quality|accuracy)\b.{{0,20}}?{_MORE}"
+_RATED = rf"\b(?:pass rate|pass(?:es|ing)?|scor(?:e[ds]?|ing)|quality|accuracy)\b.{{0,20}}?{_MORE}"
 _LESS = r"(?:under|below|within|for at most|for less than|at most)"
 _WITHIN = rf"\b(?:best|highest|strongest|smartest)\b.{{0,40}}?\b{_LESS}\s+{AMOUNT}"
 _WORDS = frozenset({"quality", "cost", "score", "models", "model", "pass", "rate"})
@@ -236,6 +238,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     scope = scope_of(apart_from(reading, (*_ASKED, _BETTER, _RATED, _WITHIN)), benchmark.table, _WORDS)
     if isinstance(scope, Refusal):
         return scope
+    if scope.filters and re.search(r"\bworth\b", text):
+        return None  # a few models are on a frontier of their own, which says nothing of the others
     options = FrontierOptions(least_score=amount_in(score), most_cost=amount_in(cost))
     return Intent(
         kind=KIND.name,

@@ -10,6 +10,7 @@ from chatcore.agents.analyst.intents import (
     distinct,
     drivers,
     groups,
+    groups_beyond,
     makers,
     quality,
     sessions,
@@ -28,6 +29,7 @@ KINDS: tuple[IntentKind, ...] = tuple(
     for module in (
         drivers,
         threshold,
+        groups_beyond,
         makers,
         sessions,
         unit_cost,

@@ -19,7 +19,7 @@ _HAVE = r"(?:have|has|had|with|without|lack|lacks|are missing|is missing|were mi
 _AUX = r"(?:are|is|were|did we|do we|have we)"
 _STATE = r"(?:covered|missing|empty|active|absent|recorded|record|used|use|make|made)"
 _GAP = r"(?:gaps?|stretch(?:es)?|holes?)"
-_SHARE = r"(?:share|percentage|percent|part|fraction)"
+_SHARE = r"(?:share|percentage|percent|part|portion|proportion|fraction)"
 
 CLAIM = Claim(
     name="coverage",
@@ -32,6 +32,8 @@ CLAIM = Claim(
         rf"(?:longest|biggest|largest|all|any) {_GAP}(?: (?:in|without|of|with no)(?: the| our| any)? {_ROWS})?",
         rf"{_SHARE} of (?:the |all )?{_STEPS}(?: \w+){{0,3}} (?:rows?|data|calls|covered|usage)",
         r"(?:the |our |data |date |time ){0,3}coverage(?: of (?:the |our )?(?:data|ledger|table|log))?",
+        r"when (?:did|was|were|do|have) (?:\w+ ){0,3}?(?:first|last)(?: (?:used?|using|called?|seen|started?))?",
+        r"(?:first|last) (?:time|day)(?: that)?(?: (?:we|i|they))?(?= )",
         r"how (?:continuous|complete|patchy|gappy)",
     ),
     unless=(

@@ -12,7 +12,7 @@ from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
-from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
+from chatcore.agents.analyst.intents.account import Account, Subject, by_column, kind_of
 from chatcore.agents.analyst.intents.base import Draft, options_of
 from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import implausible_query
@@ -42,10 +42,14 @@ _SIGNS: dict[str, Sign] = {
     "at least": ">=", "at most": "<=", "under": "<", "below": "<", "less than": "<", "fewer than": "<",
     "over": ">", "above": ">", "more than": ">", "exceeding": ">", "greater than": ">",
 }  # fmt: skip
+_SPENT = r"(?:spend|spending|costs?|bill|usage)"
 _JOINED = r"(?: (?:that|which|with|cost|costs|costing|priced|have|has|had|having|of|were|was|are|is|used|using|a|us))*"
+_TIMED = r"(?: (?:in|during|of|from|since) (?:\w+ )?(?:19|20)\d\d(?:-\d\d)?)?"
 _ASKED = re.compile(
-    rf"\b(?:{ROW_NOUNS})\b(?P<joined>{_JOINED}) (?P<sign>{'|'.join(_SIGNS)}) {AMOUNT}"
-    r"(?P<unit> ?(?:dollars?|usd|bucks|tokens?))?(?: each| apiece)?(?!\w|[.,]\d)"
+    rf"\b(?:(?:{ROW_NOUNS})\b|{_SPENT}\b(?=.*\btokens?\b)){_TIMED}(?P<joined>{_JOINED}) "
+    rf"(?P<sign>{'|'.join(_SIGNS)}) {AMOUNT}"
+    r"(?P<unit> ?(?:dollars?|usd|bucks|(?:(?:input|prompt|output|completion|total)[ _])?tokens?))?"
+    r"(?: (?P<side>in|out)(?=\W*$| in\b| on\b))?(?: each| apiece)?(?!\w|[.,]\d)"
 )
 
 
@@ -54,7 +58,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
     amount: float
     sign: Sign = ">"
-    of: Literal["cost", "tokens"] = "cost"
+    of: Literal["cost", "tokens", "input_tokens", "output_tokens"] = "cost"
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
@@ -63,15 +67,17 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     amount = amount_in(found)
     if found is None or amount is None or re.search("[€£]", found["amount"]):
         return None
-    of = "tokens" if "token" in (found["unit"] or "") else "cost"
+    of = _of(found)
     if of == "cost" and not ("$" in found["amount"] or found["unit"] or "cost" in found["joined"]):
         return None
-    left = apart_from(reading, (re.escape(found[0]),))
+    noun, bound = found[0][: found.start("joined") - found.start()], reading.text[found.start("joined") : found.end()]
+    left = apart_from(reading, (f"{re.escape(noun)}({re.escape(bound)})",))
     table = choose_table(reading)
     scope = table if isinstance(table, Refusal) else scope_of(left, table, _KNOWN)
     if isinstance(scope, Refusal) or isinstance(table, Refusal):
         return scope if isinstance(scope, Refusal) else None
-    if not _allows(table, of) or scope.asking.group_columns or scope.asking.grain or left.threshold:
+    columns = scope.asking.group_columns
+    if not _allows(table, of) or len(columns) > 1 or scope.asking.grain or left.threshold:
         return None
     options = {"amount": amount, "sign": _SIGNS[found["sign"]], "of": of}
     measure = Measure.COST if of == "cost" else Measure.TOKENS
@@ -79,10 +85,22 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         kind="threshold",
         table=table.name,
         measure=measure,
+        by=columns[0].column.name if columns else None,
+        limit=reading.limit,
         periods=scope.periods,
         filters=scope.filters,
         options=options,
     )
+
+
+def _of(found: re.Match[str]) -> str:
+    """What the amount is of: money, or tokens of a side."""
+    unit, side = found["unit"] or "", found["side"] or ""
+    if "token" not in unit:
+        return "cost"
+    if side == "in" or "input" in unit or "prompt" in unit:
+        return "input_tokens"
+    return "output_tokens" if side == "out" or "output" in unit or "completion" in unit else "tokens"
 
 
 _KNOWN = frozenset(
@@ -105,7 +123,18 @@ _KNOWN = frozenset(
 
 
 def _allows(table: Table, of: str) -> bool:
-    return CLAIM.allows(table) and (of == "cost" or tokens_of(table) is not None)
+    return CLAIM.allows(table) and _measured(table, of) is not None
+
+
+def _measured(table: Table, of: str) -> str | None:
+    """SQL for what the amount is of; None where the table does not have it."""
+    if of == "tokens":
+        return tokens_of(table)
+    column = table.column(_MEANINGS[of])
+    return identifier(column.name) if column else None
+
+
+_MEANINGS = {"cost": Meaning.COST, "input_tokens": Meaning.INPUT_TOKENS, "output_tokens": Meaning.OUTPUT_TOKENS}
 
 
 CLAIM = Claim(name="threshold", what="a threshold", words=(), needs=(Meaning.COST,))
@@ -120,7 +149,7 @@ def queries(subject: Subject) -> list[Query]:
     )
     if cost is None:
         return []
-    measured = identifier(cost.name) if options.of == "cost" else str(tokens_of(subject.table))
+    measured = str(_measured(subject.table, options.of))
     beyond, name = f"{measured} {options.sign} $amount", identifier(cost.name)
     plausible = f"{beyond} AND {odd.sql} IS NOT TRUE" if odd else beyond
     columns = (
@@ -139,9 +168,12 @@ def queries(subject: Subject) -> list[Query]:
     listed = (
         f"SELECT {_each(subject)} FROM {identifier(subject.table.name)} {rows.where} ORDER BY ALL DESC LIMIT {MOST}"
     )
+    sums = {"calls": "count(*)", "cost": f"coalesce({exact_sum(name, cost.type)}, 0)"}
+    groups = [by_column(subject, sums, rows, "calls DESC", limit=MOST)] if subject.intent.by else []
     return [
         Query("totals", sql, bound),
         Query("listed", listed, rows.parameters),
+        *groups,
         *implausible_query(subject.intent, subject.catalogue),
     ]
 
@@ -151,6 +183,8 @@ def _each(subject: Subject) -> str:
     cost, model, time = subject.table.column(Meaning.COST), subject.table.column(Meaning.MODEL), time_of(subject.table)
     columns = {"cost": identifier(cost.name)} if cost else {}
     columns |= {"tokens": tokens} if (tokens := tokens_of(subject.table)) else {}
+    of = options_of(subject.intent, Threshold).of
+    columns |= {of: str(_measured(subject.table, of))} if of not in ("cost", "tokens") else {}
     columns |= {"time": f"CAST({time} AS VARCHAR)"} if time else {}
     columns |= {"name": f"CAST({identifier(model.name)} AS VARCHAR)"} if model else {}
     return select(columns)
@@ -160,7 +194,7 @@ def draft(account: Account) -> Draft:
     """How many, what they cost, and what part of all that is."""
     options, totals = options_of(account.intent, Threshold), account.sheet("totals")
     cell = totals.cell("amount_asked")
-    amount = account.money(cell) if options.of == "cost" else f"{cell.count} tokens"
+    amount = account.money(cell) if options.of == "cost" else f"{cell.count} {_UNITS[options.of]}"
     verb = "cost" if options.of == "cost" else "have"
     count, spend = totals.cell("calls_beyond"), account.money(totals.cell("spend_beyond"))
     clean = totals.cell("spend_beyond_without_implausible")
@@ -174,15 +208,19 @@ def draft(account: Account) -> Draft:
     share = totals.cell("spend_percent")
     part = "" if share.missing else f" and {share.percent} of the spend{account.left_out}"
     told = f"They cost **{spend}**{without}: that is {totals.cell('calls_percent').percent} of the calls{part}.\n"
-    titles = {"time": "time", "name": "model", "tokens": "tokens", "cost": "cost"}
-    parts = (f"{told}\n", account.markdown("listed", titles, account.intent.limit or SHOWN)) if count else ()
-    more = (f"The dearest `{SHOWN}` are shown.",) if count.value > SHOWN and not account.intent.limit else ()
+    by, limit = account.intent.by, account.intent.limit or SHOWN
+    titles = {"time": "time", "name": "model", **_UNITS, "cost": "cost"}
+    split = {"name": str(by), "calls": f"{account.noun}s", "cost": "cost"}
+    table = account.markdown("groups", split, limit) if by else account.markdown("listed", titles, limit)
+    parts = (f"{told}\n", table) if count else ()
+    more = (f"The dearest `{SHOWN}` are shown.",) if count.value > SHOWN and not account.intent.limit and not by else ()
     return Draft(
         (f"{text} (`{account.table.name}`).\n\n", *parts, *(account.odd_part if without else ())),
         (*more, *account.notes),
     )
 
 
+_UNITS = {"tokens": "tokens", "input_tokens": "tokens in", "output_tokens": "tokens out"}
 _WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 
 KIND = kind_of(

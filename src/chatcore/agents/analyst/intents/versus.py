@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
+
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents import groups
-from chatcore.agents.analyst.intents.base import MEASURED, Draft, IntentKind, Sheets, table_of
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, IntentKind, Sheets, listed, table_of
 from chatcore.agents.analyst.intents.groups import Ranking
-from chatcore.agents.analyst.intents.scope import implausible_query, ratios_of, totals_query
+from chatcore.agents.analyst.intents.scope import implausible_query, period_words, ratios_of, totals_query
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Filter, Intent, Refusal
 from chatcore.agents.analyst.sql import aggregates, all_of, during, parameters_of, passes, select, time_of
@@ -51,7 +53,15 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     """The first in a sentence, all in a table."""
     if not len(sheets["groups"]):
         return groups.word(_together(intent), catalogue, sheets)
-    return Ranking(intent, table_of(intent, catalogue), sheets).draft()
+    drawn = Ranking(intent, table_of(intent, catalogue), sheets).draft()
+    return attrs.evolve(drawn, insights=(*_without_rows(intent, sheets), *drawn.insights))
+
+
+def _without_rows(intent: Intent, sheets: Sheets) -> list[str]:
+    """The names that no row has: they are not in the table, and that is not the same as zero."""
+    present = {str(row[str(intent.by)].value) for row in sheets["groups"]}
+    absent = [f"`{each.words}`" for each in intent.filters if each.words not in present]
+    return [f"No rows{period_words(intent)} for {listed(absent)}: no rows is not zero."] if absent else []
 
 
 KIND = IntentKind("versus", "Several names side by side", queries, word)

@@ -15,6 +15,7 @@ from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, code
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey, Rate
 from chatcore.agents.analyst.pricebook.nested import tiers_sql
 from chatcore.agents.analyst.prices import wording
+from chatcore.agents.analyst.prices.naming import NamedModel
 from chatcore.agents.analyst.prices.pricing import price_rows
 from chatcore.agents.analyst.prices.questions import LIST, OURS, PAST, PRICE, PriceQuestion
 from chatcore.agents.analyst.reading import Reading
@@ -132,9 +133,9 @@ def _which_day(question: PriceQuestion) -> Refusal:
     )
 
 
-def keys_of(question: PriceQuestion) -> list[PriceKey]:
-    """The models that are named, each once."""
-    keys = [row.key for named in question.models for row in named.rows]
+def keys_of(question: PriceQuestion, models: Sequence[NamedModel] | None = None) -> list[PriceKey]:
+    """The models that are named, each once; only ``models`` of them, where given."""
+    keys = [row.key for named in (question.models if models is None else models) for row in named.rows]
     return list(dict.fromkeys(keys))[:MOST_MODELS]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 import msgspec
 
@@ -22,6 +24,7 @@ from chatcore.agents.analyst.intents.scope import filter_words, gap_query, gap_w
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
 from chatcore.agents.analyst.prices.lookup import MOST_MODELS, keys_of
+from chatcore.agents.analyst.prices.naming import NamedModel
 from chatcore.agents.analyst.prices.pricing import PriceDate, calls_of, has_tiers, priced_calls
 from chatcore.agents.analyst.prices.questions import OURS, PriceQuestion, counts_tokens
 from chatcore.agents.analyst.prices.repricing import money
@@ -37,8 +40,19 @@ _FOR_OURS = (
     r"\b(?:for|on|over|with|of|across) (?:all )?(?:our|my|the|this|these|that) (?:\w+ ){0,2}"
     r"(?:usage|workload|calls|traffic|requests|tokens|volume)\b"
 )
-_PUT_AGAIN = r"\bre-?pric(?:e|ed|ing)\b.*\b(?:on|with|as|to)\b"
-_CALLS_ON = r"\bwould\b.*\b(?:calls|requests|traffic|usage|workload)\b(?: \w+){0,2} (?:have )?costs?\b.*\bon\b"
+_PUT_AGAIN = r"\bre-?pric(?:e|ed|ing)\b.*\b(?:on|with|as|to|at(?! (?:the )?list))\b"
+_CALLS_ON = (
+    r"\bwould\b.*\b(?:calls|requests|traffic|usage|workload)\b.*\bcosts?\b.*"
+    r"\b(?:on|with|using|at(?! (?:the )?(?:list|today|current)))\b"
+)
+_SO_MANY = r"\b\d[\d,.]*\s?[km]? (?:such |of these )?(?:calls|requests|times)\b"
+"""A number of calls that somebody thinks of, and not those that were made."""
+_OF_CALLS = r"(?:calls?|requests?|usage|traffic|prompts?|workload|spend|queries)"
+_THEIR_CALLS = re.compile(rf"\W*(?:models? )?{_OF_CALLS}\b")
+_CALLS_OF = re.compile(
+    rf"\b{_OF_CALLS} (?:\w+ )?(?:of|from|on|by|with|for|to|made (?:by|with|on)) (?:the |our |all )*$"
+    r"|\b(?:except(?: for)?|excluding|without|other than|but not|not) (?:the |our |all )*$"
+)
 _OURS_OF_A_MODEL = r"\b(?:our|my) \S*\d\S* (?:\S+ )?(?:usage|calls|requests|traffic|workload)\b"
 _COST = r"\b(?:costs?|prices?|pric(?:ed|ing)|cheap\w*|expensive|pay|spend|run|compare|re-?pric\w+)\b"
 
@@ -81,7 +95,7 @@ def _is_of_usage(reading: Reading) -> bool:
     """Whether our own calls are to be put on models: said to be ours, and either set side by side or supposed."""
     if reading.says(_FOR_OURS) and (reading.says(_SET_BESIDE) or reading.says(_WOULD)):
         return True
-    if reading.says(_PUT_AGAIN) or reading.says(_CALLS_ON):
+    if reading.says(_PUT_AGAIN) or (reading.says(_CALLS_ON) and not reading.says(_SO_MANY)):
         return True
     if reading.says(_OURS_OF_A_MODEL):
         return False
@@ -94,16 +108,30 @@ def _put_on(question: PriceQuestion, table: Table | Refusal, *, is_trace: bool) 
     reading, book = question.reading, question.book
     if not question.models:
         return no_target(table, question) if is_trace else None
-    unclear = [named for named in question.models if not named.is_clear]
+    targets = _targets(question)
+    unclear = [named for named in targets if not named.is_clear]
     if unclear:
         return wording.which_model(unclear[0], book)
-    asking = asked_of(reading, table, (*question.models, *question.sellers))
+    asking = asked_of(reading, table, (*targets, *question.sellers))
     if isinstance(asking, Refusal):
         return asking
-    options = msgspec.to_builtins(OnModelsOptions(keys_of(question)))
+    options = msgspec.to_builtins(OnModelsOptions(keys_of(question, targets)))
     periods = [asking.period] if asking.period else []
     filters = asking.reading.filters
     return Intent(kind="cost_on_models", table=table.name, periods=periods, filters=filters, options=options)
+
+
+def _targets(question: PriceQuestion) -> list[NamedModel]:
+    """The models that calls are put on: those that are named, but for the ones whose calls are meant."""
+    text = question.reading.text
+    onto = [each for each in question.models if not _is_of_calls(each, text)]
+    return onto or question.models
+
+
+def _is_of_calls(named: NamedModel, text: str) -> bool:
+    """Whether a model's calls are meant: ``the o3 calls``, ``calls on o3``, ``all calls except o3``."""
+    after = _THEIR_CALLS.match(text, named.end) is not None
+    return after or _CALLS_OF.search(text[: named.start]) is not None
 
 
 def no_target(table: Table, question: PriceQuestion) -> Refusal:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import attrs
 import msgspec
 
+from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
@@ -33,6 +34,12 @@ _EACH = r"\beach\b|\b(?:per|a|every|one|single) (?:call|request|prompt)\b"
 _CHEAPEST = r"\b(?:cheapest|least expensive|lowest price|best price|most expensive|costliest|priciest|dearest)\b"
 _DEAREST = r"\b(?:most expensive|costliest|priciest|dearest|highest)\b"
 
+
+_WINDOW = (
+    r"\b(?:models?|llms?)\b.*\b(?:with|has|have|having|of|supports?)\b.*"
+    r"(?:\d[km]? context\b(?! tokens)|\bcontext window)"
+)
+"""Which models take so long a prompt at all is not worked out: the list knows it of a few only."""
 
 LONGEST_CALL = 1_048_576
 """Tokens of one side of one call: more are those of many calls together, as hardly a model takes them at once."""
@@ -64,6 +71,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     bare = _amounts(reading) and not reading.says(_OF_ROWS)
     if not (bare or reading.says(_ASKED)) or not reading.says(r"\d|\bcheapest\b|\bexpensive\b"):
         return None
+    if reading.says(_WINDOW):
+        return refusals.not_supported("models by their context window", reading.catalogue)
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
     if book is None:
         return wording.no_prices(reading.catalogue) if _amounts(reading) else None

@@ -47,10 +47,16 @@ _SWAPS = (
     rf"\b{_MOVE}\b(?:(?!\b(?:with|by|for|to|onto)\b).)*\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}",
     rf"(?:\b(?:{_ON}|with|by)\s+)?(?<![\w.-]){_NAME}\s+(?:model |calls? )?{_INSTEAD}\b",
     rf"\b{_INSTEAD}\b.+?\b{_ON}\s+{_NAME}",
+    rf"\b{_INSTEAD}\b[^?]+?,? what would (?:the )?{_NAME}(?= (?:have )?costs?\b)",
     rf"\b(?:if|had)\b.*?\b{_ON}\s+(?=\S*[\d/-]){_NAME}",
     rf"\b(?:if|had)\b.*?\b{_ON}\s+{_NAME}(?=\s+(?:for|on) (?:everything|every|all|each)\b)",
 )
 _SUPPOSED = rf"\b(?:if|had|suppose|imagine)\b.*?\b{_ON}\s+{_NAME}"
+_SAVED_WITH = rf"\bsav\w+\b.*?\b(?:us(?:e|ed|ing)|with|on|by (?:using|choosing|picking))\s+(?:only )?{_NAME}"
+_NO_LONGER = r"\b(?:stop(?:ped|s)?|quit|without|(?:had|have|did)n't|not|never) us(?:ed|ing|e)\b"
+_ABOVE = (
+    rf"\b(?:above|over|more than|longer than|larger than|bigger than|at least)\s+{AMOUNT}\s*(?:\w+ )?tok(?:en)?s?\b"
+)
 _IN_A_PART = (
     r"\b(?:as|for) (?:an? |the |our )?(?!(?:main|default|only|primary|new|our|this|that|other|another|same)\b)"
     r"(?P<part>\w+)[ _-]model\b(?! calls)"
@@ -58,7 +64,10 @@ _IN_A_PART = (
 """``gpt-4o as the weak model``: one of several models of a call, and not the one that is priced."""
 _ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
-_CLEARLY = rf"\b(?:what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+|{_INSTEAD})\b"
+_CLEARLY = (
+    r"\b(?:(?:impact|effect|cost) of|what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+"
+    rf"|{_INSTEAD})\b"
+)
 """What only another model can be meant by, whether it has a price or not."""
 
 _NO_NAME = _words("""
@@ -172,8 +181,13 @@ def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
 
 def _family(reading: Reading) -> re.Match[str] | None:
     """A name that tells no model by itself, ``deepseek``, of which a list of prices has some."""
-    named = _named(reading.text, (_SUPPOSED,))
-    return named if named is not None and can_mean_a_model(_name(named), reading.catalogue) else None
+    found = (_named(reading.text, (pattern,)) for pattern in (_SUPPOSED, _SAVED_WITH))
+    return next((named for named in found if named and can_mean_a_model(_name(named), reading.catalogue)), None)
+
+
+def names_a_model(reading: Reading) -> bool:
+    """Whether it is asked what a model that is named would save: that is no plan."""
+    return _family(reading) is not None
 
 
 def _only(match: re.Match[str]) -> str:
@@ -184,7 +198,7 @@ def _only(match: re.Match[str]) -> str:
 def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     """Another model instead of the ones that were used."""
     text = reading.text
-    if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK)):
+    if any(re.search(pattern, text) for pattern in (_CACHE, _BATCH, _OFF_PEAK, _NO_LONGER)):
         return None
     if (part := re.search(_IN_A_PART, text)) and (re.search(_CLEARLY, text) or re.search(rf"\b{_MOVE}\b", text)):
         return refusals.not_supported(f"another {part['part']} model", reading.catalogue)
@@ -194,6 +208,8 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return _one_swap_at_a_time(onto)
     if named is None or not (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
         named = _family(reading)
+    if named is not None and (above := re.search(_ABOVE, text)):
+        return _long_ones_only(above["amount"].strip(), _name(named), reading)
     if named is not None:
         return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named)
     if re.search(_CHEAPER_ONES, text):
@@ -269,6 +285,22 @@ def _one_swap_at_a_time(onto: Sequence[str]) -> Refusal:
         text=f"I work out a move to one model at a time, not to {listed([f'`{each}`' for each in onto])} at once.",
         missing=("moves to several models at once",),
         alternatives=tuple(f"What if we had used {each} for everything?" for each in onto),
+    )
+
+
+def _long_ones_only(amount: str, name: str, reading: Reading) -> Refusal | None:
+    """Only calls above a length to another model, which is not worked out."""
+    if not _has_price(name, reading):
+        return None
+    return Refusal(
+        reason="not_supported",
+        text=f"I work out a move of all calls, or of those below a length, to `{name}`, and not of those above one.",
+        missing=(f"a move of calls above {amount} tokens",),
+        alternatives=(
+            f"What if prompts below {amount} tokens were sent to {name}?",
+            f"What if we had used {name} for everything?",
+            f"What if prompts were capped at {amount} tokens?",
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import (
@@ -36,7 +37,7 @@ from chatcore.agents.analyst.intents.scope import (
 )
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.savings.asked import asked_of
+from chatcore.agents.analyst.savings.asked import asked_of, names_a_model
 from chatcore.agents.analyst.savings.measures import (
     USUAL_DISCOUNT,
     USUAL_SMALL,
@@ -333,10 +334,20 @@ _ONE_THING = r"\bif\b|\bby (?!how\b)\w+ing\b|\b(?:with|using) (?:a|an|the)\b"
 """What asks for one measure, and not for the plan."""
 
 
+_TARGET = r"\b(?:sav\w*|cut\w*|reduc\w*|lower\w*|trim\w*)\b.*(?:[$]\d|\b\d+(?:\.\d+)? ?(?:%|percent|dollars)|\bhalf\b)"
+"""``save 30%``: the plan tells what can be saved, and not how to save just so much."""
+
+
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """How the bill can be made smaller, with nothing named that would do it."""
-    if re.search(_ONE_THING, reading.text) or not any(re.search(pattern, reading.text) for pattern in _ASKED):
+    if (
+        names_a_model(reading)
+        or re.search(_ONE_THING, reading.text)
+        or not any(re.search(pattern, reading.text) for pattern in _ASKED)
+    ):
         return None
+    if re.search(_TARGET, reading.text):
+        return refusals.not_supported("a saving of a given size", reading.catalogue)
     return asked_of(reading, KIND.name, _ASKED, {})
 
 

@@ -23,6 +23,10 @@ from chatcore.agents.analyst.sql import Condition, aggregates, all_of, parameter
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _PARTS = (("night", 0, 6), ("morning", 6, 12), ("afternoon", 12, 18), ("evening", 18, 24))
+_WORKING_DAYS = "Monday to Friday"
+_WITHOUT_WEEKENDS = (
+    r"\b(?:without|exclud\w+|except(?: for| on)?|ignoring|not on|apart from) (?:the |all )?week-?ends?\b"
+)
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
 _SPAN = (
     r"(?:mornings?|afternoons?|evenings?|nights?|night[- ]?time|overnight|working hours|office hours|business hours)"
@@ -80,6 +84,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     if not isinstance(asking, Asking):
         return asking
     unit, measure = _unit(reading), _measure(asking)
+    if unit != "hour" and reading.says(r"\b(?:by|per|each|every|which|what) (?:the )?hours?\b|\bhourly\b"):
+        return refusals.not_supported("hours and days of the week together", reading.catalogue)
     options: dict[str, Any] = {"unit": unit, "named": _named(reading)}
     if reading.says(PER_CALL):
         measure = _OF_A_CALL.get(measure, measure)
@@ -97,6 +103,8 @@ _OF_A_CALL = {Measure.COST: Measure.COST_PER_CALL, Measure.TOKENS: Measure.TOKEN
 
 def _named(reading: Reading) -> list[str]:
     """The days and parts that the words name."""
+    if reading.says(_WITHOUT_WEEKENDS):
+        return [_WORKING_DAYS]
     names = (*_DAYS, *(name for name, *_ in _PARTS))
     return [name for name in names if reading.says(rf"\b{name.lower()}s?\b")]
 
@@ -140,7 +148,7 @@ _HOURS = tuple(f"{hour:02}:00" for hour in range(24))
 _PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "hours": ("hour({time})", _HOURS),
     "weekdays": ("isodow({time}) - 1", _DAYS),
-    "halves": ("CAST(isodow({time}) >= 6 AS INTEGER)", ("Monday to Friday", "weekend")),
+    "halves": ("CAST(isodow({time}) >= 6 AS INTEGER)", (_WORKING_DAYS, "weekend")),
     "parts": ("hour({time}) // 6", tuple(f"{name} ({first:02}:00 to {last:02}:00)" for name, first, last in _PARTS)),
 }
 """SQL for the place of a row, from 0, and the names of the places."""

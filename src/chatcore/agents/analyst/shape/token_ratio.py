@@ -26,7 +26,7 @@ _INTO_OUT = rf"{_IN}{_AGAINST}{_OUT}(?: tokens?)?"
 _OUT_INTO = rf"{_OUT}{_AGAINST}{_IN}(?: tokens?)?"
 _RATIO = r"(?:ratios?|proportions?|split|balance|mix)"
 _EACH = r"(?:each|every|one)"
-_SHARE = r"(?:share|percentage|percent|fraction|part)"
+_SHARE = r"(?:share|percentage|percent|fraction|portion|proportion|part)"
 
 CLAIM = Claim(
     name="token_ratio",

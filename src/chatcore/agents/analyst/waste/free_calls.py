@@ -21,7 +21,8 @@ CLAIM = Claim(
     what="free calls",
     words=(
         rf"(?:free|unbilled|costless|zero[ -]cost|no[ -]cost) {_CALLS}",
-        rf"{_CALLS}(?: \w+){{0,3}} (?:free|unbilled|cost nothing|cost(?:ed)? (?:us )?(?:zero|\$?0|nothing)|{_AT_ZERO})",
+        rf"{_CALLS}(?: \w+){{0,3}} (?:free|unbilled|cost nothing|{_AT_ZERO})",
+        rf"{_CALLS}(?: \w+){{0,3}} cost(?:ed)? (?:us )?(?:exactly )?(?:zero|\$?0(?:\.00?)?|nothing)",
         rf"{_CALLS} without (?:any |a )?costs?",
         rf"{_SHARE} of (?:the |our )?(?:calls|requests|usage) (?:is|are|was|were) free",
     ),

@@ -1,0 +1,191 @@
+"""Models, users or features whose spend, calls or tokens come to more or less than an amount: which, and how many."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from chatcore.agents.analyst import lexicon
+from chatcore.agents.analyst.asking import ROW_NOUNS
+from chatcore.agents.analyst.catalogue import Column
+from chatcore.agents.analyst.choosing import choose_table
+from chatcore.agents.analyst.columns import Family, Meaning
+from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, options_of, plural
+from chatcore.agents.analyst.intents.claims import Claim
+from chatcore.agents.analyst.intents.scope import implausible_query
+from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.agents.analyst.scoping import AMOUNT, Scope, amount_in, apart_from, scope_of
+from chatcore.agents.analyst.sql import Condition, aggregates, all_of, parameters_of, select
+
+MOST = 50
+"""Groups that are fetched; how many there are is counted over all."""
+
+SHOWN = 20
+"""Groups that are listed, unless more or fewer were asked for."""
+
+Sign = Literal[">", ">=", "<", "<=", "="]
+_SIGNS: dict[str, Sign] = {
+    "at least": ">=", "at most": "<=", "under": "<", "below": "<", "less than": "<", "fewer than": "<",
+    "over": ">", "above": ">", "more than": ">", "exceeding": ">", "greater than": ">", "exceeded": ">",
+    "only": "=", "just": "=", "exactly": "=",
+}  # fmt: skip
+_UNITS: dict[str, Measure] = {
+    "dollars": Measure.COST, "usd": Measure.COST, "bucks": Measure.COST,
+    "calls": Measure.CALLS, "requests": Measure.CALLS, "times": Measure.CALLS, "call": Measure.CALLS,
+    "tokens": Measure.TOKENS, "input tokens": Measure.INPUT_TOKENS, "prompt tokens": Measure.INPUT_TOKENS,
+    "output tokens": Measure.OUTPUT_TOKENS, "completion tokens": Measure.OUTPUT_TOKENS,
+}  # fmt: skip
+_BEYOND = re.compile(
+    rf"\b(?P<sign>{'|'.join(_SIGNS)}) (?:{AMOUNT}(?: (?P<unit>{'|'.join(sorted(_UNITS, key=len, reverse=True))})\b)?"
+    r"|(?P<often>once|twice|one time)\b)(?!\w|[.,]\d)(?: (?:each|apiece|in total|in all|altogether))?"
+)
+_OFTEN = {"once": 1.0, "one time": 1.0, "twice": 2.0}
+_KNOWN = frozenset("total all list show many were there used use made make spent costing only whose".split())  # noqa: SIM905
+
+
+class Beyond(msgspec.Struct, frozen=True):
+    """The options: the amount, and on which side of it the sum of a group has to be."""
+
+    amount: float
+    sign: Sign = ">"
+
+
+CLAIM = Claim(name="groups_beyond", what="a threshold", words=())
+
+
+def recognise(reading: Reading) -> Intent | Refusal | None:
+    """A column that is named before an amount, and no single rows before it."""
+    found = _BEYOND.search(reading.text)
+    if found is None or re.search("[€£]", found["amount"] or "") or _speaks_of_rows(reading.text[: found.start()]):
+        return None
+    measure = _measure_of(found, reading)
+    amount = _OFTEN[found["often"]] if found["often"] else amount_in(found)
+    table = choose_table(reading)
+    if measure is None or amount is None or isinstance(table, Refusal):
+        return None
+    scope = scope_of(apart_from(reading, (re.escape(found[0]),)), table, _KNOWN)
+    column = _column_of(scope, found.start()) if isinstance(scope, Scope) else None
+    if isinstance(scope, Refusal) or column is None or MEASURED[measure].column not in aggregates(table):
+        return scope if isinstance(scope, Refusal) and _names_a_group(reading.text[: found.start()]) else None
+    return Intent(
+        kind=CLAIM.name,
+        table=table.name,
+        measure=measure,
+        by=column.name,
+        limit=reading.limit,
+        periods=scope.periods,
+        filters=scope.filters,
+        options={"amount": amount, "sign": _SIGNS[found["sign"]]},
+    )
+
+
+def _speaks_of_rows(text: str) -> bool:
+    """Whether single calls come before the amount: then it is of each of them."""
+    return (
+        re.search(rf"\b(?:{ROW_NOUNS})\b", text) is not None
+        or re.search(r"\b(?:average|mean|median)\b", text) is not None
+    )
+
+
+def _names_a_group(text: str) -> bool:
+    return any(word in lexicon.CONCEPTS for word in re.findall(r"[a-z]+", text))
+
+
+def _measure_of(found: re.Match[str], reading: Reading) -> Measure | None:
+    """What is summed: by the unit, or by what comes before the amount."""
+    if found["often"]:
+        return Measure.CALLS
+    if found["unit"]:
+        return _UNITS[found["unit"]]
+    money = "$" in found["amount"] or reading.has(lexicon.COST)
+    return Measure.COST if money else None
+
+
+def _column_of(scope: Scope, start: int) -> Column | None:
+    """The one column that is named before the amount and is split by; None where there is none, or steps of time."""
+    asking = scope.asking
+    named = {each.column.name: each for each in asking.reading.columns if each.column.family is Family.TEXT}
+    if len(named) != 1 or asking.grain is not None:
+        return None
+    (only,) = named.values()
+    led_by = re.search(r"\b(?:by|per|each|every)\s+$", asking.reading.text[: only.start])
+    plain = only.start < start and not led_by and only.column.meaning is not Meaning.TIME
+    single = any(f.column == only.column.name and not f.exclude and len(f.values) == 1 for f in scope.filters)
+    return only.column if plain and not single else None
+
+
+def queries(subject: Subject) -> list[Query]:
+    """How many groups there are, how many of them are beyond the amount, and which."""
+    options, table, name = options_of(subject.intent, Beyond), subject.table, identifier(str(subject.intent.by))
+    measured, recorded = _measured(subject)
+    rows = all_of((subject.rows, Condition(f"CAST({name} AS VARCHAR) <> ''")))
+    sums = select(aggregates(table))
+    grouped = f"SELECT CAST({name} AS VARCHAR) AS name, {sums} FROM {identifier(table.name)} {rows.where} GROUP BY 1"
+    beyond = f"{measured} {options.sign} $amount"
+    totals = (
+        "SELECT coalesce(sum(calls), 0) AS calls, count(*) AS groups, "
+        f"count(*) FILTER (WHERE {beyond}) AS groups_beyond, "
+        f"count(*) FILTER (WHERE {recorded} {options.sign} $amount) AS groups_beyond_as_recorded, "
+        f"$amount AS amount_asked FROM ({grouped})"
+    )
+    order = "ASC" if options.sign.startswith("<") else "DESC"
+    listed = f"SELECT * FROM ({grouped}) WHERE {beyond} ORDER BY {measured} {order}, name LIMIT {MOST}"
+    bound = {**parameters_of(table), **rows.parameters, "amount": options.amount}
+    return [
+        Query("totals", totals, bound),
+        Query("listed", listed, bound),
+        *implausible_query(subject.intent, subject.catalogue),
+    ]
+
+
+def _measured(subject: Subject) -> tuple[str, str]:
+    """SQL for what is held against the amount: of costs, without the implausible rows and as recorded."""
+    column = MEASURED[subject.intent.measure].column
+    without = "spend_without_implausible" if column == "spend" and subject.table.implausible else column
+    return f"coalesce({without}, 0)", f"coalesce({column}, 0)"
+
+
+def draft(account: Account) -> Draft:
+    """How many of how many, and which."""
+    totals, options, by = account.sheet("totals"), options_of(account.intent, Beyond), account.intent.by
+    beyond, recorded = totals.cell("groups_beyond"), totals.cell("groups_beyond_as_recorded")
+    money = account.intent.measure is Measure.COST
+    words = MEASURED[account.intent.measure].words
+    amount = totals.cell("amount_asked")
+    counted = plural(amount, words.removesuffix("s")) if words == "calls" else f"{amount.count} {words}"
+    shown = account.money(amount) if money else counted
+    verb = "cost" if money else "have"
+    differs = recorded.value != beyond.value
+    without = account.left_out if money else ""
+    raw = f" As recorded it is **{recorded.count}**." if differs else ""
+    headline = (
+        f"**{beyond.count}** of {totals.cell('groups').count} different values of `{by}`{account.scope} {verb} "
+        f"{_WORDS[options.sign]} {shown}{without} (`{account.table.name}`).{raw}\n\n"
+    )
+    titles = {"name": str(by), "spend": "spend", "spend_without_implausible": "without implausible rows"}
+    if not account.has_implausible:
+        del titles["spend_without_implausible"]
+    titles |= {"calls": f"{account.noun}s", "tokens": "tokens"}
+    titles |= {MEASURED[account.intent.measure].column: words}
+    table = (account.markdown("listed", titles, account.intent.limit or SHOWN),) if beyond else ()
+    more = (f"The first `{SHOWN}` are shown.",) if beyond.value > SHOWN and not account.intent.limit else ()
+    odd = account.odd_part if money and differs else ()
+    return Draft((headline, *table, *odd), (*more, *account.notes))
+
+
+_WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most", "=": "exactly"}
+
+KIND = kind_of(
+    CLAIM,
+    "Models, users or features whose spend, calls or tokens come to more or less than an amount",
+    queries,
+    draft,
+    recognise=recognise,
+    options=Beyond,
+)
