@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import attrs
@@ -76,16 +76,18 @@ class Bulletin:
 
     def greeting(self, snapshot: Snapshot) -> Announcement:
         """What those hear first who have to wait."""
-        return self._once("greeting", snapshot, lambda: self._greeting(snapshot))
+        key = ("greeting", snapshot.version, snapshot.at)
+        return self._made.get(key) or self._keep(key, self._greeting(snapshot))
 
     def news(self, told: Snapshot | None, now: Snapshot) -> Announcement:
         """What leads from one snapshot to the next; nothing where nobody is told of such a one."""
-        return self._once(("news", told and told.version), now, lambda: self._news(told, now))
+        key = ("news", told and told.version, now.version, now.at)
+        return self._made.get(key) or self._keep(key, self._news(told, now))
 
     def arrival(self, told: Snapshot | None, now: Snapshot, generation: int) -> Announcement:
         """The services are up; before that, what of ``told`` has come about that was too quick to be told by itself."""
-        key = ("arrival", told and told.version, generation)
-        return self._once(key, now, lambda: self._arrival(told, now, generation))
+        key = ("arrival", told and told.version, now.version, now.at, generation)
+        return self._made.get(key) or self._keep(key, self._arrival(told, now, generation))
 
     def _greeting(self, snapshot: Snapshot) -> Announcement:
         greeting = _shared(
@@ -116,12 +118,10 @@ class Bulletin:
         of_services = [_shared(m.InitializationProgress, **fields) for fields in steps if fields["service"]]
         return Announcement((*of_services, ready))
 
-    def _once(self, key: Hashable, now: Snapshot, make: Callable[[], Announcement]) -> Announcement:
-        """Made once for everyone who is to hear the same of the same snapshot."""
-        made = self._made.get((key, now.version, now.at))
-        if made is None:
-            made = self._made[key, now.version, now.at] = make()
-        return made
+    def _keep(self, key: Hashable, announcement: Announcement) -> Announcement:
+        """For everyone else who is to hear the same of the same snapshot."""
+        self._made[key] = announcement
+        return announcement
 
 
 def _shared(kind: type[Any], **fields: Any) -> SharedFrame:

@@ -22,7 +22,7 @@ from chatcore.transports.http2_pace import FramePace
 from chatcore.transports.http_head import BadRequest, RequestFilter
 from chatcore.transports.readiness import readiness_kept
 from chatcore.transports.stream import BoundedListener, BoundedStream
-from chatcore.transports.upgrade import AcceptedWebSocket, plain_answer, upgraded
+from chatcore.transports.upgrade import Upgrade, plain_answer, upgraded
 from chatcore.transports.vigil import Vigil
 
 HEAD_SECONDS = 5.0
@@ -126,12 +126,12 @@ async def http_served(
     async def handle(stream: BoundedStream) -> None:
         open_streams.add(stream)
         try:
-            accepted = await _first_request(stream, app, serve_http, settings, vigil)
-            if accepted is not None:
+            upgrade = await _first_request(stream, app, serve_http, settings, vigil)
+            if upgrade is not None:
                 if readiness is not None:
                     stream.be_watched(readiness)
-                transport, conversation = accepted.begin()
-                del accepted  # nothing of the handshake is held while it lasts: there may be thousands
+                transport, conversation = upgrade.begin()
+                del upgrade  # nothing of the handshake is held while it lasts: there may be thousands
                 with vigil.watch(transport):
                     await conversation
         except Exception as error:
@@ -143,7 +143,7 @@ async def http_served(
     async with readiness_kept() as readiness, trio.open_nursery() as nursery:
         nursery.start_soon(vigil.keep)
         for listener in listeners:
-            nursery.start_soon(listener.serve, lambda stream: nursery.start_soon(handle, stream))
+            nursery.start_soon(listener.serve, lambda stream: nursery.start_soon(handle, stream, name="connection"))
         try:
             yield
         finally:
@@ -154,7 +154,7 @@ async def http_served(
 
 async def _first_request(
     stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, vigil: Vigil
-) -> AcceptedWebSocket | None:
+) -> Upgrade | None:
     """Do what a connection's first request asks for; what is still to be served, if that is a WebSocket."""
     judge = RequestFilter()
     try:

@@ -42,7 +42,7 @@ class Connected(Stream, Protocol):
 
 async def upgraded(
     stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings, vigil: Vigil
-) -> AcceptedWebSocket | None:
+) -> Upgrade | None:
     """Have the application accept or refuse a WebSocket.
 
     Args:
@@ -54,67 +54,50 @@ async def upgraded(
         vigil: watches the peer.
 
     Returns:
-        what was accepted, to be served when nothing of the request is held any more: that may take long, and there may
-        be thousands; None where it was refused.
+        what was accepted, to be begun when nothing of the request is held any more: it may last long, and there may be
+        thousands; None where it was refused.
 
     Raises:
         BadRequest: the handshake is malformed.
     """
-    upgrade = Upgrade(stream, accept_key(head), agreed(head) if settings.compression else None)
+    upgrade = Upgrade(stream, rest, settings, vigil, accept_key(head), agreed(head) if settings.compression else None)
     await app(_scope(head, stream, {ACCEPT: upgrade.accept}), upgrade.connect, upgrade.refuse)
-    if upgrade.accepted is None:
-        return None
-    return AcceptedWebSocket(stream, rest, settings, vigil, upgrade.accepted)
-
-
-@attrs.frozen
-class Accepted:
-    """What the application has decided.
-
-    Args:
-        answer: to the handshake.
-        max_message_bytes: of a message.
-        converse: serves the WebSocket.
-        compression: that was agreed upon, None for none.
-    """
-
-    answer: bytes
-    max_message_bytes: int
-    converse: Converse
-    compression: Agreement | None
-
-
-@attrs.frozen(eq=False)
-class AcceptedWebSocket:
-    """An accepted WebSocket, before the client has been told."""
-
-    _stream: Stream
-    _rest: bytes
-    _settings: Settings
-    _vigil: Vigil
-    _accepted: Accepted
-
-    def begin(self) -> tuple[WebSocketTransport, Awaitable[None]]:
-        """Its transport, and the conversation over it, to be awaited; neither holds anything of the handshake."""
-        limit, agreement = self._settings.max_frames_per_second, self._accepted.compression
-        inflater = Inflater(agreement.their_window_bits) if agreement is not None else None
-        frame = partial(deflated_frame, window_bits=agreement.window_bits) if agreement is not None else message_frame
-        reader, small = MessageReader(self._accepted.max_message_bytes, inflater), TokenBucket(limit, 4 * limit)
-        transport = WebSocketTransport(self._stream, reader, small, self._vigil.spawn, frame)
-        transport.begin(self._accepted.answer, self._rest)
-        return transport, self._accepted.converse(transport)
+    return upgrade if upgrade.accepted else None
 
 
 @attrs.define(eq=False)
 class Upgrade:
-    """One handshake."""
+    """One handshake. Made by :func:`upgraded`."""
 
     _stream: Connected
+    _rest: bytes
+    _settings: Settings
+    _vigil: Vigil
     _key: bytes
     _compression: Agreement | None
-    accepted: Accepted | None = None
+    _answer: bytes = b""
+    """To the handshake."""
+    _max_message_bytes: int = 0
+    _converse: Converse | None = None
+    """Serves the WebSocket; None as long as it is not accepted."""
     _head: bytes = b""
     _told: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is a WebSocket from now on; the client is yet to be told."""
+        return self._converse is not None
+
+    def begin(self) -> tuple[WebSocketTransport, Awaitable[None]]:
+        """Its transport, and the conversation over it, to be awaited; neither holds anything of the handshake."""
+        assert self._converse is not None  # noqa: S101  accepted
+        limit, agreement = self._settings.max_frames_per_second, self._compression
+        inflater = Inflater(agreement.their_window_bits) if agreement is not None else None
+        frame = partial(deflated_frame, window_bits=agreement.window_bits) if agreement is not None else message_frame
+        reader, small = MessageReader(self._max_message_bytes, inflater), TokenBucket(limit, 4 * limit)
+        transport = WebSocketTransport(self._stream, reader, small, self._vigil.spawn, frame)
+        transport.begin(self._answer, self._rest)
+        return transport, self._converse(transport)
 
     async def connect(self) -> Message:
         """ASGI's ``receive``: the request, and then, as long as it was not accepted, that the client has left."""
@@ -136,8 +119,8 @@ class Upgrade:
         """Accept the handshake. The client is told, with the first frames, when the application has returned."""
         await trio.lowlevel.checkpoint_if_cancelled()
         extensions = self._compression.answer if self._compression is not None else b""
-        answer = switching_protocols(self._key, subprotocol, extensions)
-        self.accepted = Accepted(answer, max_message_bytes, converse, self._compression)
+        self._answer = switching_protocols(self._key, subprotocol, extensions)
+        self._max_message_bytes, self._converse = max_message_bytes, converse
 
 
 def plain_answer(status: int, detail: str) -> bytes:

@@ -163,7 +163,8 @@ class WebSocketTransport:
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""
-        self._check()
+        if self._closed or self._broken:
+            self._check()
         if len(payloads) == 1:
             return self._put(self._frame(payloads[0], text=text))
         return self._put(b"".join([self._frame(payload, text=text) for payload in payloads]))

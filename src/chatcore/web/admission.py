@@ -93,12 +93,8 @@ class Request:
         """The request of an ASGI scope."""
         pairs: Iterable[tuple[bytes, bytes]] = scope["headers"]
         server, client = scope.get("server"), scope.get("client")
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in pairs:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return cls(
-            headers=headers,
+            headers=_joined([(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in pairs]),
             query=scope["query_string"].decode("latin-1"),
             scheme=str(scope.get("scheme", "http")),
             server_host=str(server[0]) if isinstance(server, (tuple, list)) and server[1] is not None else None,
@@ -106,6 +102,17 @@ class Request:
             path=str(scope.get("path", "/")),
             subprotocols=tuple(scope.get("subprotocols", ())),
         )
+
+
+def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name; one that comes again is joined with commas (RFC 9110, section 5.2)."""
+    joined = dict(headers)
+    if len(joined) < len(headers):
+        values: dict[str, list[str]] = {}
+        for name, value in headers:
+            values.setdefault(name, []).append(value)
+        joined = {name: ", ".join(those) for name, those in values.items()}
+    return joined
 
 
 @attrs.frozen
