@@ -32,8 +32,8 @@ SLICE_BYTES: Final = 65_536
 RECEIVE_BYTES: Final = 65_536
 """Read at once unless it is said how much."""
 
-ACCEPTED_AT_ONCE: Final = 64
-"""Connections that are accepted before others have their turn."""
+ACCEPTED_AT_ONCE: Final = 32
+"""Connections that are accepted before others have their turn: with their handshakes, ten milliseconds."""
 
 FULL_SECONDS: Final = 0.1
 """How soon the next connection is accepted when one could not be: there may be no file descriptor left."""

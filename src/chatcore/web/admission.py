@@ -41,6 +41,8 @@ OPEN_PATHS: Final = frozenset(
 
 OPEN_FOLDER: Final = "/static/"
 
+_HEADERS: Final = frozenset({b"authorization", b"host", b"origin", b"x-forwarded-for"})
+
 _TOKEN: Final = re.compile(r"[\w.+/=~-]+", re.ASCII)
 """What a bearer token is made of (RFC 6750, section 2.1)."""
 
@@ -56,7 +58,8 @@ class Request:
     """What admission looks at.
 
     Args:
-        headers: names in lower case; one that comes again is joined with commas (RFC 9110, section 5.2).
+        headers: that have a say, by their names in lower case; one that comes again is joined with commas (RFC 9110,
+            section 5.2).
         query: the query string.
         scheme: ``http``, ``https``, ``ws`` or ``wss``.
         server_host: the address that the connection came in on, None for a Unix socket.
@@ -91,10 +94,10 @@ class Request:
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> Request:
         """The request of an ASGI scope."""
-        pairs: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        pairs: Iterable[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
         server, client = scope.get("server"), scope.get("client")
         return cls(
-            headers=_joined([(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in pairs]),
+            headers=_joined([(name.decode(), value.decode("latin-1")) for name, value in pairs if name in _HEADERS]),
             query=scope["query_string"].decode("latin-1"),
             scheme=str(scope.get("scheme", "http")),
             server_host=str(server[0]) if isinstance(server, (tuple, list)) and server[1] is not None else None,
