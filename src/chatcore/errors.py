@@ -364,6 +364,10 @@ class TransportStalled(TransportBroken):
     """The other side did not read in time."""
 
 
+class TransportRoused(ChatcoreError):
+    """Whoever receives is to look up; nothing has become of the transport."""
+
+
 class TransportOverrun(TransportError):
     """The other side sent faster than its frames were taken; some are lost. It can still be told so."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
 
 from chatcore.context import UserExecutionContext
-from chatcore.errors import CloseCode, ContextRequired, ErrorCode, IllegalFrame
+from chatcore.errors import CloseCode, ContextRequired, ErrorCode, IllegalFrame, TransportRoused
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
 from chatcore.session.voice import STALLED_SECONDS, Ending, Voice
@@ -53,8 +53,8 @@ async def speaking(
 
 async def ended(voice: Voice) -> None:
     """Return when it has ended."""
-    with voice.life:
-        await trio.sleep_forever()
+    with suppress(TransportRoused):
+        await voice.transport.receive()
 
 
 @in_virtual_time

@@ -61,7 +61,7 @@ async def test_what_is_more_than_one_read_is_read_to_its_end(most: int) -> None:
     async with pair(before=b"0123456789") as (_, stream, peer):
         read = b""
         while len(read) < 10:
-            read += await stream.receive(most)
+            read += await stream.receive(most) or b""
         assert read == b"0123456789"
         peer.sendall(b"more")
         assert await stream.receive(4) == b"more"
@@ -141,7 +141,7 @@ async def test_many_are_told_of_what_each_has() -> None:
             assert readiness is not None
             pairs = [socket.socketpair() for _ in range(100)]
             streams = [BoundedStream(ours) for ours, _ in pairs]
-            got: dict[int, bytes] = {}
+            got: dict[int, bytes | None] = {}
 
             async def hear(number: int) -> None:
                 got[number] = await streams[number].receive(100)

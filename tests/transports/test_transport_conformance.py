@@ -15,7 +15,7 @@ import trio
 from transport_adapters import ADAPTERS, PONG_SECONDS, Pair
 from trio.testing import wait_all_tasks_blocked
 
-from chatcore.errors import TransportBroken, TransportClosed
+from chatcore.errors import TransportBroken, TransportClosed, TransportRoused
 from chatcore.transports import stream
 from chatcore.transports.base import Transport, send
 from chatcore.transports.memory import MemoryTransport
@@ -80,6 +80,23 @@ async def test_sending_and_receiving_are_checkpoints(adapter: str) -> None:
                 cancelled.cancel()
                 await act()
             assert cancelled.cancelled_caught
+
+
+@everywhere
+async def test_who_receives_can_be_roused_and_misses_nothing(adapter: str) -> None:
+    async with pair(adapter) as (transport, client), trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(expect, TransportRoused, transport.receive)
+            await wait_all_tasks_blocked(0.01)
+            transport.rouse()
+            await wait_all_tasks_blocked(0.01)
+        await client.send("while nobody receives")
+        transport.rouse()
+        transport.rouse()
+        await expect(TransportRoused, transport.receive)
+        assert await transport.receive() == "while nobody receives"
+        await send(transport, "answer")
+        assert await client.receive() == "answer"
 
 
 @everywhere

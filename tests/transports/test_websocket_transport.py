@@ -33,6 +33,7 @@ class Wire:
     room: float = float("inf")
     sent: bytes = b""
     hung_up_at: float | None = None
+    receiving: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
     def send_now(self, data: bytes) -> int:
         if self.hung_up_at is not None:
@@ -49,8 +50,13 @@ class Wire:
         if limit.cancelled_caught:
             raise Stalled
 
-    async def receive(self, max_bytes: int) -> bytes:
-        return bytes(await self.stream.receive_some(max_bytes))
+    async def receive(self, max_bytes: int) -> bytes | None:
+        with trio.CancelScope() as self.receiving:
+            return bytes(await self.stream.receive_some(max_bytes))
+        return None
+
+    def rouse(self) -> None:
+        self.receiving.cancel()
 
     def hang_up(self) -> None:
         self.hung_up_at = trio.current_time()

@@ -38,6 +38,11 @@ class Hands:
         """Whether there is a chore."""
         return bool(self._chores)
 
+    @property
+    def missing(self) -> bool:
+        """Whether there is a chore, and nobody at work."""
+        return bool(self._chores) and self._nursery is None
+
     def do(self, work: Work) -> None:
         """Begin this chore, or have it begun. Where it is being done already, it finds what is new.
 

@@ -19,6 +19,7 @@ from chatcore.errors import (
     StorageUnavailable,
     TransportError,
     TransportOverrun,
+    TransportRoused,
     TransportViolated,
 )
 from chatcore.limits import TokenBucket
@@ -79,10 +80,12 @@ class Reception:
         self.voice.settle = self._settle_arrears
 
     async def hear(self) -> None:
-        """Take what the client sends, for as long as the connection lasts."""
-        while self.voice.ending is None:
+        """Take what the client sends, for as long as it is to be heard."""
+        while self.voice.listens:
             try:
                 data = await self.voice.transport.receive()
+            except TransportRoused:
+                continue
             except TransportOverrun:
                 return self._cut_off(RequestRefused(ErrorCode.RATE_LIMITED))
             except TransportViolated as fault:

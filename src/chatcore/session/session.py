@@ -76,7 +76,7 @@ class Session:
         """Serve the connection until it ends; returns when it is closed."""
         try:
             hands = self.voice.hands
-            hands.needed, hands.failed = self.voice.pause, self._fail
+            hands.needed, hands.failed = self.voice.transport.rouse, self._fail
             self._arrive()
             if not hands.wanted:
                 await self._hear()
@@ -125,8 +125,7 @@ class Session:
     async def _hear(self) -> None:
         """Hear the client until the connection ends, or somebody is needed for a chore."""
         try:
-            with self.voice.life:
-                await self.reception.hear()
+            await self.reception.hear()
         except Exception as error:
             self._fail(error)
         if self.voice.ending is not None:

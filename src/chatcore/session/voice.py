@@ -69,8 +69,6 @@ class Voice:
     max_bytes: int
     hands: Hands = attrs.field(factory=Hands)
     ending: Ending | None = attrs.field(default=None, init=False)
-    life: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    """Cancelled when it ends."""
     arrears: Arrears = attrs.field(factory=Arrears, init=False)
     """What it is still to be given from the log."""
     settle: Work | None = attrs.field(default=None, init=False)
@@ -156,17 +154,16 @@ class Voice:
         if self.settle is not None:
             self.hands.do(self.settle)
 
-    def pause(self) -> None:
-        """Have whoever hears the client stop; unless the connection has ended they go on in a :attr:`life` to come."""
-        self.life.cancel()
-        if self.ending is None:
-            self.life = trio.CancelScope()
+    @property
+    def listens(self) -> bool:
+        """Whether the client is to be heard now: not after the end, nor before somebody does the chores there are."""
+        return self.ending is None and not self.hands.missing
 
     def end(self, code: CloseCode | None, reason: str = "") -> None:
         """End the connection after what has been said is written. The first reason counts."""
         if self.ending is None:
             self.ending = Ending(code, reason)
-            self.life.cancel()
+            self.transport.rouse()
 
     @property
     def unwritten(self) -> bool:

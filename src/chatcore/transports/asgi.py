@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import attrs
 import trio
 
-from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun
+from chatcore.errors import TransportBroken, TransportClosed, TransportOverrun, TransportRoused
 from chatcore.transports.base import Transport
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -51,13 +51,17 @@ class AsgiTransport:
     _gone: trio.Event = attrs.field(factory=trio.Event)
     _closed: bool = False
     _overrun: bool = False
+    _roused: bool = False
     _unsent: list[Message] = attrs.field(factory=list)
     _torn: bool = False
     """Whether a frame may be missing, as its sending was cancelled: none may follow it then."""
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
-        while not self._inbox:
+        while self._roused or not self._inbox:
+            if self._roused:
+                self._roused = False
+                raise TransportRoused
             if self._closed:
                 raise TransportClosed
             if self._gone.is_set():
@@ -69,6 +73,11 @@ class AsgiTransport:
         frame = self._inbox.popleft()
         self._held_bytes -= len(frame)
         return frame
+
+    def rouse(self) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        self._roused = True
+        self._wake()
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`. ASGI has no way to send without waiting."""

@@ -24,10 +24,18 @@ class Transport(Protocol):
         """The next frame: text as ``str``, binary as ``bytes``.
 
         Raises:
+            TransportRoused: as :meth:`rouse` says.
             TransportBroken: the other side is gone.
             TransportOverrun: it sent faster than its frames were taken; those that were kept came first.
             TransportViolated: it broke the rules of the transport, which is to be closed with the code given.
             TransportClosed: this side closed it.
+        """
+
+    def rouse(self) -> None:
+        """Have whoever receives look up: ``receive`` raises :class:`TransportRoused` once, now or the next time.
+
+        That costs nothing as long as it is not used; a cancel scope around each ``receive`` was a twentieth of what it
+        takes to let a client in.
         """
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:

@@ -8,7 +8,7 @@ from typing import cast
 import attrs
 import trio
 
-from chatcore.errors import TransportBroken, TransportClosed, TransportStalled
+from chatcore.errors import TransportBroken, TransportClosed, TransportRoused, TransportStalled
 
 
 @attrs.frozen
@@ -29,15 +29,27 @@ class MemoryTransport:
     closed: Closed | None = None
     _unsent: list[str | bytes] = attrs.field(factory=list)
     _broken: bool = False
+    _roused: bool = False
+    _receiving: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
     async def receive(self) -> str | bytes:
         """See :class:`~chatcore.transports.base.Transport`."""
         if self.closed is not None:
             raise TransportClosed
-        try:
-            return await self._incoming.receive()
-        except (trio.EndOfChannel, trio.ClosedResourceError):
-            raise TransportBroken from None
+        with trio.CancelScope() as self._receiving:
+            if self._roused:
+                self._receiving.cancel()
+            try:
+                return await self._incoming.receive()
+            except (trio.EndOfChannel, trio.ClosedResourceError):
+                raise TransportBroken from None
+        self._roused = False
+        raise TransportRoused
+
+    def rouse(self) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        self._roused = True
+        self._receiving.cancel()
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
         """See :class:`~chatcore.transports.base.Transport`."""

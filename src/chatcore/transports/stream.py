@@ -64,6 +64,8 @@ class BoundedStream(trio.abc.HalfCloseableStream):
     local: Address = ()
     _ended: trio.Event | None = None
     _watched: Watched | None = None
+    _reading: trio.CancelScope | None = None
+    _roused: bool = False
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting; how many bytes that was.
@@ -119,16 +121,17 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         Raises:
             trio.BrokenResourceError: the connection was lost.
         """
-        data = b""
+        data: bytes | None = b""
         try:
-            data = await self.receive(max_bytes or RECEIVE_BYTES)
+            while (data := await self.receive(max_bytes or RECEIVE_BYTES)) is None:
+                pass
         finally:
             if not data and self._ended is not None:
                 self._ended.set()
         return data
 
-    async def receive(self, max_bytes: int, flags: int = 0) -> bytes:
-        """The same, of at most so many bytes."""
+    async def receive(self, max_bytes: int, flags: int = 0) -> bytes | None:
+        """The same, of at most so many bytes; None where it was roused."""
         while True:
             try:
                 await (self._watched or self).readable()
@@ -139,12 +142,22 @@ class BoundedStream(trio.abc.HalfCloseableStream):
                 raise self._lost() from None
             if self._watched is not None and (data is None or len(data) < max_bytes):
                 self._watched.emptied()
-            if data is not None:
+            if data is not None or self._roused:
+                self._roused = False
                 return data
 
     async def readable(self) -> None:
-        """Return when there may be something to be read, or the end; a checkpoint."""
-        await trio.lowlevel.wait_readable(self.socket)
+        """Return when there may be something to be read, or the end, or it was roused; a checkpoint."""
+        with trio.CancelScope() as self._reading:
+            await trio.lowlevel.wait_readable(self.socket)
+
+    def rouse(self) -> None:
+        """Have whoever receives return, now or the next time."""
+        self._roused = True
+        if self._watched is not None:
+            self._watched.tell(ended=False)
+        elif self._reading is not None:
+            self._reading.cancel()
 
     def be_watched(self, readiness: Readiness) -> None:
         """Wait for what comes together with others, from now on."""
@@ -165,7 +178,8 @@ class BoundedStream(trio.abc.HalfCloseableStream):
     async def gone(self) -> None:
         """Return when the peer has left. One that has sent something meanwhile is taken to be there."""
         try:
-            there = await self.receive(1, socket.MSG_PEEK)
+            while (there := await self.receive(1, socket.MSG_PEEK)) is None:
+                pass
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
         if there:

@@ -19,6 +19,7 @@ from chatcore.errors import (
     TransportClosed,
     TransportError,
     TransportOverrun,
+    TransportRoused,
     TransportStalled,
     TransportViolated,
 )
@@ -70,13 +71,16 @@ class Stream(Protocol):
             trio.BrokenResourceError: the peer is gone.
         """
 
-    async def receive(self, max_bytes: int) -> bytes:
-        """What has come; nothing at the end.
+    async def receive(self, max_bytes: int) -> bytes | None:
+        """What has come; nothing at the end, and None where it was roused.
 
         Raises:
             trio.BrokenResourceError: the connection was lost.
             trio.ClosedResourceError: it was hung up on.
         """
+
+    def rouse(self) -> None:
+        """Have whoever receives return."""
 
     def hang_up(self) -> None:
         """Close the socket under whoever uses it."""
@@ -112,6 +116,7 @@ class WebSocketTransport:
     """What has been read, understood as it is asked for."""
     _fault: TransportViolated | None = attrs.field(default=None, init=False)
     _taken: int = attrs.field(default=0, init=False)
+    _roused: bool = attrs.field(default=False, init=False)
     _broken: bool = attrs.field(default=False, init=False)
     _closed: bool = attrs.field(default=False, init=False)
     _greeting: bytes = attrs.field(default=b"", init=False)
@@ -132,7 +137,7 @@ class WebSocketTransport:
             TransportViolated: with the code to close with.
         """
         await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn after each read, which waits
-        while True:
+        while not self._roused:
             self._taken += 1
             if self._taken % TURN_FRAMES == 0:
                 await trio.lowlevel.checkpoint()
@@ -144,6 +149,13 @@ class WebSocketTransport:
                 await self._read()
             else:
                 await self._heed(item)
+        self._roused = False
+        raise TransportRoused
+
+    def rouse(self) -> None:
+        """See :class:`~chatcore.transports.base.Transport`."""
+        self._roused = True
+        self._stream.rouse()
 
     def _next(self) -> Incoming | None:
         """The next of what has come; None where there is no more of it."""
@@ -209,6 +221,8 @@ class WebSocketTransport:
             data = await self._stream.receive(RECEIVE_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
+        if data is None:
+            return
         self.heard_at = trio.current_time()
         if data:
             self._inbox = self._reader.feed(data)
