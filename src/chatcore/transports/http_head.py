@@ -77,7 +77,7 @@ class Head:
 
     def tokens(self, name: bytes) -> list[bytes]:
         """The members of a header that is a list, in lower case."""
-        return [token.strip().lower() for value in self.all(name) for token in value.split(b",") if token.strip()]
+        return [token for value in self.all(name) for part in value.lower().split(b",") if (token := part.strip())]
 
     @property
     def wants_websocket(self) -> bool:

@@ -159,8 +159,9 @@ def named_user(request: Request) -> Identity | Problem:
 
 def credential(request: Request) -> Token | Ticket | Problem | None:
     """What a request shows of itself: one token or ticket, or None. A token in the URL is none (RFC 9700, 4.3.2)."""
-    tickets = _parameter(request, "ticket", []) if request.is_websocket else []
-    given: list[Token | Ticket] = [*_header_tokens(request), *_offered_tokens(request), *map(Ticket, tickets)]
+    given: list[Token | Ticket] = [*_header_tokens(request), *_offered_tokens(request)]
+    if request.is_websocket:
+        given += map(Ticket, _parameter(request, "ticket", []))
     if len(given) > 1:
         return unauthenticated("More than one token or ticket was given", error="invalid_request")
     return given[0] if given else None
