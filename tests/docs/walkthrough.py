@@ -171,7 +171,11 @@ class Walkthrough:
     @staticmethod
     def environment() -> dict[str, str]:
         """The reader's: the environment that has chatcore is active, and nothing is set."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATCORE_", "PYTEST"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("CHATCORE_", "PYTEST", "PYTHONUNBUFFERED"))
+        }
         return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
 
 
