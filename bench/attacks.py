@@ -22,7 +22,7 @@ from cyclopts import App
 
 from bench.attack_catalogue import ATTACKS, Attack, Attacker
 from bench.hostile import AUDIENCE, SECRET, Target, request, token
-from bench.processes import ROOT, chatcore, quiet, serving
+from bench.processes import ROOT, Cores, chatcore, quiet, serving
 from bench.results import median, percentile, save, show
 
 PLAY_SECONDS = 60.0
@@ -189,7 +189,7 @@ def wrong_with(attack: Attack, finding: Finding) -> list[str]:
 async def run(names: tuple[str, ...], folder: Path) -> dict[str, Finding]:
     settings, public_key = make_keys(folder)
     findings: dict[str, Finding] = {}
-    async with serving(chatcore("bench.attack_app:app"), settings) as server:
+    async with serving(chatcore("bench.attack_app:app"), settings, Cores.apart()) as server:
         target = Target(server.port, public_key)
         async with witnessed(target, "first"):  # what a first client costs once is not measured
             pass

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from chatcore.transports.readiness import Readiness, readiness_kept
+from chatcore.transports.readiness import TOLD_AT_MOST, Readiness, readiness_kept
 from chatcore.transports.stream import BoundedStream
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll here")
@@ -166,3 +166,39 @@ async def test_without_epoll_each_is_waited_for_by_itself(monkeypatch: pytest.Mo
     monkeypatch.delattr(select, "epoll")
     async with readiness_kept() as readiness:
         assert readiness is None
+
+
+async def test_others_have_turns_between_those_who_are_told() -> None:
+    """Each of them may take milliseconds for what it was told of."""
+    turns: list[int] = []
+    with trio.fail_after(30):
+        async with readiness_kept() as readiness:
+            assert readiness is not None
+            pairs = [socket.socketpair() for _ in range(64)]
+            streams = [BoundedStream(ours) for ours, _ in pairs]
+            turn = 0
+
+            async def hear(stream: BoundedStream) -> None:
+                assert await stream.receive(100) == b"x"
+                turns.append(turn)
+
+            async def take_turns() -> None:
+                nonlocal turn
+                while len(turns) < len(pairs):
+                    await trio.lowlevel.checkpoint()
+                    turn += 1
+
+            async with trio.open_nursery() as nursery:
+                for stream in streams:
+                    stream.socket.setblocking(False)
+                    stream.be_watched(readiness)
+                    nursery.start_soon(hear, stream)
+                await wait_all_tasks_blocked()
+                for _, theirs in pairs:
+                    theirs.sendall(b"x")
+                nursery.start_soon(take_turns)
+            for stream, (_, theirs) in zip(streams, pairs, strict=True):
+                stream.hang_up()
+                theirs.close()
+        assert max(turns.count(one) for one in set(turns)) <= TOLD_AT_MOST
+        assert len(set(turns)) >= 4

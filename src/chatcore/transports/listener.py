@@ -22,6 +22,7 @@ from chatcore.transports.http2_pace import FramePace
 from chatcore.transports.http_head import BadRequest, RequestFilter
 from chatcore.transports.readiness import readiness_kept
 from chatcore.transports.stream import BoundedListener, BoundedStream
+from chatcore.transports.turnstile import Turnstile
 from chatcore.transports.upgrade import Upgrade, plain_answer, upgraded
 from chatcore.transports.vigil import Vigil
 
@@ -120,13 +121,13 @@ async def http_served(
         recorder: hears of connections that failed.
     """
     serve_http = _hypercorn(app)
-    vigil = Vigil(settings.ping_seconds, settings.pong_timeout_seconds)
+    vigil, turnstile = Vigil(settings.ping_seconds, settings.pong_timeout_seconds), Turnstile()
     open_streams: set[BoundedStream] = set()
 
     async def handle(stream: BoundedStream) -> None:
         open_streams.add(stream)
         try:
-            upgrade = await _first_request(stream, app, serve_http, settings, vigil)
+            upgrade = await _first_request(stream, app, serve_http, settings, vigil, turnstile)
             if upgrade is not None:
                 if readiness is not None:
                     stream.be_watched(readiness)
@@ -142,6 +143,7 @@ async def http_served(
 
     async with readiness_kept() as readiness, trio.open_nursery() as nursery:
         nursery.start_soon(vigil.keep)
+        nursery.start_soon(turnstile.keep)
         for listener in listeners:
             nursery.start_soon(listener.serve, lambda stream: nursery.start_soon(handle, stream, name="connection"))
         try:
@@ -153,7 +155,7 @@ async def http_served(
 
 
 async def _first_request(
-    stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, vigil: Vigil
+    stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, vigil: Vigil, turnstile: Turnstile
 ) -> Upgrade | None:
     """Do what a connection's first request asks for; what is still to be served, if that is a WebSocket."""
     judge = RequestFilter()
@@ -161,7 +163,7 @@ async def _first_request(
         passed = judge.feed(stream.receive_now(HEAD_BYTES))  # in a stampede it has come
         if not judge.decided:
             with trio.fail_after(HEAD_SECONDS):
-                passed += await _judged(stream, judge)
+                passed += await _judged(stream, judge, turnstile)
         if not judge.decided:
             return None
         if judge.upgrade is not None:
@@ -175,10 +177,11 @@ async def _first_request(
     return None
 
 
-async def _judged(stream: BoundedStream, judge: RequestFilter) -> bytes:
+async def _judged(stream: BoundedStream, judge: RequestFilter, turnstile: Turnstile) -> bytes:
     """Have the first head judged; what passed of it. Where the client leaves, it never will be."""
     passed = b""
     while not judge.decided and (data := await stream.receive_some(HEAD_BYTES)):
+        await turnstile.go_through()
         passed += judge.feed(data)
     return passed
 

@@ -10,13 +10,19 @@ import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from socket import socket
+from time import perf_counter
 from typing import Final
 
 import attrs
 import trio
 
-TOLD_AT_ONCE: Final = 512
-"""Sockets that one look tells of; there is another look when others have had their turn."""
+TOLD_FIRST: Final = 4
+TOLD_AT_MOST: Final = 32
+TURN_SECONDS: Final = 0.005
+"""Sockets that the first look tells of, and any later one while there are more. What a socket brings may take
+milliseconds, such as a message to be inflated, and all who are told are served in one turn of the loop, in which nobody
+else is: so it begins with few, and tells twice as many or half as many next time, as the turn took less than this or
+more."""
 
 _ENDED: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR if hasattr(select, "epoll") else 0
 
@@ -96,8 +102,19 @@ class Readiness:
         """Tell whoever waits, for as long as the server runs."""
         while True:
             await trio.lowlevel.wait_readable(self._poll.fileno())
-            for number, events in self._poll.poll(0, TOLD_AT_ONCE):
-                self._watched[number].tell(ended=bool(events & _ENDED))
+            most = TOLD_FIRST
+            while self._tell(most) == most:
+                began_at = perf_counter()
+                await trio.lowlevel.checkpoint()
+                long = perf_counter() - began_at > TURN_SECONDS
+                most = max(1, most // 2) if long else min(TOLD_AT_MOST, 2 * most)
+
+    def _tell(self, most: int) -> int:
+        """Tell some of those who have something to read; how many."""
+        told = self._poll.poll(0, most)
+        for number, events in told:
+            self._watched[number].tell(ended=bool(events & _ENDED))
+        return len(told)
 
 
 @asynccontextmanager

@@ -32,8 +32,8 @@ SLICE_BYTES: Final = 65_536
 RECEIVE_BYTES: Final = 65_536
 """Read at once unless it is said how much."""
 
-ACCEPTED_AT_ONCE: Final = 32
-"""Connections that are accepted before others have their turn: with their handshakes, ten milliseconds."""
+ACCEPTED_AT_ONCE: Final = 8
+"""Connections that are accepted before others have their turn: with their handshakes and tokens, five milliseconds."""
 
 FULL_SECONDS: Final = 0.1
 """How soon the next connection is accepted when one could not be: there may be no file descriptor left."""
@@ -236,8 +236,10 @@ class BoundedListener:
             while True:
                 await trio.lowlevel.wait_readable(self.socket)
                 try:
-                    for stream in self._waiting():
+                    for number, stream in enumerate(self._waiting(), 1):
                         handle(stream)
+                        if number % ACCEPTED_AT_ONCE == 0:
+                            await trio.lowlevel.checkpoint()
                 except OSError as error:
                     if error.errno in _BROKEN:
                         raise
@@ -245,7 +247,7 @@ class BoundedListener:
                 await trio.lowlevel.checkpoint()
 
     def _waiting(self) -> Iterator[BoundedStream]:
-        for _ in range(ACCEPTED_AT_ONCE):
+        while True:
             try:
                 accepted, peer = self.socket.accept()
             except BlockingIOError:

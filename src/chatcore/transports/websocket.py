@@ -45,8 +45,9 @@ LINGER_FRAMES = 512
 """Frames that are looked through for the other side's farewell: who sends more does not mean to take leave, and to
 understand what a flooder goes on sending would cost everybody else."""
 
-TURN_FRAMES = 16
-"""Frames of one read after which others have their turn: a read may hold ten thousand."""
+TURN_FRAMES = 4
+"""Frames of one read after which others have their turn: a read may hold ten thousand, and each may have to be
+inflated."""
 
 QUIET_SECONDS = 1.0
 """After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes. Who
@@ -116,6 +117,7 @@ class WebSocketTransport:
     """What has been read, understood as it is asked for."""
     _fault: TransportViolated | None = attrs.field(default=None, init=False)
     _taken: int = attrs.field(default=0, init=False)
+    """Of what was read, since others had their turn."""
     _roused: bool = attrs.field(default=False, init=False)
     _broken: bool = attrs.field(default=False, init=False)
     _closed: bool = attrs.field(default=False, init=False)
@@ -139,7 +141,8 @@ class WebSocketTransport:
         await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn after each read, which waits
         while not self._roused:
             self._taken += 1
-            if self._taken % TURN_FRAMES == 0:
+            if self._taken > TURN_FRAMES:
+                self._taken = 0
                 await trio.lowlevel.checkpoint()
             item = None if self._closed else self._next()
             if isinstance(item, str | bytes):
@@ -223,7 +226,7 @@ class WebSocketTransport:
             data = b""
         if data is None:
             return
-        self.heard_at = trio.current_time()
+        self.heard_at, self._taken = trio.current_time(), 0
         if data:
             self._inbox = self._reader.feed(data)
         else:
