@@ -172,8 +172,8 @@ async def metrics(target: Target) -> str:
         return (await line.rest()).partition(b"\r\n\r\n")[2].decode()
 
 
-def wrong_with(attack: Attack, finding: Finding) -> list[str]:
-    """What is not as it has to be, however busy the machine is."""
+def wrong_with(attack: Attack, finding: Finding, together: int = 1) -> list[str]:
+    """What is not as it has to be, however busy the machine is, where so many attacks were under way at once."""
     wrong = []
     if not attack.ends.issuperset(finding.ends):
         wrong.append(f"ended in {finding.ends} instead of {set(attack.ends)}")
@@ -181,7 +181,7 @@ def wrong_with(attack: Attack, finding: Finding) -> list[str]:
         wrong.append(f"counted as {finding.counted} instead of {attack.counted}")
     if finding.unanswered:
         wrong.append(f"{finding.unanswered} pings of someone else were not answered")
-    if finding.memory_bytes > MOVED_BYTES:
+    if finding.memory_bytes > MOVED_BYTES * together:
         wrong.append(f"memory moved by {finding.memory_bytes / 1e6:.1f} MB")
     return wrong
 
