@@ -310,3 +310,17 @@ async def test_every_call_is_a_checkpoint() -> None:
                 cancelled.cancel()
                 await call()
             assert cancelled.cancelled_caught
+
+
+@in_virtual_time
+async def test_after_a_fault_the_answer_to_the_close_ends_it_at_once() -> None:
+    async with talk() as (transport, peer):
+        await peer.stream.send_all(b"\x81\x05hello")  # without a mask
+        with pytest.raises(TransportViolated):
+            await transport.receive()
+        began_at = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(transport.close, 1002, "")
+            await wait_all_tasks_blocked()
+            await peer.send(Opcode.CLOSE, b"\x03\xea")
+        assert trio.current_time() == began_at

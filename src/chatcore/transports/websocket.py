@@ -33,6 +33,7 @@ from chatcore.transports.websocket_protocol import (
     Part,
     Pinged,
     close_frame,
+    is_close_frame,
     message_frame,
     ping_frame,
     pong_frame,
@@ -49,9 +50,10 @@ TURN_FRAMES = 4
 """Frames of one read after which others have their turn: a read may hold ten thousand, and each may have to be
 inflated."""
 
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 0.6
 """After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes. Who
-floods from a busy machine pauses for tenths of a second; to hang up on what follows would lose them the close frame."""
+floods from a busy machine pauses for tenths of a second; to hang up on what follows would lose them the close frame. A
+client that is done waits a second at most for that (Autobahn's does)."""
 
 
 class Stream(Protocol):
@@ -119,6 +121,8 @@ class WebSocketTransport:
     _taken: int = attrs.field(default=0, init=False)
     """Of what was read, since others had their turn."""
     _roused: bool = attrs.field(default=False, init=False)
+    _answered: bool = attrs.field(default=False, init=False)
+    """Whether what came last was a close frame and nothing else: after a fault that is the answer to ours."""
     _broken: bool = attrs.field(default=False, init=False)
     _closed: bool = attrs.field(default=False, init=False)
     _greeting: bytes = attrs.field(default=b"", init=False)
@@ -227,6 +231,7 @@ class WebSocketTransport:
         if data is None:
             return
         self.heard_at, self._taken = trio.current_time(), 0
+        self._answered = self._fault is not None and is_close_frame(data)
         if data:
             self._inbox = self._reader.feed(data)
         else:
@@ -320,7 +325,7 @@ class WebSocketTransport:
         while not self._broken:
             while frames > 0 and self._next() is not None:
                 frames -= 1
-            if self._reader.left:
+            if self._reader.left or self._answered:
                 return
             seconds = LINGER_SECONDS if self._fault is None and frames > 0 else QUIET_SECONDS
             with trio.move_on_after(seconds) as quiet:

@@ -93,6 +93,11 @@ def close_frame(code: int, reason: str) -> bytes:
     return Frame(Opcode.CLOSE, Close(code, room).serialize()).serialize(mask=False)
 
 
+def is_close_frame(data: bytes) -> bool:
+    """Whether this is a client's close frame and nothing else."""
+    return data[:1] == b"\x88" and len(data) > 1 and len(data) == SMALL_HEAD + data[1] - MASKED
+
+
 def ping_frame(payload: bytes) -> bytes:
     """Asks whether the other side is there."""
     return Frame(Opcode.PING, payload).serialize(mask=False)
