@@ -111,7 +111,7 @@ class Door:
             if stayed is None:
                 return None
             receive = stayed
-        if self._site is None:  # an event that has come gives the turn away all the same: of a stampede, a twentieth
+        if self._site is None:  # an event that has come gives the turn away all the same
             await self._opened.wait()
         assert self._site is not None  # noqa: S101  opened
         await self._site(scope, receive, send)
