@@ -34,7 +34,7 @@ class Transport(Protocol):
     def rouse(self) -> None:
         """Have whoever receives look up: ``receive`` raises :class:`TransportRoused` once, now or the next time.
 
-        That costs nothing as long as it is not used; a cancel scope would have to be made for every client that is let in.
+        That costs nothing as long as it is not used; a cancel scope would have to be made for every client.
         """
 
     def offer(self, *payloads: bytes, text: bool = True) -> bool:
