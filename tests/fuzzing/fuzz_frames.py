@@ -28,7 +28,7 @@ from chatcore.protocol.codec import ClientFrameDecoder
 from chatcore.transports import deflate, http_head, websocket_protocol
 from chatcore.transports.deflate import Inflater, agreed
 from chatcore.transports.http_head import BadRequest, RequestFilter
-from chatcore.transports.websocket_protocol import Farewell, MessageReader, Part, Pinged, accept_key
+from chatcore.transports.websocket_protocol import Farewell, Inflating, MessageReader, Part, Pinged, accept_key
 
 Outcome: TypeAlias = tuple[str, ...]
 Feed: TypeAlias = Callable[[list[bytes]], Outcome]
@@ -75,7 +75,7 @@ def feed_frames(pieces: list[bytes]) -> Outcome:
 
 
 def _name(item: Any, decoder: ClientFrameDecoder) -> str:
-    if isinstance(item, Pinged | Part | Farewell):
+    if isinstance(item, Pinged | Part | Inflating | Farewell):
         return type(item).__name__ if not isinstance(item, Farewell) else f"Farewell {1000 <= item.code < 5000}"
     try:
         return type(decoder.decode(item)).__name__

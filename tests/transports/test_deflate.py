@@ -8,16 +8,16 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.exceptions import PayloadTooBig
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
 from chatcore.errors import TransportViolated
-from chatcore.transports.deflate import EMPTY_BLOCK, LONGEST, SHORTEST, Inflater, agreed
+from chatcore.transports.deflate import EMPTY_BLOCK, INFLATED_BYTES, LONGEST, SHORTEST, Inflater, agreed
 from chatcore.transports.http_head import BadRequest, parse_head
 from chatcore.transports.websocket_protocol import (
     Farewell,
     Incoming,
+    Inflating,
     MessageReader,
     Part,
     Pinged,
@@ -114,7 +114,8 @@ def read(data: bytes, size: int = 0, limit: int = LIMIT) -> list[Incoming]:
     """What is made of it, in pieces of this size, without the parts."""
     whole, found = reader(limit), list[Incoming]()
     for begin in range(0, len(data), size or len(data) or 1):
-        found += [item for item in whole.feed(data[begin : begin + (size or len(data))]) if item != Part()]
+        items = whole.feed(data[begin : begin + (size or len(data))])
+        found += [item for item in items if not isinstance(item, Part | Inflating)]
     return found
 
 
@@ -229,6 +230,7 @@ def test_what_is_inflated_counts_as_frames_and_the_largest_message_as_no_more_th
     def parts(size: int, limit: int) -> int:
         items = list(reader(limit).feed(frame(BINARY, squeezed(bytes(size)), rsv1=True)))
         assert items.pop() == bytes(size)
+        assert items.pop(0) == Inflating()
         assert set(items) <= {Part()}
         return len(items)
 
@@ -282,6 +284,12 @@ def test_short_and_very_long_messages_go_as_they_are() -> None:
         assert len(deflated_frame(b"x" * size, text=True, window_bits=12)) < size / 5
 
 
-def test_the_limit_of_the_library_is_the_readers() -> None:
-    with pytest.raises(PayloadTooBig):
-        Inflater(15).decode(Frame(BINARY, squeezed(bytes(101)), rsv1=True), max_size=100)
+def test_a_message_is_inflated_piece_by_piece_as_it_is_taken() -> None:
+    incoming = MessageReader(10 * INFLATED_BYTES, Inflater(15)).feed(
+        frame(BINARY, squeezed(bytes(100 * INFLATED_BYTES)), rsv1=True)
+    )
+    taken = [next(incoming) for _ in range(11)]
+    assert taken == [Inflating(), *[Part()] * 10], "others may have their turn after each"
+    with pytest.raises(TransportViolated) as violated:
+        next(incoming)
+    assert violated.value.code == 1009

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from zlib import Z_SYNC_FLUSH, compressobj
 
 import attrs
 import pytest
@@ -17,9 +18,10 @@ from chatcore.limits import TokenBucket
 from chatcore.testing import in_virtual_time
 from chatcore.transports.asgi import LINGER_SECONDS
 from chatcore.transports.base import Stalled, send
+from chatcore.transports.deflate import Inflater
 from chatcore.transports.vigil import Vigil
 from chatcore.transports.websocket import WebSocketTransport
-from chatcore.transports.websocket_protocol import MessageReader
+from chatcore.transports.websocket_protocol import COMPRESSED, MessageReader
 
 PING, PONG = 20.0, 5.0
 
@@ -89,13 +91,20 @@ class Peer:
 
 @asynccontextmanager
 async def talk(
-    rest: bytes = b"", *, per_second: float = 0.0, ping_seconds: float = PING
+    rest: bytes = b"",
+    *,
+    per_second: float = 0.0,
+    ping_seconds: float = PING,
+    reader: MessageReader | None = None,
+    inflating: trio.Semaphore | None = None,
 ) -> AsyncIterator[tuple[WebSocketTransport, Peer]]:
     ours, theirs = memory_stream_pair()
     wire, vigil = Wire(ours), Vigil(ping_seconds, PONG)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(vigil.keep)
-        transport = WebSocketTransport(wire, MessageReader(1000), TokenBucket(per_second, 10), vigil.spawn)
+        small = TokenBucket(per_second, 10)
+        transport = WebSocketTransport(wire, reader or MessageReader(1000), small, vigil.spawn)
+        transport._inflating = inflating or transport._inflating
         transport.begin(b"", rest)
         with vigil.watch(transport):
             yield transport, Peer(theirs, wire)
@@ -324,3 +333,51 @@ async def test_after_a_fault_the_answer_to_the_close_ends_it_at_once() -> None:
             await wait_all_tasks_blocked()
             await peer.send(Opcode.CLOSE, b"\x03\xea")
         assert trio.current_time() == began_at
+
+
+SQUEEZED_BYTES = 32_768
+
+
+def squeezed(size: int) -> bytes:
+    """A frame that holds so many bytes."""
+    compressor = compressobj(wbits=-15)
+    data = compressor.compress(bytes(size)) + compressor.flush(Z_SYNC_FLUSH)
+    plain = Frame(Opcode.BINARY, data[:-4]).serialize(mask=True)
+    return bytes([plain[0] | COMPRESSED]) + plain[1:]
+
+
+def roomy() -> MessageReader:
+    """One that inflates, and takes messages of several pieces."""
+    return MessageReader(SQUEEZED_BYTES, Inflater(15))
+
+
+@in_virtual_time
+async def test_few_inflate_at_once_and_the_others_wait_for_them() -> None:
+    inflating = trio.Semaphore(0)
+    async with talk(reader=roomy(), inflating=inflating) as (transport, peer):
+        await peer.stream.send_all(squeezed(SQUEEZED_BYTES))
+        with trio.move_on_after(1) as waiting:
+            await transport.receive()
+        assert waiting.cancelled_caught
+    async with talk(reader=roomy(), inflating=inflating) as (transport, peer):
+        await peer.stream.send_all(squeezed(SQUEEZED_BYTES))
+        inflating.release()
+        assert await transport.receive() == bytes(SQUEEZED_BYTES)
+    assert inflating.value == 1
+
+
+@pytest.mark.parametrize(("size", "fault"), [(100 * SQUEEZED_BYTES, TransportViolated), (20_000, TransportOverrun)])
+@in_virtual_time
+async def test_whoever_is_cut_while_inflating_leaves_room_for_others(size: int, fault: type[Exception]) -> None:
+    inflating = trio.Semaphore(1)
+    async with talk(reader=roomy(), per_second=1.0, inflating=inflating) as (transport, peer):
+        for _ in range(20):
+            await peer.stream.send_all(squeezed(size))
+        with pytest.raises(fault):
+            await take_all(transport)
+    assert inflating.value == 1
+
+
+async def take_all(transport: WebSocketTransport) -> None:
+    while True:
+        await transport.receive()

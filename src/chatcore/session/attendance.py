@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 import trio
@@ -26,6 +26,13 @@ from chatcore.session.connections import TOLD_AT_ONCE
 from chatcore.session.voice import Voice
 from chatcore.session.waiting import UNDER_WAY
 
+PATIENCE_SECONDS: Final = 1.5
+"""From one telling of everyone to the next, at most, while others come in: they hear nothing at all until they are let
+in, and whoever waits hears of all steps together then. Silence may last 2 s (guarantees.md, 26)."""
+
+COMING_IN_TURNS: Final = 3
+"""Turns of the loop that it takes to come in: its connection is accepted, begun, and heard of."""
+
 
 class Follower(Protocol):
     """Someone who attends."""
@@ -36,15 +43,21 @@ class Follower(Protocol):
 
 @attrs.define(eq=False)
 class Usher:
-    """Tells everyone who attends of every change, one after another; whoever reads slowly gets the latest."""
+    """Tells everyone who attends of every change, one after another; whoever reads slowly gets the latest.
+
+    While services start and a crowd comes in, letting them in goes before telling those who are in.
+    """
 
     manager: ServiceInitializationManager
     bulletin: Bulletin
     _present: dict[Follower, None] = attrs.field(factory=dict, init=False)
+    _entered: int = attrs.field(default=0, init=False)
+    """How many ever came."""
 
     def enter(self, follower: Follower) -> None:
         """Tell this one of every change from now on."""
         self._present[follower] = None
+        self._entered += 1
 
     def leave(self, follower: Follower) -> None:
         """Tell it no more."""
@@ -52,13 +65,26 @@ class Usher:
 
     async def run(self) -> None:
         """Do so for as long as the server runs."""
+        told_at = float("-inf")
         async for _ in self.manager.progress():
+            await self._let_in(told_at + PATIENCE_SECONDS)
+            told_at = trio.current_time()
             for number, follower in enumerate(tuple(self._present)):
                 if number % TOLD_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
                     snapshot = self.bulletin.snapshot()  # it may have changed meanwhile
                 if follower in self._present:
                     follower.follow(snapshot)
+
+    async def _let_in(self, until: float) -> None:
+        """Return when nobody comes in just now, or there is more to tell than how a start goes, or time is up."""
+        entered = -1
+        while entered != self._entered and trio.current_time() < until:
+            if self.bulletin.snapshot().state is not ServicesState.INITIALIZING:
+                return
+            entered = self._entered
+            for _ in range(COMING_IN_TURNS):
+                await trio.lowlevel.checkpoint()
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -8,10 +8,11 @@ the library ``websockets``. Its own inflater is not used: it keeps whatever foll
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
-from websockets.exceptions import InvalidHeader, NegotiationError, PayloadTooBig, ProtocolError
+from websockets.exceptions import InvalidHeader, NegotiationError, ProtocolError
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
@@ -35,8 +36,8 @@ LONGEST: Final = 262_144
 """
 
 INFLATED_BYTES: Final = 16_384
-"""A message that was compressed counts as one more frame for each so many bytes: else a kilobyte would cost as much to
-read as the megabyte that is in it, and frames are what a client's rate is limited by."""
+"""Inflated at once. A message that was compressed counts as one more frame for each so many bytes: else a kilobyte
+would cost as much to read as the megabyte that is in it, and frames are what a client's rate is limited by."""
 
 MOST_COUNTED: Final = 64
 """Frames that one message counts as: one that is as large as any may be fits into what may come at once."""
@@ -107,57 +108,59 @@ def deflated(payload: bytes, window_bits: int) -> bytes | None:
 
 @attrs.define(eq=False)
 class Inflater(Extension):
-    """Inflates the frames of one connection, as they are parsed.
+    """Inflates the frames of one connection: the parser is told which they are, and their pieces are taken later.
 
     Args:
         window_bits: of the other side.
+        compressed: whether the frame that was parsed last is of a compressed message.
     """
 
     window_bits: int
+    compressed: bool = attrs.field(default=False, init=False)
     _message: zlib._Decompress | None = attrs.field(default=None, init=False)
     _bytes: int = attrs.field(default=0, init=False)
+    """Of what was inflated, those that are not counted yet."""
 
-    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
-        """The frame as it was before it was compressed.
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:  # noqa: ARG002  the pieces are looked at
+        """The frame without the mark that it is compressed, which it is still.
 
         Reserved bits that have no business there are left for the parser to refuse.
-
-        Args:
-            frame: as it came.
-            max_size: bytes that it may have; no more than one above is ever inflated.
-
-        Raises:
-            PayloadTooBig: it has more.
-            ProtocolError: it is nothing that was compressed.
         """
+        self.compressed = False
         if frame.rsv1 and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             self._message = zlib.decompressobj(wbits=-self.window_bits)
         elif self._message is None or frame.rsv1 or frame.opcode is not Opcode.CONT:
             return frame
-        assert max_size is not None  # noqa: S101  the reader of messages has a limit
-        data = self._inflated(self._message, frame, max_size)
-        if frame.fin:
-            self._message = None
-        return Frame(frame.opcode, data, frame.fin, False, frame.rsv2, frame.rsv3)
+        self.compressed = True
+        return Frame(frame.opcode, frame.data, frame.fin, False, frame.rsv2, frame.rsv3)
 
-    def _inflated(self, message: zlib._Decompress, frame: Frame, max_size: int) -> bytes:
-        data = bytes(frame.data) + (EMPTY_BLOCK if frame.fin else b"")
-        try:
-            inflated = message.decompress(data, max_size + 1)
-        except zlib.error:
-            raise ProtocolError("not compressed as agreed") from None
-        if len(inflated) > max_size:
-            raise PayloadTooBig(None, max_size)
-        if len(message.unused_data) > MOST_AFTER_LAST_BLOCK:
-            raise ProtocolError("something follows the last block")
-        self._bytes += len(inflated)
-        return inflated
-
-    def frames_more(self, max_message_bytes: int) -> int:
-        """As how many frames more what was inflated counts; each time it is asked, what came since.
+    def pieces(self, frame: Frame, size: int) -> Iterator[bytes]:
+        """What a compressed frame holds, inflated as it is taken.
 
         Args:
-            max_message_bytes: of a message.
+            frame: as it was parsed.
+            size: of a piece, at most.
+
+        Raises:
+            ProtocolError: it is nothing that was compressed.
         """
-        frames, self._bytes = divmod(self._bytes, max(INFLATED_BYTES, max_message_bytes // MOST_COUNTED))
-        return frames
+        assert self._message is not None  # noqa: S101  it is compressed
+        message, left = self._message, bytes(frame.data) + (EMPTY_BLOCK if frame.fin else b"")
+        while True:
+            try:
+                piece = message.decompress(left, size)
+            except zlib.error:
+                raise ProtocolError("not compressed as agreed") from None
+            if len(message.unused_data) > MOST_AFTER_LAST_BLOCK:
+                raise ProtocolError("something follows the last block")
+            left = message.unconsumed_tail
+            yield piece
+            if not left and len(piece) < size:
+                break
+        if frame.fin:
+            self._message = None
+
+    def counts(self, piece: bytes, size: int) -> bool:
+        """Whether a frame more is full of what was inflated, with this piece of it."""
+        full, self._bytes = divmod(self._bytes + len(piece), size)
+        return bool(full)

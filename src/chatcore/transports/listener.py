@@ -23,7 +23,7 @@ from chatcore.transports.http_head import BadRequest, RequestFilter
 from chatcore.transports.readiness import readiness_kept
 from chatcore.transports.stream import BoundedListener, BoundedStream
 from chatcore.transports.turnstile import Turnstile
-from chatcore.transports.upgrade import Upgrade, plain_answer, upgraded
+from chatcore.transports.upgrade import Shared, Upgrade, plain_answer, upgraded
 from chatcore.transports.vigil import Vigil
 
 HEAD_SECONDS = 5.0
@@ -120,20 +120,20 @@ async def http_served(
         settings: its limits.
         recorder: hears of connections that failed.
     """
-    serve_http = _hypercorn(app)
-    vigil, turnstile = Vigil(settings.ping_seconds, settings.pong_timeout_seconds), Turnstile()
+    shared = Shared(Vigil(settings.ping_seconds, settings.pong_timeout_seconds))
+    serve_http = _hypercorn(app, shared.turnstile)
     open_streams: set[BoundedStream] = set()
 
     async def handle(stream: BoundedStream) -> None:
         open_streams.add(stream)
         try:
-            upgrade = await _first_request(stream, app, serve_http, settings, vigil, turnstile)
+            upgrade = await _first_request(stream, app, serve_http, settings, shared)
             if upgrade is not None:
                 if readiness is not None:
                     stream.be_watched(readiness)
                 transport, conversation = upgrade.begin()
                 del upgrade  # nothing of the handshake is held while it lasts: there may be thousands
-                with vigil.watch(transport):
+                with shared.vigil.watch(transport):
                     await conversation
         except Exception as error:
             recorder.log("connection_failed", **describe_error(error))
@@ -142,8 +142,8 @@ async def http_served(
             stream.hang_up()
 
     async with readiness_kept() as readiness, trio.open_nursery() as nursery:
-        nursery.start_soon(vigil.keep)
-        nursery.start_soon(turnstile.keep)
+        nursery.start_soon(shared.vigil.keep)
+        nursery.start_soon(shared.turnstile.keep)
         for listener in listeners:
             nursery.start_soon(listener.serve, lambda stream: nursery.start_soon(handle, stream, name="connection"))
         try:
@@ -155,7 +155,7 @@ async def http_served(
 
 
 async def _first_request(
-    stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, vigil: Vigil, turnstile: Turnstile
+    stream: BoundedStream, app: Any, serve_http: ServeHttp, settings: Settings, shared: Shared
 ) -> Upgrade | None:
     """Do what a connection's first request asks for; what is still to be served, if that is a WebSocket."""
     judge = RequestFilter()
@@ -163,15 +163,18 @@ async def _first_request(
         passed = judge.feed(stream.receive_now(HEAD_BYTES))  # in a stampede it has come
         if not judge.decided:
             with trio.fail_after(HEAD_SECONDS):
-                passed += await _judged(stream, judge, turnstile)
+                passed += await _judged(stream, judge, shared.turnstile)
         if not judge.decided:
             return None
         if judge.upgrade is not None:
-            return await upgraded(stream, judge.upgrade, judge.rest, app, settings, vigil)
+            return await upgraded(stream, judge.upgrade, judge.rest, app, settings, shared)
     except trio.TooSlowError:
+        await shared.turnstile.go_through()  # those who came together are late together
         await _refuse(stream, BadRequest(408, "The request took too long to come"))
     except BadRequest as bad:
         await _refuse(stream, bad)
+    except trio.BrokenResourceError:  # it has left, as whoever only looks whether somebody listens does
+        return None
     else:
         await serve_http(stream, JudgedStream(stream, judge, passed))
     return None
@@ -195,7 +198,7 @@ async def _refuse(stream: BoundedStream, bad: BadRequest) -> None:
             pass
 
 
-def _hypercorn(app: Any) -> ServeHttp:
+def _hypercorn(app: Any, turnstile: Turnstile) -> ServeHttp:
     """Hypercorn's protocol server for one stream. Imported here: its import takes as long as the rest of a start."""
     from hypercorn.app_wrappers import ASGIWrapper
     from hypercorn.trio.tcp_server import TCPServer
@@ -205,7 +208,7 @@ def _hypercorn(app: Any) -> ServeHttp:
     config = _hypercorn_config()
 
     async def serve_http(stream: BoundedStream, judged: JudgedStream) -> None:
-        wrapped = ASGIWrapper(_answered_in_time(app, stream))
+        wrapped = ASGIWrapper(_answered_in_time(app, stream, turnstile))
         context = WorkerContext(None)
         context.sleep = stream.sleep  # type: ignore[method-assign, assignment]  # between pings; else the dead are held
         await TCPServer(wrapped, config, context, ConnectionState({}), judged)  # type: ignore[arg-type]
@@ -213,9 +216,10 @@ def _hypercorn(app: Any) -> ServeHttp:
     return serve_http
 
 
-def _answered_in_time(app: Any, stream: BoundedStream) -> Any:
-    """The application, with a deadline for each part of an answer over HTTP/2: a client that opens no window for it
-    keeps it from the socket, and so from the deadline that is there.
+def _answered_in_time(app: Any, stream: BoundedStream, turnstile: Turnstile) -> Any:
+    """The application, in its turn: a hundred requests may come in one read. And with a deadline for each part of an
+    answer over HTTP/2: a client that opens no window for it keeps it from the socket, and so from the deadline that is
+    there.
     """
 
     async def answered(scope: Message, receive: Receive, send: Send) -> None:
@@ -225,6 +229,7 @@ def _answered_in_time(app: Any, stream: BoundedStream) -> Any:
             if limit.cancelled_caught:
                 stream.hang_up()
 
+        await turnstile.go_through()
         await app(scope, receive, send_in_time if scope.get("http_version") == "2" else send)
 
     return answered

@@ -16,8 +16,9 @@ from chatcore.settings import Settings
 from chatcore.transports.asgi import ACCEPT, Converse, Message
 from chatcore.transports.deflate import Agreement, Inflater, agreed
 from chatcore.transports.http_head import Head
+from chatcore.transports.turnstile import Turnstile
 from chatcore.transports.vigil import Vigil
-from chatcore.transports.websocket import Stream, WebSocketTransport
+from chatcore.transports.websocket import INFLATED_AT_ONCE, Stream, WebSocketTransport
 from chatcore.transports.websocket_protocol import (
     MessageReader,
     accept_key,
@@ -40,8 +41,23 @@ class Connected(Stream, Protocol):
         """Return when the other side has left, as far as that can be told without reading."""
 
 
+@attrs.frozen(eq=False)
+class Shared:
+    """What all connections of a server have in common.
+
+    Args:
+        vigil: watches those who are quiet.
+        turnstile: lets few requests on at once.
+        inflating: lets few inflate at once.
+    """
+
+    vigil: Vigil
+    turnstile: Turnstile = attrs.field(factory=Turnstile)
+    inflating: trio.Semaphore = attrs.field(factory=lambda: trio.Semaphore(INFLATED_AT_ONCE))
+
+
 async def upgraded(
-    stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings, vigil: Vigil
+    stream: Connected, head: Head, rest: bytes, app: Any, settings: Settings, shared: Shared
 ) -> Upgrade | None:
     """Have the application accept or refuse a WebSocket.
 
@@ -51,7 +67,7 @@ async def upgraded(
         rest: what came after it.
         app: the ASGI application.
         settings: its limits.
-        vigil: watches the peer.
+        shared: with all others.
 
     Returns:
         what was accepted, to be begun when nothing of the request is held any more: it may last long, and there may be
@@ -60,7 +76,7 @@ async def upgraded(
     Raises:
         BadRequest: the handshake is malformed.
     """
-    upgrade = Upgrade(stream, rest, settings, vigil, accept_key(head), agreed(head) if settings.compression else None)
+    upgrade = Upgrade(stream, rest, settings, shared, accept_key(head), agreed(head) if settings.compression else None)
     await app(_scope(head, stream, {ACCEPT: upgrade.accept}), upgrade.connect, upgrade.refuse)
     return upgrade if upgrade.accepted else None
 
@@ -72,7 +88,7 @@ class Upgrade:
     _stream: Connected
     _rest: bytes
     _settings: Settings
-    _vigil: Vigil
+    _shared: Shared
     _key: bytes
     _compression: Agreement | None
     _answer: bytes = b""
@@ -95,7 +111,8 @@ class Upgrade:
         inflater = Inflater(agreement.their_window_bits) if agreement is not None else None
         frame = partial(deflated_frame, window_bits=agreement.window_bits) if agreement is not None else message_frame
         reader, small = MessageReader(self._max_message_bytes, inflater), TokenBucket(limit, 4 * limit)
-        transport = WebSocketTransport(self._stream, reader, small, self._vigil.spawn, frame)
+        shared = self._shared
+        transport = WebSocketTransport(self._stream, reader, small, shared.vigil.spawn, frame, shared.inflating)
         transport.begin(self._answer, self._rest)
         return transport, self._converse(transport)
 

@@ -29,6 +29,7 @@ from chatcore.transports.base import Stalled
 from chatcore.transports.websocket_protocol import (
     Farewell,
     Incoming,
+    Inflating,
     MessageReader,
     Part,
     Pinged,
@@ -49,6 +50,10 @@ understand what a flooder goes on sending would cost everybody else."""
 TURN_FRAMES = 4
 """Frames of one read after which others have their turn: a read may hold ten thousand, and each may have to be
 inflated."""
+
+INFLATED_AT_ONCE = 4
+"""Frames that are inflated side by side, piece by piece: a hundred that turn out too large then hold no more than this
+many, and none of them stops anybody else."""
 
 QUIET_SECONDS = 0.6
 """After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes. Who
@@ -106,6 +111,7 @@ class WebSocketTransport:
         small: limits what is no message by itself: pings, pongs and parts.
         spawn: begins a task that may outlast neither the listener nor the stream.
         frame: makes frames of messages, compressed where that was agreed upon.
+        inflating: lets few inflate at once, of all connections: what each of them holds may be large.
     """
 
     _stream: Stream
@@ -113,6 +119,7 @@ class WebSocketTransport:
     _small: TokenBucket
     _spawn: Callable[[Callable[[], Awaitable[None]]], object]
     _frame: MakeFrame = message_frame
+    _inflating: trio.Semaphore = attrs.field(factory=lambda: trio.Semaphore(INFLATED_AT_ONCE))
     heard_at: float = attrs.field(factory=trio.current_time, init=False)
     """When something came last."""
     _inbox: Iterator[Incoming] = attrs.field(factory=lambda: iter(()), init=False)
@@ -144,11 +151,10 @@ class WebSocketTransport:
         """
         await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn after each read, which waits
         while not self._roused:
-            self._taken += 1
-            if self._taken > TURN_FRAMES:
-                self._taken = 0
-                await trio.lowlevel.checkpoint()
+            await self._share_turn()
             item = None if self._closed else self._next()
+            if isinstance(item, Inflating):
+                item = await self._inflated()
             if isinstance(item, str | bytes):
                 return item
             if item is None:
@@ -158,6 +164,21 @@ class WebSocketTransport:
                 await self._heed(item)
         self._roused = False
         raise TransportRoused
+
+    async def _share_turn(self) -> None:
+        """Let others have their turn, once in a while."""
+        self._taken += 1
+        if self._taken > TURN_FRAMES:
+            self._taken = 0
+            await trio.lowlevel.checkpoint()
+
+    async def _inflated(self) -> Incoming | None:
+        """The frame that was inflated, None where it is at fault; its parts count as they come."""
+        async with self._inflating:
+            while isinstance(item := self._next(), Part):
+                self._count_small()
+                await self._share_turn()
+        return item
 
     def rouse(self) -> None:
         """See :class:`~chatcore.transports.base.Transport`."""
@@ -237,15 +258,20 @@ class WebSocketTransport:
         else:
             self.hang_up()
 
-    async def _heed(self, item: Pinged | Part | Farewell) -> None:
+    async def _heed(self, item: Pinged | Part | Inflating | Farewell) -> None:
         """Do what is no message's: it takes its share of what the peer may send, and a farewell is answered."""
         if isinstance(item, Farewell):
             await self._answer(close_frame(item.code, ""))
-            self.hang_up()
-        elif self._small.take(trio.current_time()) > 0:
-            raise TransportOverrun
-        elif isinstance(item, Pinged):
+            return self.hang_up()
+        self._count_small()
+        if isinstance(item, Pinged):
             self._answer_ping(item.payload)
+        return None
+
+    def _count_small(self) -> None:
+        """Take its share of what the peer may send."""
+        if self._small.take(trio.current_time()) > 0:
+            raise TransportOverrun
 
     def _answer_ping(self, payload: bytes) -> None:
         """At once; or the latest after what is being sent (RFC 6455, section 5.5.3): reading goes on meanwhile."""
@@ -325,6 +351,8 @@ class WebSocketTransport:
         while not self._broken:
             while frames > 0 and self._next() is not None:
                 frames -= 1
+                if frames % TURN_FRAMES == 0:
+                    await trio.lowlevel.checkpoint()
             if self._reader.left or self._answered:
                 return
             seconds = LINGER_SECONDS if self._fault is None and frames > 0 else QUIET_SECONDS

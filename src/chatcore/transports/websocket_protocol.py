@@ -11,7 +11,6 @@ import re
 from base64 import b64encode
 from collections.abc import Generator, Iterator
 from hashlib import sha1
-from itertools import repeat
 from struct import Struct
 from typing import Final, TypeAlias
 
@@ -20,7 +19,7 @@ from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode
 
 from chatcore.errors import CloseCode, TransportViolated
-from chatcore.transports.deflate import Inflater, deflated
+from chatcore.transports.deflate import INFLATED_BYTES, MOST_COUNTED, Inflater, deflated
 from chatcore.transports.http_head import BadRequest, Head
 
 try:
@@ -123,13 +122,18 @@ class Part:
 
 
 @attrs.frozen
+class Inflating:
+    """A frame is to be inflated, as what follows is taken: parts, and then what it is."""
+
+
+@attrs.frozen
 class Farewell:
     """The other side closes. ``code`` is what it is to be answered with."""
 
     code: int
 
 
-Incoming: TypeAlias = str | bytes | Pinged | Part | Farewell
+Incoming: TypeAlias = str | bytes | Pinged | Part | Inflating | Farewell
 
 
 @attrs.define(eq=False)
@@ -165,8 +169,9 @@ class MessageReader:
             if (text := self._small()) is not None:
                 yield text
             elif (frame := self._next_frame()) is not None:
-                if self.inflater is not None:
-                    yield from repeat(Part(), self.inflater.frames_more(self.max_message_bytes))
+                if self.inflater is not None and self.inflater.compressed:
+                    yield Inflating()
+                    frame.data = yield from self._inflated(self.inflater, frame)
                 yield self._taken(frame)
             else:
                 return
@@ -210,6 +215,21 @@ class MessageReader:
         except ProtocolError:
             raise self._fault(CloseCode.PROTOCOL_ERROR, "Not a frame of RFC 6455") from None
         return None
+
+    def _inflated(self, inflater: Inflater, frame: Frame) -> Generator[Part, None, bytearray]:
+        """What a compressed frame holds; between its pieces others may have their turn."""
+        data, room = bytearray(), self.max_message_bytes - len(self._message or b"")
+        size = max(INFLATED_BYTES, self.max_message_bytes // MOST_COUNTED)
+        try:
+            for piece in inflater.pieces(frame, size):
+                data += piece
+                if len(data) > room:
+                    raise self._fault(CloseCode.MESSAGE_TOO_BIG, "The message is too large")
+                if inflater.counts(piece, size):
+                    yield Part()
+        except ProtocolError:
+            raise self._fault(CloseCode.PROTOCOL_ERROR, "Not a frame of RFC 7692") from None
+        return data
 
     def _taken(self, frame: Frame) -> Incoming:
         if frame.opcode == Opcode.PING:
