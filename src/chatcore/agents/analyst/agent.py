@@ -37,7 +37,7 @@ _NOTES = {
 }
 """What every answer says over data that nobody attached."""
 
-THOUGHT_AT_ONCE = 8
+THOUGHT_AT_ONCE = 4
 """Questions that are read, or put into words, side by side: while some of them wait for a commit, others are thought
 about. One thread does all of it, so that with more at once none is answered earlier, and each turn of the event loop
 takes longer, for everybody."""
