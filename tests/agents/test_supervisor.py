@@ -553,6 +553,41 @@ async def test_a_message_that_was_accepted_is_known_though_there_is_no_room() ->
             await asked.ask("more", message_id="m3")
 
 
+@pytest.mark.parametrize("limits", [{"max_pending_messages": 3}, {"max_pending_bytes": 15}])
+@in_virtual_time
+async def test_messages_that_come_together_share_what_room_there_is(limits: dict[str, int]) -> None:
+    refused: list[ErrorCode] = []
+    runs: list[Any] = []
+    async with rehearsal(Wait(5), Say("x"), **limits) as asked:
+
+        async def ask(number: int) -> None:
+            try:
+                runs.append(await asked.ask("hello", message_id=f"m{number}"))
+            except RequestRefused as refusal:
+                refused.append(refusal.error_code)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(10):
+                nursery.start_soon(ask, number)
+        assert len(runs) == 3
+        assert refused == [ErrorCode.TOO_MANY_PENDING] * 7
+        for run in runs:
+            await run.end()
+        await trio.sleep(1)
+        assert len([await asked.ask("again") for _ in range(3)]) == 3, "what was held is free again"
+
+
+@in_virtual_time
+async def test_room_is_held_neither_by_a_message_sent_again_nor_by_a_refused_one() -> None:
+    async with rehearsal(Wait(5), Say("x"), max_pending_messages=2) as asked:
+        await asked.ask("hello", message_id="m1")
+        for _ in range(3):
+            await asked.ask("hello", message_id="m1")
+            with pytest.raises(RequestRefused):
+                await asked.ask("hello", thread_id="nowhere")
+        await asked.ask("another")
+
+
 @in_virtual_time
 async def test_a_message_that_cannot_be_kept_is_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rehearsal(Say("x")) as asked:
