@@ -82,6 +82,22 @@ async def test_provenance_names_who_answered_and_by_what_means() -> None:
     assert end.provenance == m.Provenance(agent="agent", engine="llm", model="gpt-4o", tool_calls=tools, generation=1)
 
 
+@pytest.mark.parametrize("told", ["engine", "model"])
+@in_virtual_time
+async def test_an_agent_that_calls_itself_what_cannot_be_sent_has_failed(told: str) -> None:
+    class Odd(ScriptedAgent):
+        """Learns late by what means it answers."""
+
+    agent = Odd([Say("Done.")])
+    setattr(agent, told, "gpt-\ud83d")
+    async with rehearsal(agent=agent) as asked:
+        end = await (await asked.ask("hello")).end()
+        assert isinstance(end, m.AgentFailed)
+        assert end.error_code == "AGENT_FAILED"
+        setattr(agent, told, "gpt-4o")
+        assert isinstance(await (await asked.ask("and now?")).end(), m.AgentCompleted)
+
+
 @in_virtual_time
 async def test_a_run_past_its_deadline_ends_so_with_its_tools_closed() -> None:
     async with rehearsal(UseTool("find", steps=[Wait()]), timeout_seconds=5) as asked:

@@ -390,11 +390,14 @@ class AgentSupervisor:
         return failure(ErrorCode.AGENT_FAILED)
 
     def _provenance(self, pending: PendingRun, run: LiveRun, agent: Agent, ready: ReadyServices) -> m.Provenance:
+        """Who answered, and by what means; raises where an agent's words about itself cannot be sent."""
         model = getattr(agent, "model", None)
-        return m.Provenance(
+        provenance = m.Provenance(
             agent=pending.agent,
             engine=str(getattr(agent, "engine", type(agent).__name__)),
             model=str(model) if model is not None else None,
             tool_calls=list(run.tool_calls),
             generation=ready.generation,
         )
+        msgspec.json.encode(provenance)
+        return provenance
