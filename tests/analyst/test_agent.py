@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import attrs
 import pytest
@@ -16,7 +17,7 @@ import trio
 from chatcore.agents.analyst.agent import Analyst
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.ledger import Ledger, open_sample
-from chatcore.agents.analyst.records import Records, open_records
+from chatcore.agents.analyst.records import KEPT_USERS, Records, open_records
 from chatcore.agents.analyst.sample import write_sample
 from chatcore.agents.base import Agent
 from chatcore.agents.tools import ToolError
@@ -177,6 +178,64 @@ async def test_a_long_record_is_not_read_by_the_event_loop() -> None:
     readers = set[threading.Thread]().union(*(table.readers for table in tables))
     assert readers
     assert threading.current_thread() not in readers
+
+
+async def is_open(ledger: Ledger) -> bool:
+    import duckdb
+
+    try:
+        await ledger.query(Query("runs", f"SELECT count(*) AS runs, 1 AS u{uuid4().hex} FROM runs"))
+    except duckdb.Error:
+        return False
+    return True
+
+
+async def test_a_record_that_has_not_changed_is_filled_once_and_closed_at_the_end() -> None:
+    failed = [1]
+
+    async def changing(user_id: str) -> Sequence[RecordTable]:
+        await trio.lowlevel.checkpoint()
+        return record(user_id, failed=failed[0])
+
+    async with open_records(changing) as records:
+        async with records.opened_for("ann") as first:
+            pass
+        async with records.opened_for("ann") as second, records.opened_for("bob") as other:
+            assert second is first
+            assert other is not first
+            failed[0] = 2
+            async with records.opened_for("ann") as third:
+                assert third is not first
+                assert await is_open(first), "who reads the last state may finish"
+        assert not await is_open(first), "only the last state is kept"
+        assert await is_open(third)
+    assert not await is_open(third)
+    assert not await is_open(other)
+
+
+async def test_no_more_records_are_kept_than_those_of_a_few_users() -> None:
+    async with open_records(fetch) as records:
+        ledgers = []
+        for number in range(KEPT_USERS + 2):
+            async with records.opened_for(f"user-{number}") as ledger:
+                ledgers.append(ledger)
+        assert [await is_open(ledger) for ledger in ledgers] == [False, False, *[True] * KEPT_USERS]
+
+
+async def test_a_record_that_two_ask_for_at_once_is_closed_as_often_as_it_was_filled() -> None:
+    used: list[Ledger] = []
+
+    async def use() -> None:
+        async with records.opened_for("ann") as ledger:
+            used.append(ledger)
+            await trio.sleep(0.01)
+
+    async with open_records(fetch) as records:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(use)
+            nursery.start_soon(use)
+        assert sum([await is_open(ledger) for ledger in {id(each): each for each in used}.values()]) == 1
+    assert not any([await is_open(ledger) for ledger in used])
 
 
 async def test_an_empty_record_is_not_zero() -> None:
