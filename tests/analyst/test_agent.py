@@ -24,6 +24,7 @@ from chatcore.agents.tools import ToolError
 from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import UserMessage
 from chatcore.threads.model import RecordTable
+from chatcore.web.charts import chart_of, foremost
 
 from .conftest import RecordedRun, ask, loaded, write_csv
 
@@ -267,6 +268,29 @@ async def test_the_record_is_locked_too(tmp_path: Path) -> None:
 def usage(tmp_path: Path) -> Path:
     rows = [("2025-05-07 10:00:00", "gpt-4o", 100, 0.5), ("2025-06-07 10:00:00", "o3", 10, 0.25)]
     return write_csv(tmp_path / "usage.csv", ("ts", "model", "tokens", "cost"), rows)
+
+
+@pytest.mark.parametrize("question", ["spend by month", "spend by model", "top 2 months by spend"])
+@pytest.mark.parametrize(("cost", "sign"), [("cost_eur", "€"), ("cost", "")])
+async def test_the_chart_of_an_answer_has_the_sign_of_its_currency(
+    tmp_path: Path, question: str, cost: str, sign: str
+) -> None:
+    rows = [("2025-05-07 10:00:00", "gpt-4o", 0.5), ("2025-06-07 10:00:00", "o3", 0.25)]
+    async with loaded(write_csv(tmp_path / "usage.csv", ("ts", "model", cost), rows)) as ledger:
+        told = await ask(ledger, question)
+    drawn = foremost(told.answer.evidence)
+    assert drawn is not None
+    chart = chart_of(drawn)
+    assert chart is not None
+    assert (chart.series[0].column, chart.series[0].sign) == ("spend", sign)
+
+
+async def test_a_column_that_is_called_currency_is_grouped_by_as_any(tmp_path: Path) -> None:
+    rows = [("2025-05-07 10:00:00", "CHF", 0.5), ("2025-06-07 10:00:00", "SEK", 0.25)]
+    async with loaded(write_csv(tmp_path / "usage.csv", ("ts", "currency", "cost_usd"), rows)) as ledger:
+        told = await ask(ledger, "spend by currency")
+    assert told.answer.evidence[0].columns.count("currency") == 1
+    assert "`CHF`" in told.text
 
 
 async def test_a_currency_is_shown_only_where_it_is_known(usage: Path) -> None:
