@@ -449,12 +449,12 @@ class Outage:
         return act
 
 
-@pytest.mark.parametrize("refused", ["start_run", "append_events", "end_run"])
+@pytest.mark.parametrize("refused", ["begin_run", "append_events", "end_run"])
 @in_virtual_time
 async def test_a_run_outlasts_an_outage_of_storage_with_one_end_and_no_gap(
     refused: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with rehearsal(Think("Hm"), Say("One "), Wait(1), Think("More"), Say("two.")) as asked:
+    async with rehearsal(Think("Hm"), Say("One "), Wait(1), UseTool("find"), Think("More"), Say("two.")) as asked:
         outage = outage_of(asked, monkeypatch)
         outage.refuses = {refused}
         run = await asked.ask("hello")

@@ -24,6 +24,7 @@ from chatcore.agents.base import Agent
 from chatcore.agents.endings import Ending, cancellation, completion, failure
 from chatcore.agents.live_run import LiveRun
 from chatcore.agents.pending import PendingRun
+from chatcore.agents.run_log import first_event
 from chatcore.agents.scribe import Scribe
 from chatcore.agents.turns import Turns
 from chatcore.context import UserExecutionContext
@@ -294,12 +295,10 @@ class AgentSupervisor:
         """From the first event to the last; without services for a run that was cancelled before it had them."""
         store = await self._until_stored(self.store)
         pending.running = True
-        begin = partial(store.start_run, str(pending.context.run_id), ready.generation if ready else 0)
-        next_seq = await self._until_stored(begin)
-        run = pending.begun or self.live_run(pending, store, next_seq)
-        run.store = store
+        run = await self._begun(pending, store, ready.generation if ready else 0)
         with self.bridge.live(run.thread_id, run.flush):
-            await self._begin(pending, run)
+            if pending.begun is not None:
+                await self._until_stored(partial(run.restart, pending.attempts + 1))
             ending = await self._respond(pending, run, ready) if ready is not None else cancellation()
             if ending is not None:
                 await self._until_stored(partial(run.end, ending))
@@ -307,11 +306,23 @@ class AgentSupervisor:
             else:
                 await run.flush()
 
-    async def _begin(self, pending: PendingRun, run: LiveRun) -> None:
-        if pending.begun is not None:
-            await self._until_stored(partial(run.restart, pending.attempts + 1))
-        else:
-            await self._until_stored(partial(run.start, pending.agent, pending.message.message_id))
+    async def _begun(self, pending: PendingRun, store: ThreadService, generation: int) -> LiveRun:
+        """The run, marked as running; what an earlier process left of one is gone on with."""
+        if pending.begun is None:
+            return await self._until_stored(partial(self.begin, pending, store, generation))
+        await self._until_stored(partial(store.start_run, str(pending.context.run_id), generation))
+        pending.begun.store = store
+        return pending.begun
+
+    async def begin(self, pending: PendingRun, store: ThreadService, generation: int) -> LiveRun:
+        """Begin a run that has no event yet. May be tried again where that could not be stored."""
+        context, began_at = pending.context, trio.current_time()
+        first = partial(first_event, context, pending.epoch, pending.agent, pending.message.message_id)
+        event = await store.begin_run(str(context.run_id), generation, first)
+        run = self.live_run(pending, store, event.seq)
+        run.began_at = began_at
+        run.begin(event)
+        return run
 
     async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """What ``write`` returns. While storage is away it is tried again: a run keeps its turn, and has one end."""

@@ -223,6 +223,23 @@ class ThreadService:
         now = self._clock()
         return await self._write(lambda commands: commands.start_run(run_id, generation, now))
 
+    async def begin_run(self, run_id: str, generation: int, first: Callable[[int], StoredEvent]) -> StoredEvent:
+        """The same, with the run's first event: both or none.
+
+        Args:
+            run_id: which.
+            generation: of the services it runs with.
+            first: makes that event, given its ``seq``; it is called in another thread, once for each try.
+
+        Returns:
+            the event.
+
+        Raises:
+            RequestRefused, RunEnded: as :meth:`start_run`.
+        """
+        now = self._clock()
+        return await self._write(lambda commands: commands.begin_run(run_id, generation, first, now))
+
     async def request_cancel(self, user_id: str, run_id: str) -> None:
         """Keep that the user of a run does not want it any more; that alone ends nothing.
 
