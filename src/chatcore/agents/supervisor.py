@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -84,6 +84,8 @@ class AgentSupervisor:
     policy: RunPolicy = attrs.field(factory=RunPolicy)
     _pending: dict[str, PendingRun] = attrs.field(factory=dict, init=False)
     _queues: dict[str, deque[PendingRun]] = attrs.field(factory=dict, init=False)
+    _arriving: list[tuple[str, int]] = attrs.field(factory=list, init=False)
+    """Messages that are being kept: whose, and their bytes."""
     _turns: Turns = attrs.field(init=False)
     _draining: bool = attrs.field(default=False, init=False)
     _hurried: bool = attrs.field(default=False, init=False)
@@ -121,17 +123,27 @@ class AgentSupervisor:
         """
         agent = self._agent_name(message.agent)
         store = await self.store()
-        await self._check_room(store, context.user_id, message)
-        with trio.CancelScope(shield=True):  # a client that leaves now must not leave a message kept but never run
-            accepted = await store.accept_message(context.user_id, message, agent)
-            if accepted.duplicate and not accepted.ended and not self.knows(accepted.run_id):
-                kept = await store.run(context.user_id, accepted.run_id)  # it has just ended, or nobody was told of it
-                accepted = attrs.evolve(accepted, ended=kept.state in ENDED_STATES)
-                message = msgspec.structs.replace(message, content=kept.content)
-            acknowledge(self._acknowledgement(context, accepted))
-            if not accepted.ended and not self.knows(accepted.run_id):
-                self._enqueue(context, message, accepted)
+        async with self._room(store, context.user_id, message):
+            with trio.CancelScope(shield=True):  # a client that leaves now must not leave a message kept but never run
+                await self._keep(store, context, message, agent, acknowledge)
         self.manager.request_start()
+
+    async def _keep(
+        self,
+        store: ThreadService,
+        context: UserExecutionContext,
+        message: m.UserMessage,
+        agent: str,
+        acknowledge: Callable[[m.MessageAccepted], None],
+    ) -> None:
+        accepted = await store.accept_message(context.user_id, message, agent)
+        if accepted.duplicate and not accepted.ended and not self.knows(accepted.run_id):
+            kept = await store.run(context.user_id, accepted.run_id)  # it has just ended, or nobody was told of it
+            accepted = attrs.evolve(accepted, ended=kept.state in ENDED_STATES)
+            message = msgspec.structs.replace(message, content=kept.content)
+        acknowledge(self._acknowledgement(context, accepted))
+        if not accepted.ended and not self.knows(accepted.run_id):
+            self._enqueue(context, message, accepted)
 
     async def cancel(self, user_id: str, run_id: str) -> None:
         """End a run of this user in ``agent_cancelled``, now or after a restart; a run that has ended stays as it is.
@@ -166,13 +178,24 @@ class AgentSupervisor:
             raise RequestRefused(ErrorCode.AGENT_NOT_FOUND)
         return name
 
-    async def _check_room(self, store: ThreadService, user_id: str, message: m.UserMessage) -> None:
-        """Refuse a message for which there is no room; one that was accepted before needs none."""
-        mine = [pending for pending in self._pending.values() if pending.context.user_id == user_id]
-        held_bytes = sum(pending.size for pending in mine) + len(message.content.encode())
-        full = len(mine) >= self.policy.max_pending_messages or held_bytes > self.policy.max_pending_bytes
+    @asynccontextmanager
+    async def _room(self, store: ThreadService, user_id: str, message: m.UserMessage) -> AsyncIterator[None]:
+        """Room for a message from now until it waits for its turn; one that was accepted before needs none.
+
+        Raises:
+            RequestRefused: there is none.
+        """
+        arrival = (user_id, len(message.content.encode()))
+        mine = [pending.size for pending in self._pending.values() if pending.context.user_id == user_id]
+        mine += [size for user, size in self._arriving if user == user_id]
+        full = len(mine) >= self.policy.max_pending_messages or sum(mine) + arrival[1] > self.policy.max_pending_bytes
         if full and not await store.has_message(user_id, message.message_id):
             raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
+        self._arriving.append(arrival)
+        try:
+            yield
+        finally:
+            self._arriving.remove(arrival)
 
     def _acknowledgement(self, context: UserExecutionContext, accepted: Accepted) -> m.MessageAccepted:
         return m.MessageAccepted(
@@ -378,11 +401,14 @@ class AgentSupervisor:
         return failure(ErrorCode.AGENT_FAILED)
 
     def _provenance(self, pending: PendingRun, run: LiveRun, agent: Agent, ready: ReadyServices) -> m.Provenance:
+        """Who answered, and by what means; raises where an agent's words about itself cannot be sent."""
         model = getattr(agent, "model", None)
-        return m.Provenance(
+        provenance = m.Provenance(
             agent=pending.agent,
             engine=str(getattr(agent, "engine", type(agent).__name__)),
             model=str(model) if model is not None else None,
             tool_calls=list(run.tool_calls),
             generation=ready.generation,
         )
+        msgspec.json.encode(provenance)
+        return provenance
