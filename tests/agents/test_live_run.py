@@ -25,7 +25,8 @@ from chatcore.protocol.codec import decode_server_frame
 from chatcore.protocol.run import RunGrammar, first_seq
 from chatcore.testing import in_virtual_time
 from chatcore.threads.model import RESERVED_AHEAD, RunEnded, SequenceBroken, StoredEvent
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 
 pytestmark = pytest.mark.usefixtures("threads_in_place")
 

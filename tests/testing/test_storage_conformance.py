@@ -28,7 +28,8 @@ from chatcore.threads.model import (
     Thread,
     check_contiguous,
 )
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 
 SECONDS = 60
 """Real ones: storage works in threads."""

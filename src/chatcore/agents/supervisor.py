@@ -21,7 +21,7 @@ import msgspec
 import trio
 
 from chatcore.agents.base import Agent
-from chatcore.agents.endings import Ending, cancellation, completion, failure
+from chatcore.agents.endings import Ending, cancellation, completion, failure, provenance_of
 from chatcore.agents.live_run import LiveRun
 from chatcore.agents.pending import PendingRun
 from chatcore.agents.run_log import first_event
@@ -152,8 +152,7 @@ class AgentSupervisor:
             RequestRefused: the user has no such run.
         """
         self._give_up(user_id, run_id)  # also where that cannot be kept now
-        store = await self.store()
-        await store.request_cancel(user_id, run_id)
+        await (await self.store()).request_cancel(user_id, run_id)
         self._give_up(user_id, run_id)  # it may have been taken up meanwhile
 
     def _give_up(self, user_id: str, run_id: str) -> None:
@@ -372,7 +371,7 @@ class AgentSupervisor:
                 ready.in_use(kind) as services,
             ):
                 answer = await run.finish(await agent.respond(pending.message, run))
-                provenance = self._provenance(pending, run, agent, ready)
+                provenance = provenance_of(pending.agent, agent, list(run.tool_calls), ready.generation)
                 ending = completion(answer, provenance, trio.current_time() - began_at)
         except Exception as error:  # an agent may raise anything
             ending = self._failed(pending, error)
@@ -393,22 +392,8 @@ class AgentSupervisor:
         return self.manager.ready is not ready and not self._draining
 
     def _failed(self, pending: PendingRun, error: Exception) -> Ending:
+        if not isinstance(error, AgentFailure) or hasattr(error, "__notes__"):  # those are written for the operator
+            self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
         if isinstance(error, AgentFailure):
-            if hasattr(error, "__notes__"):  # written for the operator
-                self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
             return failure(error.error_code, error.retryable)
-        self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
         return failure(ErrorCode.AGENT_FAILED)
-
-    def _provenance(self, pending: PendingRun, run: LiveRun, agent: Agent, ready: ReadyServices) -> m.Provenance:
-        """Who answered, and by what means; raises where an agent's words about itself cannot be sent."""
-        model = getattr(agent, "model", None)
-        provenance = m.Provenance(
-            agent=pending.agent,
-            engine=str(getattr(agent, "engine", type(agent).__name__)),
-            model=str(model) if model is not None else None,
-            tool_calls=list(run.tool_calls),
-            generation=ready.generation,
-        )
-        msgspec.json.encode(provenance)
-        return provenance
