@@ -26,9 +26,10 @@ from chatcore.session.connections import TOLD_AT_ONCE
 from chatcore.session.voice import Voice
 from chatcore.session.waiting import UNDER_WAY
 
-PATIENCE_SECONDS: Final = 1.5
+PATIENCE_SECONDS: Final = 1.0
 """From one telling of everyone to the next, at most, while others come in: they hear nothing at all until they are let
-in, and whoever waits hears of all steps together then. Silence may last 2 s (guarantees.md, 26)."""
+in, and whoever waits hears of all steps together then. Silence may last 2 s (guarantees.md, 26): the rest is for the
+telling itself, which takes its time among thousands."""
 
 COMING_IN_TURNS: Final = 3
 """Turns of the loop that it takes to come in: its connection is accepted, begun, and heard of."""

@@ -93,6 +93,7 @@ class Reception:
             except TransportError:
                 return self.voice.end(None)
             await self._take(data)
+            del data  # nothing of it is held while the client is quiet
 
     async def _work_off(self) -> None:
         """Do what was heard and needs the storage, in order; that a client leaves meanwhile is noticed all the same."""

@@ -39,6 +39,14 @@ INFLATED_BYTES: Final = 16_384
 """Inflated at once. A message that was compressed counts as one more frame for each so many bytes: else a kilobyte
 would cost as much to read as the megabyte that is in it, and frames are what a client's rate is limited by."""
 
+READ_BYTES: Final = 2_048
+"""Read at once of what is to be inflated: there are blocks of eleven bytes of which nothing comes, and each takes zlib
+microseconds."""
+
+FRUITLESS_TIMES: Final = 16
+"""As how many bytes inflated one counts that was read and of which nothing came: it takes zlib far longer, and an
+honest compressor sends next to none."""
+
 MOST_COUNTED: Final = 64
 """Frames that one message counts as: one that is as large as any may be fits into what may come at once."""
 
@@ -118,8 +126,8 @@ class Inflater(Extension):
     window_bits: int
     compressed: bool = attrs.field(default=False, init=False)
     _message: zlib._Decompress | None = attrs.field(default=None, init=False)
-    _bytes: int = attrs.field(default=0, init=False)
-    """Of what was inflated, those that are not counted yet."""
+    _work: int = attrs.field(default=0, init=False)
+    """What is not counted yet, in bytes that were inflated."""
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:  # noqa: ARG002  the pieces are looked at
         """The frame without the mark that it is compressed, which it is still.
@@ -139,28 +147,35 @@ class Inflater(Extension):
 
         Args:
             frame: as it was parsed.
-            size: of a piece, at most.
+            size: of a piece, at most; one may be empty, where nothing comes of what was read.
 
         Raises:
             ProtocolError: it is nothing that was compressed.
         """
         assert self._message is not None  # noqa: S101  it is compressed
-        message, left = self._message, bytes(frame.data) + (EMPTY_BLOCK if frame.fin else b"")
+        message, left = self._message, memoryview(bytes(frame.data) + (EMPTY_BLOCK if frame.fin else b""))
         while True:
-            try:
-                piece = message.decompress(left, size)
-            except zlib.error:
-                raise ProtocolError("not compressed as agreed") from None
-            if len(message.unused_data) > MOST_AFTER_LAST_BLOCK:
-                raise ProtocolError("something follows the last block")
-            left = message.unconsumed_tail
+            given = left[:READ_BYTES]
+            piece = self._inflate(message, given, size)
+            read = len(given) - len(message.unconsumed_tail)
+            left = left[read:]
+            self._work += len(piece) + FRUITLESS_TIMES * max(0, read - len(piece))
             yield piece
             if not left and len(piece) < size:
                 break
         if frame.fin:
             self._message = None
 
-    def counts(self, piece: bytes, size: int) -> bool:
-        """Whether a frame more is full of what was inflated, with this piece of it."""
-        full, self._bytes = divmod(self._bytes + len(piece), size)
-        return bool(full)
+    def _inflate(self, message: zlib._Decompress, given: memoryview, size: int) -> bytes:
+        try:
+            piece = message.decompress(given, size)
+        except zlib.error:
+            raise ProtocolError("not compressed as agreed") from None
+        if len(message.unused_data) > MOST_AFTER_LAST_BLOCK:
+            raise ProtocolError("something follows the last block")
+        return piece
+
+    def frames_more(self, size: int) -> int:
+        """As how many frames more what was inflated counts, each of so many bytes; what came since it was asked."""
+        frames, self._work = divmod(self._work, size)
+        return frames

@@ -8,7 +8,7 @@ write has a deadline of its own, and at the end everyone is hung up on (architec
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from socket import socket
 from typing import Any, TypeAlias
 
@@ -162,8 +162,7 @@ async def _first_request(
     try:
         passed = judge.feed(stream.receive_now(HEAD_BYTES))  # in a stampede it has come
         if not judge.decided:
-            with trio.fail_after(HEAD_SECONDS):
-                passed += await _judged(stream, judge, shared.turnstile)
+            passed += await _judged(stream, judge, shared.turnstile)
         if not judge.decided:
             return None
         if judge.upgrade is not None:
@@ -181,9 +180,17 @@ async def _first_request(
 
 
 async def _judged(stream: BoundedStream, judge: RequestFilter, turnstile: Turnstile) -> bytes:
-    """Have the first head judged; what passed of it. Where the client leaves, it never will be."""
-    passed = b""
-    while not judge.decided and (data := await stream.receive_some(HEAD_BYTES)):
+    """Have the first head judged; what passed of it. Where the client leaves, it never will be.
+
+    Raises:
+        trio.TooSlowError: the client takes too long; that others have their turn first is not held against it.
+    """
+    passed, until = b"", trio.current_time() + HEAD_SECONDS
+    while not judge.decided:
+        with trio.fail_at(until):
+            data = await stream.receive_some(HEAD_BYTES)
+        if not data:
+            break
         await turnstile.go_through()
         passed += judge.feed(data)
     return passed
@@ -191,7 +198,7 @@ async def _judged(stream: BoundedStream, judge: RequestFilter, turnstile: Turnst
 
 async def _refuse(stream: BoundedStream, bad: BadRequest) -> None:
     """Answer what is no request, and hang up; what else is on its way is read, else the kernel would take it back."""
-    with trio.move_on_after(LINGER_SECONDS):
+    with trio.move_on_after(LINGER_SECONDS), suppress(trio.BrokenResourceError):
         await stream.send_all(plain_answer(bad.status, bad.detail))
         await stream.send_eof()
         while await stream.receive_some(HEAD_BYTES):

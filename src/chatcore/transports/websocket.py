@@ -52,8 +52,8 @@ TURN_FRAMES = 4
 inflated."""
 
 INFLATED_AT_ONCE = 4
-"""Frames that are inflated side by side, piece by piece: a hundred that turn out too large then hold no more than this
-many, and none of them stops anybody else."""
+"""Frames that are inflated side by side beyond their first piece: a hundred that turn out too large then hold no more
+memory than this many and their first pieces."""
 
 QUIET_SECONDS = 0.6
 """After a fault the other side's answer cannot be told from what else it sends: reading ends when nothing comes. Who
@@ -154,6 +154,7 @@ class WebSocketTransport:
             await self._share_turn()
             item = None if self._closed else self._next()
             if isinstance(item, Inflating):
+                self._count_small()
                 item = await self._inflated()
             if isinstance(item, str | bytes):
                 return item
@@ -173,9 +174,9 @@ class WebSocketTransport:
             await trio.lowlevel.checkpoint()
 
     async def _inflated(self) -> Incoming | None:
-        """The frame that was inflated, None where it is at fault; its parts count as they come."""
+        """What was inflated, None where it is at fault; how much it is counts as it comes."""
         async with self._inflating:
-            while isinstance(item := self._next(), Part):
+            while isinstance(item := self._next(), Inflating):
                 self._count_small()
                 await self._share_turn()
         return item
@@ -349,8 +350,8 @@ class WebSocketTransport:
         """Read on until the other side has closed too."""
         frames = LINGER_FRAMES
         while not self._broken:
-            while frames > 0 and self._next() is not None:
-                frames -= 1
+            while frames > 0 and (item := self._next()) is not None:
+                frames = 0 if isinstance(item, Inflating) else frames - 1
                 if frames % TURN_FRAMES == 0:
                     await trio.lowlevel.checkpoint()
             if self._reader.left or self._answered:

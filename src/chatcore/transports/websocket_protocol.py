@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Generator, Iterator
 from hashlib import sha1
+from itertools import repeat
 from struct import Struct
 from typing import Final, TypeAlias
 
@@ -116,14 +117,12 @@ class Pinged:
 
 @attrs.frozen
 class Part:
-    """Something came that is no message by itself, or counts as more than one: a pong, a part of a message, a part of
-    what was inflated.
-    """
+    """Something came that is no message by itself: a pong, a part of a message."""
 
 
 @attrs.frozen
 class Inflating:
-    """A frame is to be inflated, as what follows is taken: parts, and then what it is."""
+    """A frame is being inflated, which counts as one more with this: there is more of it, and then what it is."""
 
 
 @attrs.frozen
@@ -170,7 +169,6 @@ class MessageReader:
                 yield text
             elif (frame := self._next_frame()) is not None:
                 if self.inflater is not None and self.inflater.compressed:
-                    yield Inflating()
                     frame.data = yield from self._inflated(self.inflater, frame)
                 yield self._taken(frame)
             else:
@@ -216,7 +214,7 @@ class MessageReader:
             raise self._fault(CloseCode.PROTOCOL_ERROR, "Not a frame of RFC 6455") from None
         return None
 
-    def _inflated(self, inflater: Inflater, frame: Frame) -> Generator[Part, None, bytearray]:
+    def _inflated(self, inflater: Inflater, frame: Frame) -> Generator[Inflating, None, bytearray]:
         """What a compressed frame holds; between its pieces others may have their turn."""
         data, room = bytearray(), self.max_message_bytes - len(self._message or b"")
         size = max(INFLATED_BYTES, self.max_message_bytes // MOST_COUNTED)
@@ -225,8 +223,7 @@ class MessageReader:
                 data += piece
                 if len(data) > room:
                     raise self._fault(CloseCode.MESSAGE_TOO_BIG, "The message is too large")
-                if inflater.counts(piece, size):
-                    yield Part()
+                yield from repeat(Inflating(), inflater.frames_more(size))
         except ProtocolError:
             raise self._fault(CloseCode.PROTOCOL_ERROR, "Not a frame of RFC 7692") from None
         return data
