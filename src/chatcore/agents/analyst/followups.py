@@ -149,7 +149,7 @@ def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
     others = [word.text for word, _ in reading.unknown if _has_price(word.text, reading)]
     if target and not reading.values and len(others) == 1 and target.lower() in text:
         texts.append(text.replace(target.lower(), others[0]))
-    return texts
+    return list(dict.fromkeys(texts))
 
 
 def _has_price(name: str, reading: Reading) -> bool:

@@ -22,13 +22,15 @@ from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.left_out import find_left_out
 from chatcore.agents.analyst.periods import after, before
+from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
-from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
+from chatcore.agents.analyst.request import Filter, Grain, Intent, Measure, Period, Refusal
 
 _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
 _JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
+_MOVED = lexicon.COMPARE - _SET_AGAINST - {"difference", "differ", "differs"}
 _MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or", "better", "worse", "than"})
 _SPLIT = frozenset({"split", "breakdown", "broken", "divide", "divided"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
@@ -115,7 +117,9 @@ def _recognised(reading: Reading) -> Intent | Refusal | None:
 
 
 def apart(reading: Reading) -> bool:
-    """Whether two dates are two periods to compare and not the ends of one."""
+    """Whether two dates are two periods to compare and not the ends of one: names are compared over one stretch."""
+    if reading.sides and not reading.has(_MOVED):
+        return False
     return reading.has(lexicon.COMPARE) or reading.says(r"\bgrowth\b.*\b(?:from|between)\b")
 
 
@@ -183,6 +187,8 @@ class Planner:
     def _comparison(self) -> Intent | Refusal | None:
         """Two periods side by side; one that is compared is set against the one before it."""
         periods = [found.choices[0] for found in self.reading.periods]
+        if len(periods) > 1 and self.reading.sides and not self.reading.has(_MOVED):
+            return self._sides_in(periods)
         against = self.reading.has(_SET_AGAINST)
         named = [period for period in periods if not period.relative] or periods
         if len(periods) == 1 and periods[0].relative and self.reading.says(_THAN_LAST):
@@ -194,6 +200,17 @@ class Planner:
         if len(periods) != _TWO or any(period.days is None for period in periods):
             return None
         return self._compared(sorted(periods, key=lambda period: str(period.start)))
+
+    def _sides_in(self, periods: list[Period]) -> Refusal:
+        """Several names in several periods: the names in each of them, or the periods for each name."""
+        versus = self._beside(self.reading.sides)
+        asked = [msgspec.structs.replace(versus, periods=[each]) for each in periods]
+        if len(periods) == _TWO:
+            moved = self._intent("compare", periods=periods)
+            beside = self.reading.beside
+            asked += [msgspec.structs.replace(moved, filters=[each, *beside]) for each in self.reading.sides]
+        words = [phrase(each, self.reading.catalogue) for each in asked]
+        return refusals.names_or_periods(list(filter(None, words)))
 
     def _compared(self, periods: list[Period]) -> Intent | Refusal:
         """Two periods; by a column, what its names cost in both."""
@@ -215,7 +232,11 @@ class Planner:
         apart = self.reading.has(lexicon.COMPARE | _MORE_OR_LESS | _SPLIT)
         if not sides or not apart:
             return None
-        return msgspec.structs.replace(self._intent("versus", by=sides[0].column), filters=sides)
+        return self._beside(sides)
+
+    def _beside(self, sides: list[Filter]) -> Intent:
+        filters = [*sides, *self.reading.beside]
+        return msgspec.structs.replace(self._intent("versus", by=sides[0].column), filters=filters)
 
     def _top_calls(self) -> Intent | None:
         """The single rows that cost most."""

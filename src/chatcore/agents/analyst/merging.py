@@ -245,7 +245,8 @@ class FollowUp:
             return None
         kind, own = self.last.kind, self._reading.filters
         if kind == "versus" and own:
-            return self._as(kind, by=self.last.by, filters=[*self.last.filters, *own])
+            kept = [each for each in self.last.beside if each.column not in {one.column for one in own}]
+            return self._as(kind, by=self.last.by, filters=[*self.last.sides, *kept, *own])
         if kind == "compare" and self._reading.periods:
             return self._as("total" if len(self._reading.periods) == 1 else kind)
         if kind == "by" and any(each.column == self.last.by and len(each.values) == 1 for each in own):

@@ -69,6 +69,9 @@ _PATTERNS = {  # in the order they are looked for: the longer before what is a p
 _AMBIGUOUS_WORDS = frozenset({"may", "march"})
 _NAMED_AFTER = r"\s+(?:spend(?:ing)?|costs?|bills?|invoice|usage|calls?|requests?|tokens?|expenses?|total)\b"
 
+_TO_MONTH = re.compile(rf"(?: (?:up )?(?:to|and|or|until|till|through|vs\.?|versus) | ?[-–—/,&] ?){_MONTH}")
+"""``may to july``: what goes on to another month is one."""
+
 _RELATIVE = ("last_count", "last_one", "named_day", "last_season", "to_date")
 _SHORT_UNITS = {"ytd": "year", "qtd": "quarter", "mtd": "month"}
 _SEASON_MONTHS = 3
@@ -162,6 +165,8 @@ def _is_date(text: str, date: _Date) -> bool:
         return True
     before, after = text[: date.match.start()], text[date.match.end() :]
     led = re.search(rf"\b{_PREPOSITION}\s+$", before)
+    if _TO_MONTH.match(after):
+        return True
     noun = re.match(_NAMED_AFTER, after) and (not before.strip() or date.match.group() == "march")
     return bool(led) or not after.strip(" ?!.,") or bool(noun)
 

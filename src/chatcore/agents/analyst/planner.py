@@ -162,7 +162,8 @@ def _plan_whole(reading: Reading) -> Intent | Refusal:
     intents = [each for each in found if isinstance(each, Intent)]
     if len(intents) < len(parts):
         return plan_alone(reading) if not intents else _in_part(parts, found, reading.catalogue)
-    return covering(intents) or covering(_scoped_alike(intents)) or _in_part(parts, found, reading.catalogue)
+    one = covering(intents) or covering(_scoped_alike(intents))
+    return one or _in_part(parts, _within_one_time(intents), reading.catalogue)
 
 
 def _scoped_alike(intents: Sequence[Intent]) -> list[Intent]:
@@ -173,18 +174,34 @@ def _scoped_alike(intents: Sequence[Intent]) -> list[Intent]:
     return [msgspec.structs.replace(each, **scope) if open_ones else each for each in intents]
 
 
+def _within_one_time(intents: Sequence[Intent]) -> list[Intent]:
+    """``cost and number of errors in May``: the time that closes the last clause is meant for those without one."""
+    last = intents[-1].periods
+    return [each if each.periods else msgspec.structs.replace(each, periods=last) for each in intents]
+
+
 def _next_part(part: str, before: str, first: Intent | Refusal, catalogue: Catalogue) -> Intent | Refusal:
     """A further clause: it is about the period and the names of the first where it has none of its own."""
     reading = read(part, catalogue)
     alone = None if is_fragment(reading) or refers(reading) else plan_alone(reading)
     if not isinstance(first, Intent) or isinstance(alone, Refusal):
         return alone or plan_alone(reading)
-    return _follow(Asked(before, first), reading).found
+    found = _follow(Asked(before, first), reading).found
+    return found if alone is None or isinstance(found, Intent) else alone
+
+
+def _meaning(found: Intent | Refusal, asked: Sequence[str | None], catalogue: Catalogue) -> str:
+    """The first of these questions that asks just this by itself; empty where none does."""
+    if isinstance(found, Refusal):
+        return ""
+    planned = ((question, plan(question, catalogue)) for question in asked if question)
+    return next((words for words, each in planned if isinstance(each, Intent) and each.bare == found.bare), "")
 
 
 def _in_part(parts: Sequence[str], found: Sequence[Intent | Refusal], catalogue: Catalogue) -> Refusal:
     asked = [phrase(each, catalogue) if isinstance(each, Intent) else None for each in found]
-    whole = [words or sentence(f"{part.strip(' ,.?!')}?") for words, part in zip(asked, parts, strict=True)]
-    answered = [words for words in whole if isinstance(plan(words, catalogue), Intent)]
+    own = [sentence(f"{part.strip(' ,.?!')}?") for part in parts]
+    whole = [_meaning(each, words, catalogue) for each, *words in zip(found, asked, own, strict=True)]
+    answered = [words for words in whole if words]
     open_parts = [part.strip(" ,.?!") for part, each in zip(parts, found, strict=True) if isinstance(each, Refusal)]
     return refusals.several_things(open_parts, answered, catalogue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
@@ -164,10 +165,21 @@ class Reading:
     @property
     def sides(self) -> list[Filter]:
         """The named values apart, where two or more of one column are set against each other."""
-        names = {named.column.name for named in self.values}
-        if len(self.values) < 2 or len(names) != 1 or any(self._left_out):
+        counted = Counter(named.column.name for named in self.values)
+        several = [name for name, count in counted.items() if count > 1]
+        if len(several) != 1:
             return []
-        return [Filter(column=v.column.name, values=list(v.values), words=v.words, maker=v.maker) for v in self.values]
+        left_out = zip(self.values, self._left_out, strict=True)
+        sides = [each for each in self.values if each.column.name == several[0]]
+        if any(excluded and each in sides for each, excluded in left_out):
+            return []
+        return [Filter(column=v.column.name, values=list(v.values), words=v.words, maker=v.maker) for v in sides]
+
+    @property
+    def beside(self) -> list[Filter]:
+        """What restricts the rows of all :attr:`sides`."""
+        columns = {side.column for side in self.sides}
+        return [each for each in self.filters if each.column not in columns]
 
     def _is_understood(self, word: Word) -> bool:
         if word.text[:1].isdecimal() and self.says(

@@ -339,6 +339,16 @@ def one_split_at_a_time(columns: Sequence[Column], grain: str | None, table: Tab
     )
 
 
+def names_or_periods(asked: Sequence[str]) -> Refusal:
+    """Several names in several periods at once."""
+    return Refusal(
+        reason="ambiguous",
+        text="I set names side by side in one period, or one name in two periods: which of these is meant?",
+        missing=("names or periods to compare",),
+        alternatives=tuple(asked),
+    )
+
+
 def too_many_periods(catalogue: Catalogue) -> Refusal:
     """More than two periods are not compared."""
     return Refusal(

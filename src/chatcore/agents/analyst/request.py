@@ -87,6 +87,23 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
         """The only period, or the first."""
         return self.periods[0] if self.periods else None
 
+    @property
+    def sides(self) -> list[Filter]:
+        """The filters of the column that is split by: where names are set side by side, these names."""
+        return [each for each in self.filters if each.column == self.by]
+
+    @property
+    def beside(self) -> list[Filter]:
+        """The other filters."""
+        return [each for each in self.filters if each.column != self.by]
+
+    @property
+    def bare(self) -> Intent:
+        """The same without the words that its periods and names were asked by."""
+        periods = [msgspec.structs.replace(each, words="", relative=False) for each in self.periods]
+        filters = [msgspec.structs.replace(each, words="") for each in self.filters]
+        return msgspec.structs.replace(self, periods=periods, filters=filters)
+
 
 @attrs.frozen(kw_only=True)
 class Refusal:

@@ -115,14 +115,7 @@ def usual_intents(catalogue: Catalogue) -> list[Intent]:
 
 
 def _same(one: Intent, other: Intent) -> bool:
-    return _bare(one) == _bare(other)
-
-
-def _bare(intent: Intent) -> Intent:
-    """An intent without how its parts are called."""
-    periods = [Period(words="", start=each.start, end=each.end) for each in intent.periods]
-    filters = [msgspec.structs.replace(each, words="") for each in intent.filters]
-    return msgspec.structs.replace(intent, periods=periods, filters=filters)
+    return one.bare == other.bare
 
 
 def _candidates(intent: Intent, catalogue: Catalogue) -> Iterator[tuple[str, Intent | Refusal]]:
