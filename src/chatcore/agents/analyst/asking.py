@@ -22,7 +22,7 @@ SUMMED = (Meaning.COST, *TOKENS)
 ROW_NOUNS = "|".join(sorted(lexicon.SINGLE))
 PER_CALL = rf"\bper[ -](?:single )?(?:{ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
 _PER_TOKENS = (
-    r"\b(?:per|a|each|for a) (?:1[,.]?000,?000|million|mio|m|1m|1000|thousand|1k|1 million)?[ -]?tokens?\b"
+    r"\b(?:per|a|each|every|for a) (?:1[,.]?000,?000|million|mio|m|1m|1000|thousand|1k|1 million)?[ -]?tokens?\b"
     r"|\bper (?:million|mtok)\b"
     r"|\bunit (?:price|cost)s?\b"
 )

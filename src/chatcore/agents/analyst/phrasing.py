@@ -32,7 +32,7 @@ def phrase(intent: Intent, catalogue: Catalogue) -> str | None:
     if asked is None:
         return None
     table = catalogue.table(intent.table)
-    return sentence(f"{asked(intent, table)}{_scope(intent)}?")
+    return sentence(f"{asked(intent, table)}{scope(intent)}?")
 
 
 def why(intent: Intent) -> str | None:
@@ -117,7 +117,8 @@ _ASKED = MappingProxyType(
 )
 
 
-def _scope(intent: Intent) -> str:
+def scope(intent: Intent) -> str:
+    """What an intent is restricted to, as it follows a noun."""
     filters = intent.beside if intent.kind == "versus" else intent.filters
     periods = [] if intent.kind == "compare" else intent.periods
     lead = "on" if intent.kind == "total" and intent.measure is Measure.COST else "for"

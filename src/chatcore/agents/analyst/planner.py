@@ -14,8 +14,18 @@ import msgspec
 from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue
-from chatcore.agents.analyst.followups import Asked, asks_why, is_fragment, is_plain, leans, points_back, reworded
+from chatcore.agents.analyst.followups import (
+    Asked,
+    asks_why,
+    is_fragment,
+    is_plain,
+    leans,
+    points_back,
+    reworded,
+    supposed,
+)
 from chatcore.agents.analyst.grammar import apart, plan_in
+from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.merging import merge, of_the_same_year
 from chatcore.agents.analyst.nearest import plan_alone
 from chatcore.agents.analyst.parting import clauses, covering
@@ -130,10 +140,24 @@ def _changing(asked: Asked, reading: Reading) -> _Followed:
     asking = Asking(in_table(reading, table, apart=apart), table)
     alone = plan_in(reading, asking)
     if not is_plain(last):
-        return _reworded(asked, of_the_same_year(last, asking), alone)
+        return _what_if(last, reading) or _reworded(asked, of_the_same_year(last, asking), alone)
     merged = merge(last, asking, alone)
     words = phrase(merged, reading.catalogue) if isinstance(merged, Intent) else None
     return _Followed(words or reading.text, merged)
+
+
+def _what_if(last: Intent, reading: Reading) -> _Followed | None:
+    """Another way to save, of the same calls: ``and caching?`` after what batching would save."""
+    kinds = {kind.name for kind in FAMILIES["what if"]}
+    texts = supposed(last, reading) if last.kind in kinds else []
+    kinds -= {last.kind, _OF_ALL_WAYS}
+    planned = ((text, plan_alone(read(text, reading.catalogue))) for text in texts)
+    found = (_Followed(text, each) for text, each in planned if isinstance(each, Intent) and each.kind in kinds)
+    return next(found, None)
+
+
+_OF_ALL_WAYS = "savings_plan"
+"""The kind that ``save`` alone asks for, whatever stands beside it."""
 
 
 def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:

@@ -183,7 +183,7 @@ class Reading:
 
     def _is_understood(self, word: Word) -> bool:
         if word.text[:1].isdecimal() and self.says(
-            rf"\b(?:per|a|each) {re.escape(word.text)}\b(?=\W+(?:tok|call|req|mill|thou))"
+            rf"\b(?:per|an?|each|every) {re.escape(word.text)}\b(?=\W+(?:{_SIDES}\W+)?(?:tok|call|req|mill|thou))"
         ):
             return True
         if word.text in _PLACES and self.place is not None:
@@ -206,6 +206,7 @@ class Reading:
         return found
 
 
+_SIDES = r"(?:input|output|prompt|completion)"
 _QUESTIONED = (
     lexicon.OTHER_NOUNS | lexicon.STATUS | (lexicon.TELLING - lexicon.QUALITY - lexicon.STATISTIC - lexicon.OTHER_KNOWN)
 )

@@ -211,16 +211,25 @@ def _name(column: Column) -> str:
     return str(column.meaning) if column.meaning is not Meaning.UNKNOWN else column.name
 
 
-def one_side_of_cost(table: Table, catalogue: Catalogue) -> Refusal:
-    """What tokens in, or out, cost by themselves, of rows that have one cost for both."""
+def one_side_of_cost(table: Table, named: Sequence[str], catalogue: Catalogue) -> Refusal:
+    """What tokens in, or out, cost by themselves, of rows that have one cost for both; ``named``: of these models."""
+    asked = ["Cost per million tokens?", *(["Cost per million tokens by month"] if table.covered_from else [])]
+    asked += _listed_prices(table, named, catalogue)
     return Refusal(
         reason="no_such_column",
-        text=f"`{table.name}` has one cost for a call, and does not say what of it is for tokens in and what for out.",
+        text=f"`{table.name}` has one cost for a call, and does not say what of it is for tokens in and what for out. "
+        "What is known is what was paid for both together, and what the list asks for each.",
         missing=("the cost of tokens in and of tokens out",),
-        alternatives=("Cost per million tokens?", *suggestions(catalogue))
-        if _is_first(table, catalogue)
-        else (suggestions(catalogue)),
+        alternatives=tuple(asked) if _is_first(table, catalogue) else suggestions(catalogue),
     )
+
+
+def _listed_prices(table: Table, named: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """The price of a model that is named, or the commonest that a list has, in and out."""
+    column = table.column(Meaning.MODEL)
+    names = (*named, *(column.values if column else ()))
+    known = (name for name in names if any(book.match(name) for book in catalogue.price_books))
+    return [f"What is the list price of {name}?" for name in known][:1]
 
 
 def no_such_day(words: str, table: Table, catalogue: Catalogue) -> Refusal:
