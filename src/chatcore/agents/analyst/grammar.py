@@ -197,6 +197,8 @@ class Planner:
             periods = [before(named[0], self.asking.previous_unit), named[0]]
         if len(periods) > _TWO:
             return refusals.too_many_periods(self.reading.catalogue)
+        if len(periods) == _TWO and any(period.without for period in periods):
+            return refusals.not_supported("a comparison without a part of a period", self.reading.catalogue)
         if len(periods) != _TWO or any(period.days is None for period in periods):
             return None
         return self._compared(sorted(periods, key=lambda period: str(period.start)))

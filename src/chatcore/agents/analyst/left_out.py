@@ -23,6 +23,11 @@ from chatcore.agents.analyst.request import Intent, Measure, Refusal
 _OF_THE_GRAMMAR = frozenset({"total", "by", "trend", "compare", "versus", "top_calls", "distinct", "column_by"})
 """Kinds that the grammar finds by a word or two: what else the question says is not theirs by their patterns."""
 
+_WITH_HOLES = (_OF_THE_GRAMMAR - {"compare"}) | {
+    "statistics", "threshold", "groups_beyond", "distribution", "concentration", "clock", "makers", "unit_cost",
+}  # fmt: skip
+"""Kinds that ask of a period nothing but which rows lie in it."""
+
 _TOLD_APART = {"clock": re.compile(r"\W+(?:the |all |on )*week-?ends?\b")}
 """What an answer of a kind tells apart, so that each part can be left out."""
 
@@ -68,6 +73,7 @@ def find_left_out(found: Intent, reading: Reading, apart: Callable[[Reading], bo
         or _supposed(found, read)
         or _average(found, read)
         or _sum(found, read)
+        or _hole(found, read)
         or _exclusion(found, read)
         or _limit(found, read)
         or _unknown(found, read)
@@ -126,6 +132,20 @@ def _sum(found: Intent, reading: Reading) -> _Part | None:
         if match and found.kind == "top_calls"
         else None
     )
+
+
+def _hole(found: Intent, reading: Reading) -> _Part | None:
+    """A period that is left out of another, where the kind knows whole ones only."""
+    holed = [each for each in reading.periods if any(choice.without for choice in each.choices)]
+    held = found.kind in _WITH_HOLES and any(period.without for period in found.periods)
+    if not holed or held:
+        return None
+    words = "without " + holed[0].choices[0].words.split("without ")[-1]
+    left = [each.choices[0] for each in holed]
+    instead = msgspec.structs.replace(
+        found, kind="trend", measure=Measure.COST, grain="month", by=None, periods=left[:1]
+    )
+    return _Part(words, "I leave a part of a period out of sums and lists, and not out of this", [instead])
 
 
 def _exclusion(found: Intent, reading: Reading) -> _Part | None:

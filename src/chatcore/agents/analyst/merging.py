@@ -10,6 +10,7 @@ import msgspec
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import Asking, fitting_grain
 from chatcore.agents.analyst.faults import find_follow_up_fault, lacking_for
+from chatcore.agents.analyst.holes import less
 from chatcore.agents.analyst.periods import Found, after, before
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.reading import Reading
@@ -53,13 +54,13 @@ _PEAK = re.compile(
 
 def of_the_same_year(last: Intent, asking: Asking) -> Asking:
     """``and in March?`` after a question about 2025 is about that year."""
-    years = {str(period.start)[:4] for period in last.periods if period.start}
+    years = {period.year for period in last.periods if period.year}
     periods = tuple(_narrowed(found, years) for found in asking.reading.periods)
     return attrs.evolve(asking, reading=attrs.evolve(asking.reading, periods=periods))
 
 
 def _narrowed(found: Found, years: set[str]) -> Found:
-    choices = tuple(choice for choice in found.choices if str(choice.start)[:4] in years)
+    choices = tuple(choice for choice in found.choices if choice.year in years)
     return attrs.evolve(found, choices=choices) if len(choices) == 1 else found
 
 
@@ -86,6 +87,8 @@ class FollowUp:
         fault = find_follow_up_fault(self.asking) or self._which_year()
         if fault is not None:
             return fault
+        if self._has_holes and self.last.kind == "compare":
+            return refusals.not_supported("a comparison without a part of a period", self._reading.catalogue)
         tried = (self._drawn, self._compared, self._split, self._another_kind, self._ranked, self._same_kind)
         found = next((intent for each in tried if (intent := each()) is not None), None)
         return self._checked(found) if found else refusals.unclear_follow_up(self._reading.catalogue)
@@ -127,9 +130,17 @@ class FollowUp:
         """The periods it names; those of the last question where it names none; none where it asks for everything."""
         named = [found.choices[0] for found in self._reading.periods]
         stepped = self._stepped() if not named or named[0].relative else []
+        if self._has_holes:
+            return [less(period, named) for period in self.last.periods] or named
         if named or stepped:
             return stepped or named
         return [] if self._wants_everything and not self._is_split else list(self.last.periods)
+
+    @property
+    def _has_holes(self) -> bool:
+        """Whether it names nothing but what is left out: ``and without May?``."""
+        named = [found.choices[0] for found in self._reading.periods]
+        return bool(named) and all(each.without and not each.outline for each in named)
 
     def _stepped(self) -> list[Period]:
         """The period before or after the last question's: ``and the month before?``."""

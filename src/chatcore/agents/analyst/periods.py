@@ -38,7 +38,7 @@ _NUMBERS = {
 _COUNT = r"(?P<count>\d{1,4}|" + "|".join(_NUMBERS) + r")"
 _PREPOSITION = (
     r"(?:in|of|for|during|since|from|to|until|till|through|and|or|vs\.?|versus|between|before|after|than|with|last|this"
-    r"|by|on|over)"
+    r"|by|on|over|without|excluding|except|minus)"
 )
 
 _PATTERNS = {  # in the order they are looked for: the longer before what is a part of it

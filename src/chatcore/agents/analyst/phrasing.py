@@ -134,5 +134,5 @@ def during(period: Period) -> str:
     """A period after a noun, in words that are read as the same period."""
     if period.start is None or period.end is None:
         return f" {period.words}"
-    lead = "from" if " to " in period.words else "on" if period.days == 1 else "in"
+    lead = "from" if " to " in period.outline else "on" if period.days == 1 else "in"
     return f" {lead} {period.words}"

@@ -272,7 +272,7 @@ def out_of_range(period: Period, table: Table, catalogue: Catalogue) -> Refusal:
 
 def which_year(reading: Reading, found: Found, table: Table, asked: Sequence[str] = ()) -> Refusal:
     """A month that the data has in several years; ``asked``: the questions with each of them, where it is known."""
-    years = [str(period.start)[:4] for period in found.choices]
+    years = [period.year for period in found.choices]
     words = reading.text[found.start : found.end].strip()
     text = reading.asked or reading.text
     head, tail = text[: found.start], text[found.end :]
