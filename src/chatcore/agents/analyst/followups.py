@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import attrs
+import msgspec
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import Asking
@@ -132,18 +133,18 @@ def asks_why(reading: Reading) -> bool:
     )
 
 
-def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
+def reworded(asked: Reading, asking: Asking, intent: Intent) -> list[str]:
     """The last question with the names, times and splits of a follow-up in place of its own, or after them.
 
     Args:
         asked: the last question, read against its table.
         asking: the follow-up, read against the same table.
-        target: a name that the last question has besides its values, as the model that calls are moved to.
+        intent: what the last question was taken for; it may have a name besides its values: the model to move to.
 
     Returns:
         None of them where the follow-up names nothing; two questions where a name can take the place of two.
     """
-    reading = asking.reading
+    reading, target = asking.reading, str(intent.options.get("to", ""))
     changes = [*_new_period(asked, reading), *_new_values(asked, reading)]
     changes += [] if changes else _new_amount(asked, reading)
     text = asked.text.rstrip(" ?.!")
@@ -153,6 +154,9 @@ def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
     if target and reading.values and target.lower() in text:
         texts = [] if _TO.search(reading.text[: reading.values[0].start]) else texts
         texts.append(_changed(text.replace(target.lower(), reading.values[0].words), [*_new_period(asked, reading)]))
+    if target and reading.values and _OF.search(reading.text[: reading.values[0].start]):
+        when = scope(msgspec.structs.replace(intent, filters=[])) if not reading.periods else ""
+        texts = [f"what if we had used {target} instead of {reading.values[0].words}{when}"]
     others = [word.text for word, _ in reading.unknown if _has_price(word.text, reading)]
     if target and not reading.values and len(others) == 1 and target.lower() in text:
         texts.append(text.replace(target.lower(), others[0]))
@@ -161,6 +165,9 @@ def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
 
 _TO = re.compile(r"\b(?:with|to|onto|us(?:e|ing)) (?:the )?$")
 """What leads to the model that calls are moved to, and to none that they were on."""
+
+_OF = re.compile(r"\b(?:for|of|instead of) (?:the |only |just )*$")
+"""What leads to the model that the calls were on."""
 
 
 def supposed(last: Intent, reading: Reading) -> list[str]:

@@ -71,6 +71,7 @@ def find_left_out(found: Intent, reading: Reading, apart: Callable[[Reading], bo
     part = (
         _absent(found, read)
         or _supposed(found, read)
+        or _comparative(found, read)
         or _average(found, read)
         or _sum(found, read)
         or _hole(found, read)
@@ -114,6 +115,15 @@ def _supposed(found: Intent, reading: Reading) -> _Part | None:
     """``what if we dropped claude``, which no kind of what-if took for its own."""
     asked = found.kind in _OF_THE_GRAMMAR and reading.says(r"\bwhat if\b")
     return _Part("what if", "I do not work out what would have been in such a case", []) if asked else None
+
+
+def _comparative(found: Intent, reading: Reading) -> _Part | None:
+    """``would deepseek be cheaper``, of one figure that stands beside nothing."""
+    match = re.search(r"\b(?:cheaper|dearer|pricier|costlier|(?:more|less) expensive)\b", reading.text)
+    if match is None or found.kind != "total":
+        return None
+    each = msgspec.structs.replace(found, measure=Measure.COST_PER_MILLION_TOKENS)
+    return _Part(match[0], "A comparison has two sides, and I find one", [each, found])
 
 
 def _average(found: Intent, reading: Reading) -> _Part | None:

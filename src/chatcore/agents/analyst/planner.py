@@ -115,7 +115,17 @@ def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[s
 
 def _follow(asked: Asked, reading: Reading) -> _Followed:
     """What a follow-up asks for."""
-    return _of_it(asked, reading) or _changing(asked, reading)
+    found = _of_it(asked, reading) or _changing(asked, reading)
+    lacking = isinstance(found.found, Refusal) and found.found.reason == "no_such_column"
+    if not lacking or is_fragment(reading):
+        return found
+    elsewhere = _elsewhere(asked.intent, reading)
+    return _in_words(elsewhere, reading) if isinstance(elsewhere, Intent) else found
+
+
+def _in_words(found: Intent | Refusal, reading: Reading) -> _Followed:
+    words = phrase(found, reading.catalogue) if isinstance(found, Intent) else None
+    return _Followed(words or reading.text, found)
 
 
 def _of_it(asked: Asked, reading: Reading) -> _Followed | None:
@@ -134,16 +144,23 @@ def _changing(asked: Asked, reading: Reading) -> _Followed:
         return _Followed(reading.text, _plan_whole(reading))
     last, table = asked.intent, reading.catalogue.table(asked.intent.table)
     if any(named.table.name != table.name for named in reading.tables):
-        return _Followed(reading.text, plan_alone(reading))
+        return _in_words(_elsewhere(last, reading), reading)
     if asks_why(reading) and (question := why(last)) is not None:
         return _Followed(question, plan_alone(read(question, reading.catalogue)))
     asking = Asking(in_table(reading, table, apart=apart), table)
     alone = plan_in(reading, asking)
     if not is_plain(last):
         return _what_if(last, reading) or _reworded(asked, of_the_same_year(last, asking), alone)
-    merged = merge(last, asking, alone)
-    words = phrase(merged, reading.catalogue) if isinstance(merged, Intent) else None
-    return _Followed(words or reading.text, merged)
+    return _in_words(merge(last, asking, alone), reading)
+
+
+def _elsewhere(last: Intent, reading: Reading) -> Intent | Refusal:
+    """``and how much did we spend?`` after errors: what another table has, in the time that was asked about."""
+    found = plan_alone(reading)
+    if isinstance(found, Refusal) or reading.catalogue.table(found.table).first_day is None:
+        return found
+    kept = last.periods if len(last.periods) == 1 else []
+    return msgspec.structs.replace(found, periods=found.periods or kept)
 
 
 def _what_if(last: Intent, reading: Reading) -> _Followed | None:
@@ -164,7 +181,7 @@ def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followe
     """The last question put again in words, with what a follow-up names; asked back where that fits two places."""
     catalogue = asking.reading.catalogue
     before = in_table(read(asked.text, catalogue), asking.table, apart=apart)
-    texts = reworded(before, asking, str(asked.intent.options.get("to", "")))
+    texts = reworded(before, asking, asked.intent)
     found = [(text, intent) for text in texts if isinstance(intent := plan_alone(read(text, catalogue)), Intent)]
     alike = [(text, intent) for text, intent in found if intent.kind == asked.intent.kind]
     if len(alike) > 1:
@@ -173,6 +190,8 @@ def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followe
     if alike:
         return _Followed(*alike[0])
     again = plan_alone(read(texts[0], catalogue)) if texts else alone
+    if isinstance(alone, Intent) and is_fragment(asking.reading) and texts:
+        return _Followed(asking.reading.text, again if isinstance(again, Refusal) else alone)
     return _Followed(asking.reading.text, alone if isinstance(alone, Intent) else again)
 
 
