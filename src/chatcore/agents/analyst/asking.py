@@ -49,6 +49,9 @@ _STEP_LED = re.compile(
     r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
     r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)$"
 )
+_STEP_ALSO = re.compile(r"\b(?:by|per|each|every) \w+(?: \w+)?(?:,? and|,| &| then)(?: by| per)?$")
+"""``by model and month``: the step is led by what leads to a column before it."""
+
 _RANKED = frozenset(["most", "least", "top", "rank", "ranked", "ranking", "highest", "lowest", "breakdown", "split"])
 """Words that ask for several names in order."""
 
@@ -164,12 +167,10 @@ class Asking:
         led = [e for e in named if (LED.search(text[: e.start]) and not self._names_a_value(e)) or e.is_question]
         led = [e for e in led if e.column.family is not Family.NUMBER or BY.search(text[: e.start])]
         named = [e for e in named if e.column.name not in filtered and e.column.family is not Family.NUMBER]
-        ends = {each.end for each in led}
-        led += [
-            each
-            for each in named
-            if each not in led and any(_ALSO.fullmatch(self.reading.text[end : each.start]) for end in ends)
-        ]
+        for each in named:
+            ends = (before.end for before in led)
+            if each not in led and any(_ALSO.fullmatch(self.reading.text[end : each.start]) for end in ends):
+                led.append(each)
         return list({each.column.name: each for each in (led or named)}.values())
 
     def _names_a_value(self, named: NamedColumn) -> bool:
@@ -204,7 +205,8 @@ class Asking:
             if grain is None or word.text not in free:
                 continue
             adverb = word.text.endswith("ly") or word.text == "annual"
-            led = _STEP_LED.search(self.reading.text[: word.start].rstrip())
+            before = self.reading.text[: word.start].rstrip()
+            led = _STEP_LED.search(before) or _STEP_ALSO.search(before)
             if adverb or led or (after is not None and after.text in ("by", "over", "on", "with", "had", "has")):
                 return grain
         return None

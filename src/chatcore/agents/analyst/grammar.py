@@ -19,6 +19,7 @@ from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
+from chatcore.agents.analyst.intents.cross import SUMS
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.left_out import find_left_out
 from chatcore.agents.analyst.periods import after, before
@@ -286,8 +287,7 @@ class Planner:
         if self.asking.table.first_day is None:
             return refusals.no_time(self.asking.table, self.reading)
         if self.asking.grain is not None and self.asking.group_columns:
-            columns = [named.column for named in self.asking.group_columns]
-            return refusals.one_split_at_a_time(columns, self.asking.grain, self.asking.table, self.reading.catalogue)
+            return self._cross(self.asking.grain)
         return self._intent("trend", grain=self.asking.grain or self.asking.fitting_grain)
 
     def _grouping(self) -> Intent | Refusal | None:
@@ -296,8 +296,19 @@ class Planner:
         if not columns:
             return self._named_rows()
         if len(columns) > 1:
-            return refusals.one_split_at_a_time(columns, None, self.asking.table, self.reading.catalogue)
+            return self._cross(None)
         return self._by(columns[0])
+
+    def _cross(self, grain: Grain | None) -> Intent | Refusal:
+        """A split by two things: steps of time and a column, or two columns."""
+        columns = [named.column for named in self.asking.group_columns]
+        texts = all(column.family is Family.TEXT for column in columns)
+        averaged = self.reading.says(PER_CALL) or self.reading.has(lexicon.AVERAGE)
+        if len(columns) + bool(grain) > _TWO or not texts or averaged or self.asking.measure not in SUMS:
+            return refusals.one_split_at_a_time(columns, grain, self.asking.table, self.reading.catalogue)
+        crossed = self._intent("cross", by=columns[0].name, grain=grain)
+        across = {} if grain else {"across": columns[1].name}
+        return msgspec.structs.replace(crossed, options=across)
 
     def _by(self, column: Column) -> Intent | Refusal | None:
         if self.reading.has(_JUDGED) and not self.reading.has(lexicon.FIGURES | lexicon.CHEAP):

@@ -20,7 +20,9 @@ from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
 
-_OF_THE_GRAMMAR = frozenset({"total", "by", "trend", "compare", "versus", "top_calls", "distinct", "column_by"})
+_OF_THE_GRAMMAR = frozenset(
+    {"total", "by", "trend", "cross", "compare", "versus", "top_calls", "distinct", "column_by"}
+)
 """Kinds that the grammar finds by a word or two: what else the question says is not theirs by their patterns."""
 
 _WITH_HOLES = (_OF_THE_GRAMMAR - {"compare"}) | {
@@ -129,9 +131,14 @@ def _comparative(found: Intent, reading: Reading) -> _Part | None:
 def _average(found: Intent, reading: Reading) -> _Part | None:
     """``average calls per user``, of a list that tells the calls of each."""
     summed = found.measure in (Measure.CALLS, Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
-    if found.kind != "by" or not summed or not reading.has(lexicon.AVERAGE):
+    split = (found.kind == "by" and summed) or found.kind == "cross"
+    if not split or not reading.has(lexicon.AVERAGE):
         return None
-    return _Part("average", f"I tell {_SUMS[found.measure]} of each `{found.by}`, and no average over them", [found])
+    return _Part(
+        "average",
+        f"I tell {_SUMS.get(found.measure, 'the spend')} of each `{found.by}`, and no average over them",
+        [found],
+    )
 
 
 def _sum(found: Intent, reading: Reading) -> _Part | None:
@@ -219,5 +226,5 @@ def _unknown(found: Intent, reading: Reading) -> _Part | None:
 
 def _is_dropped(named: NamedColumn, found: Intent) -> bool:
     """Whether a column that is named for itself has no part in what is asked: ``which models are deprecated``."""
-    used = {found.by, found.column, *(each.column for each in found.filters)}
+    used = {found.by, found.column, found.options.get("across"), *(each.column for each in found.filters)}
     return named.column.meaning is Meaning.UNKNOWN and named.column.name not in used

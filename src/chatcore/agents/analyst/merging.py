@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import attrs
 import msgspec
 
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import Asking, fitting_grain
+from chatcore.agents.analyst.catalogue import Column
 from chatcore.agents.analyst.faults import find_follow_up_fault, lacking_for
 from chatcore.agents.analyst.holes import less
+from chatcore.agents.analyst.intents.cross import SUMS
 from chatcore.agents.analyst.periods import Found, after, before
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.reading import Reading
@@ -23,7 +26,9 @@ _BEFORE = r"\b(?:previous|prior|preceding|before|earlier)\b"
 _AFTER = r"\b(?:next|following|afterwards?|after|later)\b"
 _CHART = r"\b(?:charts?|graphs?|plots?|diagram)\b"
 _UNIT = re.compile(r"\b(day|week|month|quarter|year)\b")
-PLAIN = frozenset(["total", "by", "trend", "distinct", "versus", "compare", "top_calls", "statistics", "column_by"])
+PLAIN = frozenset(
+    ["total", "by", "trend", "distinct", "versus", "compare", "top_calls", "statistics", "column_by", "cross"]
+)
 """The kinds that the planner's own grammar finds: they differ in their split, and share the rest."""
 
 _SCOPED = PLAIN
@@ -216,8 +221,7 @@ class FollowUp:
             return None
         columns = [named.column for named in self.asking.group_columns]
         if len(columns) + bool(self.asking.grain) > 1:
-            names = self.asking.grain
-            return refusals.one_split_at_a_time(columns, names, self.asking.table, self._reading.catalogue)
+            return self._crossed(columns)
         if isinstance(self.alone, Intent) and self.alone.kind not in ("by", "trend", "total"):
             return None
         if self.asking.grain is not None:
@@ -228,6 +232,13 @@ class FollowUp:
             return self._as("drivers", by=columns[0].name, periods=self.last.periods)
         periods = self._periods[-1:] if self.last.kind == "compare" else self._periods
         return self._as("by", by=columns[0].name, limit=self._reading.limit, periods=periods) if columns else None
+
+    def _crossed(self, columns: Sequence[Column]) -> Intent | Refusal:
+        """By two things at once, as far as that is answered by itself."""
+        grain, alone = self.asking.grain, self.alone
+        if isinstance(alone, Intent) and alone.kind == "cross" and self.last.kind != "compare":
+            return self._as("cross", by=alone.by, grain=grain, options=alone.options, limit=alone.limit)
+        return refusals.one_split_at_a_time(columns, grain, self.asking.table, self._reading.catalogue)
 
     def _another_kind(self) -> Intent | None:
         """A question of another kind, over the same rows."""
@@ -249,7 +260,7 @@ class FollowUp:
             return None
         return refusals.nothing_to_rank(self.asking.table, self._reading.catalogue)
 
-    def _same_kind(self) -> Intent | None:
+    def _same_kind(self) -> Intent | Refusal | None:
         if self._wants_everything and self._is_split and not self._reading.filters and not self._reading.periods:
             return self._as("total", limit=None)
         if not self._names_something:
@@ -262,8 +273,14 @@ class FollowUp:
             return self._as("total" if len(self._reading.periods) == 1 else kind)
         if kind == "by" and any(each.column == self.last.by and len(each.values) == 1 for each in own):
             return self._as("total", limit=None)
+        if kind == "cross" and self._measure not in SUMS:
+            columns = [
+                self.asking.table.named(name) for name in (self.last.by, self.last.options.get("across")) if name
+            ]
+            return refusals.one_split_at_a_time(columns, self.last.grain, self.asking.table, self._reading.catalogue)
         limit = self._reading.limit if self._reading.limit is not None else self.last.limit
-        return self._as(kind, by=self.last.by, grain=self.last.grain, column=self.last.column, limit=limit)
+        options = {"options": self.last.options} if kind == "cross" else {}
+        return self._as(kind, by=self.last.by, grain=self.last.grain, column=self.last.column, limit=limit, **options)
 
     def _as(self, kind: str, **parts: object) -> Intent:
         turned = self._turned

@@ -84,6 +84,11 @@ def _trend(intent: Intent, table: Table) -> str:
     return f"Top {intent.limit} {intent.grain}s by {_measured(intent, table).lower()}"
 
 
+def _cross(intent: Intent, table: Table) -> str:
+    rows, across = (intent.grain, intent.by) if intent.grain else (intent.by, intent.options.get("across"))
+    return f"{_measured(intent, table)} by {rows} and {across}"
+
+
 def _distinct(intent: Intent, table: Table) -> str:
     return f"How many {plural_of(table, str(intent.by))} are there"
 
@@ -109,6 +114,7 @@ _ASKED = MappingProxyType(
         "total": _total,
         "by": _by,
         "trend": _trend,
+        "cross": _cross,
         "distinct": _distinct,
         "versus": _versus,
         "compare": _compare,

@@ -336,13 +336,14 @@ def _sentence(text: str) -> str:
 
 
 def one_split_at_a_time(columns: Sequence[Column], grain: str | None, table: Table, catalogue: Catalogue) -> Refusal:
-    """Rows are split by one column or by steps of time, not by several at once."""
+    """Sums are split by two things at most, and what is no sum by one."""
     names = [column.name for column in columns] + ([grain] if grain else [])
     asked = [f"{_things(table)} by {column.name}" for column in columns if column.family is not Family.NUMBER]
     asked += [f"{_things(table)} by {grain}"] if grain else []
     return Refusal(
         reason="not_supported",
-        text=f"I split by one thing at a time, not by {' and '.join(f'`{name}`' for name in names)} together.",
+        text=f"I do not split that by {' and '.join(f'`{name}`' for name in names)} together: spend, calls and tokens "
+        "I split by two things at most, and anything else by one.",
         missing=tuple(names),
         alternatives=tuple(asked) or suggestions(catalogue),
     )

@@ -26,6 +26,7 @@ _ASKED_AFTER: Mapping[str, str] = MappingProxyType(
         "total": "Which days were unusual? | How much would batching have saved? | How can we cut our bill?",
         "by": "How concentrated is our spend? | What are our most expensive calls? | How can we cut our bill?",
         "trend": "Which days were unusual? | At what hour of the day do we spend the most?",
+        "cross": "How concentrated is our spend? | Which days were unusual? | Spend by model",
         "compare": "Which days were unusual? | What are our most expensive calls?",
         "top_calls": "Any implausible calls? | How concentrated is our spend? | Percentiles of cost per call",
         "statistics": "Percentiles of cost per call | What are our most expensive calls?",
