@@ -78,3 +78,18 @@ async def test_a_whole_question_after_another_tables_is_of_the_same_time(shared:
         assert f"The total spend in 2025 is **${spent:,.2f}**" in told.text
         errors = (await ask(ledger, "and how many errors were there?", ["spend in 2025"])).text
         assert " llm send errors** in 2025" in errors
+
+
+async def test_what_is_left_out_next_is_left_out_too(shared: Path, usage_rows: list[Row]) -> None:
+    kept = [r for r in usage_rows if r["model"] != "o3" and "claude" not in r["model"]]
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "and excluding claude too?", ["spend by month excluding o3"])
+        (totals,) = told.sheet("calls", "spend", "first")
+        assert totals["calls"] == len(kept)
+
+
+async def test_the_tokens_of_prompts_are_those_that_went_in(shared: Path, usage_rows: list[Row]) -> None:
+    kept = [r for r in usage_rows if 10_000 <= int(r["prompt_tokens"]) <= 20_000]
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "how many prompts were between 10k and 20k tokens long")
+        assert told.text.startswith(f"**{len(kept):,} calls** have between 10,000 and 20,000 tokens in"), told.text

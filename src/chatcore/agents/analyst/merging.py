@@ -69,6 +69,13 @@ def _narrowed(found: Found, years: set[str]) -> Found:
     return attrs.evolve(found, choices=choices) if len(choices) == 1 else found
 
 
+def _with(last: Filter, own: Filter) -> Filter:
+    """``and excluding claude?`` after a question without o3: both are left out."""
+    values = list(dict.fromkeys([*last.values, *own.values]))
+    words = own.words if values == own.values else f"{last.words} or {own.words}"
+    return Filter(column=own.column, values=values, words=words, exclude=True)
+
+
 @attrs.frozen
 class FollowUp:
     """A follow-up to an intent of the planner's own kinds.
@@ -171,6 +178,8 @@ class FollowUp:
         own = self._reading.filters
         columns, split = {each.column for each in own}, {named.column.name for named in self.asking.group_columns}
         kept = [each for each in self.last.filters if each.column not in split or len(each.values) > 1 or each.exclude]
+        left_out = {each.column: each for each in kept if each.exclude}
+        own = [_with(left_out[each.column], each) if each.exclude and each.column in left_out else each for each in own]
         return [each for each in kept if each.column not in columns] + own
 
     @property

@@ -89,7 +89,12 @@ def _of(found: re.Match[str]) -> str:
     unit, side = found["unit"] or "", found["side"] or ""
     if "token" not in unit:
         return "cost"
-    if side == "in" or "input" in unit or "prompt" in unit:
+    if (
+        side == "in"
+        or "input" in unit
+        or "prompt" in unit
+        or (found[0].startswith("prompt") and unit.strip() == "tokens")
+    ):
         return "input_tokens"
     return "output_tokens" if side == "out" or "output" in unit or "completion" in unit else "tokens"
 
