@@ -7,6 +7,7 @@ lets as many users ask a question of each kind, each in an order of its own. Wha
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -155,6 +156,7 @@ class Load:
         each: how many questions one asks, each of another kind; all together ask of every kind alike.
         pause_seconds: on average between an answer and the next question; with 0 all ask without end.
         distinct: whether hardly any question is asked twice.
+        together: whether all ask about the same at the same moment, and the next when all have their answer.
         seed: of the questions, of the orders in which they are asked, and of the pauses.
     """
 
@@ -162,6 +164,7 @@ class Load:
     each: int
     pause_seconds: float
     distinct: bool
+    together: bool
     seed: int
 
 
@@ -169,15 +172,16 @@ def orders(load: Load, rng: random.Random) -> Iterator[list[tuple[str, str]]]:
     """What each user asks, one after another, each question with its kind."""
     kinds = sorted(QUESTIONS)
     for number in range(load.users):
-        mine = [kinds[(number * load.each + i) % len(kinds)] for i in range(min(load.each, len(kinds)))]
-        asked = rng.sample(mine, len(mine))
+        first = 0 if load.together else number * load.each
+        mine = [kinds[(first + i) % len(kinds)] for i in range(min(load.each, len(kinds)))]
+        asked = mine if load.together else rng.sample(mine, len(mine))
         yield [(kind, another_question(kind, rng) if load.distinct else QUESTIONS[kind]) for kind in asked]
 
 
 def converse(port: int, load: Load) -> list[Timing]:
     """Let users ask, all from one thread of this process."""
     rng = random.Random(load.seed)
-    pauses = (lambda: rng.expovariate(1 / load.pause_seconds)) if load.pause_seconds else (lambda: 0.0)
+    pauses = _pauses(load, rng)
     crowd = [User(number, port, questions, pauses) for number, questions in enumerate(orders(load, rng), 1)]
     limit = time.monotonic() + ALL_SECONDS
     with selectors.DefaultSelector() as selector:
@@ -186,6 +190,9 @@ def converse(port: int, load: Load) -> list[Timing]:
         while not all(user.done for user in crowd):
             now = time.monotonic()
             assert now < limit, f"{sum(len(user.timings) for user in crowd)} answers in {ALL_SECONDS} s"
+            if load.together and all(user.next_at == math.inf for user in crowd):
+                for user in crowd:
+                    user.next_at = now + load.pause_seconds
             for user in crowd:
                 if user.next_at is not None and user.next_at <= now:
                     user.ask()
@@ -195,8 +202,15 @@ def converse(port: int, load: Load) -> list[Timing]:
     return [timing for user in crowd for timing in user.timings]
 
 
+def _pauses(load: Load, rng: random.Random) -> Callable[[], float]:
+    """How long each of them waits; where all ask together, until all can."""
+    if load.together:
+        return lambda: math.inf
+    return (lambda: rng.expovariate(1 / load.pause_seconds)) if load.pause_seconds else (lambda: 0.0)
+
+
 def _until_next(crowd: Sequence[User]) -> float:
-    due = [user.next_at for user in crowd if user.next_at is not None]
+    due = [user.next_at for user in crowd if user.next_at is not None and user.next_at < math.inf]
     return max(0.0, min(due) - time.monotonic()) if due else 1.0
 
 
@@ -330,6 +344,7 @@ def main(
     each: int = len(QUESTIONS),
     pause_seconds: float = 0.0,
     distinct: bool = False,
+    together: bool = False,
     seed: int = 1,
 ) -> int:
     """Measure the analyst; the exit code is 1 where a goal is missed.
@@ -340,9 +355,10 @@ def main(
         each: how many questions one asks, each of another kind; all together ask of every kind alike.
         pause_seconds: on average between an answer and the next question; with 0 all ask without end.
         distinct: ask each question about something of its own, so that the rows are looked up each time.
+        together: all ask about the same at the same moment, kind after kind.
         seed: of the questions, of the orders in which they are asked, and of the pauses.
     """
-    load = Load(users, each, pause_seconds, distinct, seed)
+    load = Load(users, each, pause_seconds, distinct, together, seed)
     paths = [path for name in FILES if (path := data.resolve() / name).exists()]
     for name in sorted(set(FILES) - {path.name for path in paths}):
         print(f"left out, as it is not there: {name}", file=sys.stderr)

@@ -37,7 +37,8 @@ from chatcore.settings import Settings
 from chatcore.threads.database import upgrade_database
 from chatcore.threads.deltas import merged
 from chatcore.threads.model import Accepted, StoredEvent
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 from chatcore.threads.writer import GroupCommitWriter
 
 WORDS = "about as many words as a model "

@@ -8,8 +8,10 @@ from typing import Any
 
 import attrs
 
+from chatcore.agents.base import describe_agent
 from chatcore.errors import ConfigurationError
 from chatcore.initialization.plan import Plan
+from chatcore.protocol.text import is_sendable
 from chatcore.services import ServiceGraph
 from chatcore.transports.asgi import Message, Receive, Send
 
@@ -25,7 +27,7 @@ class Application:
 
     Raises:
         ServiceGraphInvalid: names every fault of the graph.
-        ConfigurationError: an agent is missing from the graph, or is none.
+        ConfigurationError: an agent is missing from the graph, is none, or tells of itself what cannot be sent.
     """
 
     services: ServiceGraph
@@ -59,3 +61,8 @@ def _check_agent(name: str, kind: type[Any], provided: set[type]) -> None:
     if not inspect.iscoroutinefunction(getattr(kind, "respond", None)):
         problem = f"{kind.__qualname__} is no agent"
         raise ConfigurationError(f"agents[{name!r}]", problem, "give it `async def respond(self, message, run)`")
+    told = {"description": describe_agent(kind)} | {each: getattr(kind, each, None) for each in ("engine", "model")}
+    for each, text in told.items():
+        if isinstance(text, str) and not is_sendable(text):
+            problem = f"the {each} of {kind.__qualname__} is text that cannot be sent"
+            raise ConfigurationError(f"agents[{name!r}]", problem, "leave out the lone surrogate in it")

@@ -19,6 +19,7 @@ import attrs
 import trio
 
 from chatcore.errors import GraphFault, ServiceGraphInvalid
+from chatcore.protocol.text import is_sendable
 from chatcore.settings import Settings
 from chatcore.threads.service import ThreadService
 
@@ -118,7 +119,7 @@ class ServiceGraph:
 
         Raises:
             ServiceGraphInvalid: when the factory is not an async generator that says what it yields and needs, or a
-                number is out of range.
+                number is out of range, or the label is no text that can be sent.
         """
 
         def declare(factory: Factory) -> Factory:
@@ -136,6 +137,7 @@ class ServiceGraph:
                 check_every_seconds=check_every_seconds,
                 scope=scope,
             )
+            _check_label(service)
             _check_numbers(service)
             self._services.append(service)
             return factory
@@ -171,6 +173,11 @@ def _signature(factory: Callable[..., Any]) -> tuple[type, dict[str, type]]:
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 """The kinds of parameters that a service can be given to."""
+
+
+def _check_label(service: Service) -> None:
+    if not is_sendable(service.label):
+        raise _fault(service.name, "label is text that cannot be sent: it holds a lone surrogate")
 
 
 def _check_numbers(service: Service) -> None:

@@ -13,7 +13,8 @@ import trio
 from chatcore.backoff import Backoff
 from chatcore.errors import ANOTHER_SERVER, ConfigurationError, StorageUnavailable
 from chatcore.observability import Recorder, describe_error
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 
 OPEN_SECONDS = 10.0
 """How long a request waits for the database to be opened before it is refused; a first migration takes under one."""

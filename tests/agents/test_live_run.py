@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -13,7 +14,7 @@ import trio
 
 from chatcore.agents.endings import Ending
 from chatcore.agents.live_run import LiveRun
-from chatcore.agents.run_log import UNSTORED_BYTES
+from chatcore.agents.run_log import UNSTORED_BYTES, first_event
 from chatcore.agents.scribe import Scribe
 from chatcore.context import UserExecutionContext
 from chatcore.delivery.bridge import AgentWebSocketBridge
@@ -24,7 +25,8 @@ from chatcore.protocol.codec import decode_server_frame
 from chatcore.protocol.run import RunGrammar, first_seq
 from chatcore.testing import in_virtual_time
 from chatcore.threads.model import RESERVED_AHEAD, RunEnded, SequenceBroken, StoredEvent
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 
 pytestmark = pytest.mark.usefixtures("threads_in_place")
 
@@ -65,12 +67,12 @@ async def live(path: Path) -> AsyncIterator[tuple[LiveRun, Watched]]:
     async with open_threads(f"sqlite:///{file}") as threads:
         accepted = await threads.accept_message("ann", m.UserMessage(message_id="m", content="hello"), "agent")
         context = UserExecutionContext(user_id="ann", thread_id=accepted.thread_id, run_id=accepted.run_id)
-        next_seq = await threads.start_run(accepted.run_id, 1)
+        first = await threads.begin_run(accepted.run_id, 1, partial(first_event, context, accepted.epoch, "agent", "m"))
         bridge = AgentWebSocketBridge()
         run = LiveRun(
             context=context,
             epoch=accepted.epoch,
-            next_seq=next_seq,
+            next_seq=first.seq,
             store=threads,
             bridge=bridge,
             recorder=Recorder(),
@@ -79,7 +81,7 @@ async def live(path: Path) -> AsyncIterator[tuple[LiveRun, Watched]]:
         )
         watched = Watched(file, threads)
         bridge.watch(watched, accepted.thread_id)
-        await run.start("agent", "m")
+        run.begin(first)
         yield run, watched
 
 

@@ -82,6 +82,22 @@ async def test_provenance_names_who_answered_and_by_what_means() -> None:
     assert end.provenance == m.Provenance(agent="agent", engine="llm", model="gpt-4o", tool_calls=tools, generation=1)
 
 
+@pytest.mark.parametrize("told", ["engine", "model"])
+@in_virtual_time
+async def test_an_agent_that_calls_itself_what_cannot_be_sent_has_failed(told: str) -> None:
+    class Odd(ScriptedAgent):
+        """Learns late by what means it answers."""
+
+    agent = Odd([Say("Done.")])
+    setattr(agent, told, "gpt-\ud83d")
+    async with rehearsal(agent=agent) as asked:
+        end = await (await asked.ask("hello")).end()
+        assert isinstance(end, m.AgentFailed)
+        assert end.error_code == "AGENT_FAILED"
+        setattr(agent, told, "gpt-4o")
+        assert isinstance(await (await asked.ask("and now?")).end(), m.AgentCompleted)
+
+
 @in_virtual_time
 async def test_a_run_past_its_deadline_ends_so_with_its_tools_closed() -> None:
     async with rehearsal(UseTool("find", steps=[Wait()]), timeout_seconds=5) as asked:
@@ -433,12 +449,12 @@ class Outage:
         return act
 
 
-@pytest.mark.parametrize("refused", ["start_run", "append_events", "end_run"])
+@pytest.mark.parametrize("refused", ["begin_run", "append_events", "end_run"])
 @in_virtual_time
 async def test_a_run_outlasts_an_outage_of_storage_with_one_end_and_no_gap(
     refused: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with rehearsal(Think("Hm"), Say("One "), Wait(1), Think("More"), Say("two.")) as asked:
+    async with rehearsal(Think("Hm"), Say("One "), Wait(1), UseTool("find"), Think("More"), Say("two.")) as asked:
         outage = outage_of(asked, monkeypatch)
         outage.refuses = {refused}
         run = await asked.ask("hello")
@@ -551,6 +567,41 @@ async def test_a_message_that_was_accepted_is_known_though_there_is_no_room() ->
         assert (again.accepted.run_id, again.accepted.duplicate) == (first.accepted.run_id, True)
         with pytest.raises(RequestRefused):
             await asked.ask("more", message_id="m3")
+
+
+@pytest.mark.parametrize("limits", [{"max_pending_messages": 3}, {"max_pending_bytes": 15}])
+@in_virtual_time
+async def test_messages_that_come_together_share_what_room_there_is(limits: dict[str, int]) -> None:
+    refused: list[ErrorCode] = []
+    runs: list[Any] = []
+    async with rehearsal(Wait(5), Say("x"), **limits) as asked:
+
+        async def ask(number: int) -> None:
+            try:
+                runs.append(await asked.ask("hello", message_id=f"m{number}"))
+            except RequestRefused as refusal:
+                refused.append(refusal.error_code)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(10):
+                nursery.start_soon(ask, number)
+        assert len(runs) == 3
+        assert refused == [ErrorCode.TOO_MANY_PENDING] * 7
+        for run in runs:
+            await run.end()
+        await trio.sleep(1)
+        assert len([await asked.ask("again") for _ in range(3)]) == 3, "what was held is free again"
+
+
+@in_virtual_time
+async def test_room_is_held_neither_by_a_message_sent_again_nor_by_a_refused_one() -> None:
+    async with rehearsal(Wait(5), Say("x"), max_pending_messages=2) as asked:
+        await asked.ask("hello", message_id="m1")
+        for _ in range(3):
+            await asked.ask("hello", message_id="m1")
+            with pytest.raises(RequestRefused):
+                await asked.ask("hello", thread_id="nowhere")
+        await asked.ask("another")
 
 
 @in_virtual_time

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import attrs
 import pytest
@@ -16,13 +17,14 @@ import trio
 from chatcore.agents.analyst.agent import Analyst
 from chatcore.agents.analyst.evidence import Query, Rows
 from chatcore.agents.analyst.ledger import Ledger, open_sample
-from chatcore.agents.analyst.records import Records, open_records
+from chatcore.agents.analyst.records import KEPT_USERS, Records, open_records
 from chatcore.agents.analyst.sample import write_sample
 from chatcore.agents.base import Agent
 from chatcore.agents.tools import ToolError
 from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import UserMessage
 from chatcore.threads.model import RecordTable
+from chatcore.web.charts import chart_of, foremost
 
 from .conftest import RecordedRun, ask, loaded, write_csv
 
@@ -179,6 +181,64 @@ async def test_a_long_record_is_not_read_by_the_event_loop() -> None:
     assert threading.current_thread() not in readers
 
 
+async def is_open(ledger: Ledger) -> bool:
+    import duckdb
+
+    try:
+        await ledger.query(Query("runs", f"SELECT count(*) AS runs, 1 AS u{uuid4().hex} FROM runs"))
+    except duckdb.Error:
+        return False
+    return True
+
+
+async def test_a_record_that_has_not_changed_is_filled_once_and_closed_at_the_end() -> None:
+    failed = [1]
+
+    async def changing(user_id: str) -> Sequence[RecordTable]:
+        await trio.lowlevel.checkpoint()
+        return record(user_id, failed=failed[0])
+
+    async with open_records(changing) as records:
+        async with records.opened_for("ann") as first:
+            pass
+        async with records.opened_for("ann") as second, records.opened_for("bob") as other:
+            assert second is first
+            assert other is not first
+            failed[0] = 2
+            async with records.opened_for("ann") as third:
+                assert third is not first
+                assert await is_open(first), "who reads the last state may finish"
+        assert not await is_open(first), "only the last state is kept"
+        assert await is_open(third)
+    assert not await is_open(third)
+    assert not await is_open(other)
+
+
+async def test_no_more_records_are_kept_than_those_of_a_few_users() -> None:
+    async with open_records(fetch) as records:
+        ledgers = []
+        for number in range(KEPT_USERS + 2):
+            async with records.opened_for(f"user-{number}") as ledger:
+                ledgers.append(ledger)
+        assert [await is_open(ledger) for ledger in ledgers] == [False, False, *[True] * KEPT_USERS]
+
+
+async def test_a_record_that_two_ask_for_at_once_is_closed_as_often_as_it_was_filled() -> None:
+    used: list[Ledger] = []
+
+    async def use() -> None:
+        async with records.opened_for("ann") as ledger:
+            used.append(ledger)
+            await trio.sleep(0.01)
+
+    async with open_records(fetch) as records:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(use)
+            nursery.start_soon(use)
+        assert sum([await is_open(ledger) for ledger in {id(each): each for each in used}.values()]) == 1
+    assert not any([await is_open(ledger) for ledger in used])
+
+
 async def test_an_empty_record_is_not_zero() -> None:
     async def nothing(user_id: str) -> Sequence[RecordTable]:
         await trio.lowlevel.checkpoint()
@@ -208,6 +268,29 @@ async def test_the_record_is_locked_too(tmp_path: Path) -> None:
 def usage(tmp_path: Path) -> Path:
     rows = [("2025-05-07 10:00:00", "gpt-4o", 100, 0.5), ("2025-06-07 10:00:00", "o3", 10, 0.25)]
     return write_csv(tmp_path / "usage.csv", ("ts", "model", "tokens", "cost"), rows)
+
+
+@pytest.mark.parametrize("question", ["spend by month", "spend by model", "top 2 months by spend"])
+@pytest.mark.parametrize(("cost", "sign"), [("cost_eur", "€"), ("cost", "")])
+async def test_the_chart_of_an_answer_has_the_sign_of_its_currency(
+    tmp_path: Path, question: str, cost: str, sign: str
+) -> None:
+    rows = [("2025-05-07 10:00:00", "gpt-4o", 0.5), ("2025-06-07 10:00:00", "o3", 0.25)]
+    async with loaded(write_csv(tmp_path / "usage.csv", ("ts", "model", cost), rows)) as ledger:
+        told = await ask(ledger, question)
+    drawn = foremost(told.answer.evidence)
+    assert drawn is not None
+    chart = chart_of(drawn)
+    assert chart is not None
+    assert (chart.series[0].column, chart.series[0].sign) == ("spend", sign)
+
+
+async def test_a_column_that_is_called_currency_is_grouped_by_as_any(tmp_path: Path) -> None:
+    rows = [("2025-05-07 10:00:00", "CHF", 0.5), ("2025-06-07 10:00:00", "SEK", 0.25)]
+    async with loaded(write_csv(tmp_path / "usage.csv", ("ts", "currency", "cost_usd"), rows)) as ledger:
+        told = await ask(ledger, "spend by currency")
+    assert told.answer.evidence[0].columns.count("currency") == 1
+    assert "`CHF`" in told.text
 
 
 async def test_a_currency_is_shown_only_where_it_is_known(usage: Path) -> None:

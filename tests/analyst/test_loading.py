@@ -15,7 +15,7 @@ from chatcore.agents.analyst.ledger import Ledger, open_ledger
 from chatcore.agents.analyst.sources import SAMPLE_BYTES, find_sources
 from chatcore.errors import ConfigurationError
 
-from .conftest import loaded, write_csv
+from .conftest import ask, loaded, write_csv
 
 
 async def rows_of(ledger: Ledger, sql: str) -> list[tuple[object, ...]]:
@@ -136,7 +136,57 @@ async def test_a_time_of_a_parquet_file_too(tmp_path: Path, at: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         async with loaded(path):
             raise AssertionError
-    assert (refused.value.field, at[:5] in refused.value.problem) == ("t.parquet", True)
+    assert refused.value.field == str(path)
+    assert refused.value.problem == f"ts is {at!r}, and the calendar has the years 1 to 9999"
+
+
+BEYOND = ("294246-01-01 00:00:00", "infinity", "-infinity", "0044-03-15 (BC) 10:00:00")
+
+
+def write_odd(path: Path, *columns: str) -> Path:
+    """A Parquet file of usage with more columns, each given as SQL; ``i`` counts its four rows."""
+    import duckdb
+
+    with duckdb.connect() as writing:
+        usage = "TIMESTAMP '2025-05-07' + i * INTERVAL 1 DAY AS ts, 'gpt-4o' AS model, 1.5::DOUBLE AS cost_usd"
+        rows = f"SELECT {', '.join([usage, *columns])} FROM range(4) AS r(i)"
+        writing.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMPTZ", "DATE"])
+async def test_another_time_that_is_in_no_calendar_is_kept_as_it_stands(tmp_path: Path, kind: str) -> None:
+    odd = f"[{', '.join(f'{at!r}' for at in BEYOND)}][i + 1]::{kind} AS renewal"
+    async with loaded(write_odd(tmp_path / "t.parquet", odd)) as ledger:
+        assert types_of(ledger)["renewal"] == "VARCHAR"
+        kept = [str(row[0]) for row in await rows_of(ledger, "SELECT renewal FROM t")]
+        assert [text.partition(" ")[0] for text in kept] == [text.partition(" ")[0] for text in BEYOND]
+        assert (await ask(ledger, "How much did we spend in May 2025?")).answer.answered
+
+
+@pytest.mark.parametrize(("value", "kept"), [("nan", "DOUBLE"), ("infinity", "VARCHAR"), ("-infinity", "VARCHAR")])
+async def test_a_number_that_is_none_is_missing_or_text(tmp_path: Path, value: str, kept: str) -> None:
+    odd = f"CASE i WHEN 0 THEN '{value}'::DOUBLE ELSE 0.5 END AS ratio"
+    async with loaded(write_odd(tmp_path / "t.parquet", odd)) as ledger:
+        assert types_of(ledger)["ratio"] == kept
+        (first, *_) = await rows_of(ledger, "SELECT ratio FROM t")
+        assert first == ((None,) if value == "nan" else (value.replace("infinity", "inf"),))
+
+
+async def test_a_cost_that_is_no_number_is_named(tmp_path: Path) -> None:
+    path = write_odd(tmp_path / "t.parquet", "CASE i WHEN 2 THEN 'infinity'::FLOAT ELSE 1 END AS duration_seconds")
+    with pytest.raises(ConfigurationError) as refused:
+        async with loaded(path):
+            raise AssertionError
+    assert refused.value.problem == "duration_seconds is 'inf', and nothing can be reckoned with it"
+
+
+async def test_a_time_of_a_json_file_too(tmp_path: Path) -> None:
+    rows = [{"ts": "2025-05-07 10:00:00", "cost_usd": 1.5, "renewal": at} for at in ("2025-06-01", "20255-06-01")]
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    async with loaded(tmp_path / "t.json") as ledger:
+        assert await rows_of(ledger, "SELECT CAST(renewal AS VARCHAR) FROM t") == [("2025-06-01",), ("20255-06-01",)]
+        assert types_of(ledger)["renewal"] == "VARCHAR"
 
 
 async def test_a_column_that_is_empty_at_first_gets_its_type(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from chatcore.delivery.replay import Replay
 from chatcore.errors import StorageUnavailable
 from chatcore.protocol import messages as m
 from chatcore.threads.model import Accepted, StoredEvent
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 from stored import event, message, started, url
 
 LAST = 4

@@ -133,6 +133,16 @@ def test_a_retry_is_counted_and_is_no_progress() -> None:
     assert (status.retries, status.words, accounts.progressed_at) == (1, "connecting again", 0.0)
 
 
+def test_words_that_cannot_be_sent_are_told_as_far_as_they_can() -> None:
+    accounts = ledger((1.0,))
+    accounts.begin(accounts.plan.names, 0.0)
+    accounts.starting("s0", 0.0)
+    accounts.advance("s0", 0.5, "reading caf\udce9.csv", 1.0)
+    assert accounts.statuses[0].words == "reading caf?.csv"
+    accounts.retrying("s0", "caf\udce9 again")
+    assert accounts.statuses[0].words == "caf? again"
+
+
 def test_what_failed_or_is_yet_to_start_stays_known_as_that_while_it_is_stopped() -> None:
     accounts = ledger()
     accounts.begin(accounts.plan.names, 0.0)

@@ -116,6 +116,11 @@ def test_a_number_out_of_range_is_refused_by_name(name: str, value: float) -> No
         ServiceGraph().provide(phase=Phase.SERVICES, **numbers)(orders)
 
 
+def test_a_label_that_cannot_be_sent_is_refused() -> None:
+    with pytest.raises(ServiceGraphInvalid, match="orders: label is text that cannot be sent"):
+        ServiceGraph().provide(phase=Phase.SERVICES, label="orders \ud83d")(orders)
+
+
 def test_a_declaration_keeps_what_was_said() -> None:
     graph = ServiceGraph()
 

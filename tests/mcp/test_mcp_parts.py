@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp_types import Tool as Listed
 
 from chatcore.agents.mcp.arguments import find_fault
 from chatcore.agents.mcp.endpoints import Endpoint, endpoints_of
+from chatcore.agents.mcp.offered import sorted_out
 from chatcore.builtin import application_of
 from chatcore.errors import ConfigurationError
 from chatcore.settings import Settings, load_settings
@@ -76,6 +78,29 @@ SCHEMA = {
 def test_arguments_are_held_against_the_schema(arguments: dict[str, Any], told: str | None) -> None:
     assert find_fault(SCHEMA, arguments) == told
     assert find_fault({}, arguments) is None
+
+
+def test_the_schemas_of_a_server_are_bounded_together() -> None:
+    shape = {"type": "object", "description": "x" * 15_000}
+    offered, refused = sorted_out("shop", [Listed(name=f"t{i}", input_schema=shape) for i in range(10)])
+    assert [tool.name for tool in offered] == [f"t{i}" for i in range(8)]
+    assert [each.problem for each in refused] == ["the schemas are larger than 128 KiB together"] * 2
+    told = "the tool 't8' of the MCP server 'shop' is not offered: the schemas are larger than 128 KiB together"
+    assert str(refused[0]) == told
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ({"$ref": "#/$defs/a", "$defs": {"a": 5}}, "its `$defs` are no schemas"),
+        ({"properties": ["text"]}, "its `properties` are no object"),
+        ({"required": 5}, "its `required` is no list of names"),
+        ({"required": [{}]}, "its `required` is no list of names"),
+    ],
+)
+def test_a_schema_that_is_none_is_refused(shape: dict[str, Any], told: str) -> None:
+    offered, (refused,) = sorted_out("shop", [Listed(name="add", input_schema=shape)])
+    assert (offered, refused.problem) == ((), told)
 
 
 def test_the_setting_is_a_list_and_not_shown() -> None:

@@ -14,9 +14,11 @@ import attrs
 import pytest
 import trio
 
+from chatcore.agents.llm.functions import functions_of
 from chatcore.agents.mcp.endpoints import Endpoint
+from chatcore.agents.mcp.offered import MAX_TOOLS
 from chatcore.agents.mcp.provided import McpTools, provide_mcp
-from chatcore.agents.mcp.server import MAX_TOOLS, McpServer, McpServerLost, open_server
+from chatcore.agents.mcp.server import McpServer, McpServerLost, open_server
 from chatcore.agents.tools import ToolError, ToolResult
 from chatcore.initialization.manager import ServiceInitializationManager
 from chatcore.services import ServiceGraph
@@ -144,9 +146,35 @@ async def test_what_is_no_message_is_passed_over_and_what_is_offered_is_bounded(
         assert names[:2] == ["raw.echo", "raw.tool-0"]
         assert len(names) == len(set(names)) == MAX_TOOLS
         assert len(server.tools[0].description) == 1_000
+        refused = [each.problem for each in server.refused]
+        no_name = "a name has 1 to 38 letters, digits, hyphens and underscores"
+        assert refused[:3] == [no_name, "another one has its name", no_name]
+        assert set(refused[3:]) == {"there are 64 before it"}
         said = await use(server, "echo", text="hello")
         assert isinstance(said, ToolResult)
         assert said.value == {"text": "hello\n[image]"}
+
+
+async def test_tools_that_make_no_sense_are_refused_by_name_and_the_others_are_used() -> None:
+    async with opened(Endpoint("raw", command=(*RAW, "hostile"))) as server:
+        assert [tool.name for tool in server.tools] == ["raw.chain", "raw.slow"]
+        assert {each.tool: each.problem for each in server.refused} == {
+            "large": "its schema is larger than 16 KiB",
+            "deep": "its schema is nested deeper than 32",
+            "defs": "its `$defs` are no schemas",
+        }
+        functions = functions_of(server.tools)
+        assert functions[0]["function"]["parameters"]["$ref"] == "#/$defs/d1"
+        assert len(functions[0]["function"]["description"]) == 1_000
+        await server.check()
+
+
+async def test_a_result_is_not_held_against_patterns_of_the_server() -> None:
+    """One that goes back and forth for hours would keep everybody waiting."""
+    async with opened(Endpoint("raw", command=(*RAW, "hostile"))) as server:
+        said = await use(server, "slow", text="aaaa!")
+        assert isinstance(said, ToolResult)
+        assert said.value == {"structured": {"text": "aaaa!"}}
 
 
 async def test_a_server_that_never_answers_is_ended_with_its_start() -> None:

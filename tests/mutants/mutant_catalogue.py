@@ -474,8 +474,8 @@ PLANTED: Mapping[str, Sequence[Mutant]] = {
             HISTORIES,
             (
                 SUPERVISOR,
-                "            if not accepted.ended and not self.knows(accepted.run_id):\n",
-                "            if not accepted.ended:\n",
+                "        if not accepted.ended and not self.knows(accepted.run_id):\n",
+                "        if not accepted.ended:\n",
             ),
         ),
         mutant(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +28,8 @@ from chatcore.threads.model import (
     Thread,
     check_contiguous,
 )
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 
 SECONDS = 60
 """Real ones: storage works in threads."""
@@ -86,6 +87,15 @@ class ShowsOthersThreads(Faulty):
 class ForgetsGenerations(Faulty):
     async def start_run(self, run_id: str, generation: int) -> int:
         return await self.real.start_run(run_id, 1)
+
+
+class BeginsInTwoSteps(Faulty):
+    """Marks a run as running, although its first event is refused."""
+
+    async def begin_run(self, run_id: str, generation: int, first: Callable[[int], StoredEvent]) -> StoredEvent:
+        event = first(await self.real.start_run(run_id, generation))
+        await self.real.append_events((await self.real.run("ann", run_id)).thread_id, [event])
+        return event
 
 
 class EndsTwice(Faulty):
@@ -248,6 +258,7 @@ FAULTS: list[tuple[type[Faulty], str]] = [
     (ForgetsIds, "a_message_id_counts_once_for_its_user"),
     (SharesIds, "a_message_id_counts_once_for_its_user"),
     (ForgetsGenerations, "a_run_goes_from_waiting_to_its_end"),
+    (BeginsInTwoSteps, "a_run_begins_with_its_first_event"),
     (EndsTwice, "a_run_ends_once"),
     (ListsNewestRunsFirst, "unfinished_runs_are_those_without_an_end"),
     (DropsWhatDoesNotFollow, "events_follow_one_another"),

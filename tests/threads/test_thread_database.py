@@ -26,8 +26,8 @@ from sqlalchemy.sql import ClauseElement
 from chatcore.errors import ConfigurationError, StorageUnavailable
 from chatcore.threads import statements
 from chatcore.threads.database import MIGRATIONS, current_revision, upgrade_database
+from chatcore.threads.opening import open_threads
 from chatcore.threads.schema import metadata
-from chatcore.threads.service import open_threads
 from chatcore.threads.sqlite import create_sqlite_engine
 from stored import TABLES, connections, message, rows, url
 

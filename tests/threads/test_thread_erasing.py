@@ -17,7 +17,8 @@ from trio.testing import MockClock
 from chatcore.errors import ErrorCode, RequestRefused
 from chatcore.threads import eraser
 from chatcore.threads.database import compact_database, open_database
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 from stored import TABLES, answered, counts, event, message, rows, started, url
 
 NOON = 1_767_268_800.0
@@ -99,7 +100,7 @@ async def test_a_reader_in_the_way_delays_it_and_waits_for_nothing(
 KILLED = """
 import sys, signal, os, trio
 from chatcore.protocol.messages import UserMessage
-from chatcore.threads.service import open_threads
+from chatcore.threads.opening import open_threads
 
 async def main():
     async with open_threads(sys.argv[1]) as threads:

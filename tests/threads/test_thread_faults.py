@@ -24,7 +24,8 @@ from sqlalchemy import event as sqlalchemy_event
 
 from chatcore.errors import RequestRefused, StorageUnavailable
 from chatcore.threads.model import Accepted, Thread
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 from stored import TABLES, answered, connections, counts, event, message, rows, started, url
 
 LARGE = "x" * 20_000
@@ -192,7 +193,7 @@ async def test_a_table_that_is_gone_is_unavailable_to_readers_too(tmp_path: Path
 SERVER = """
 import itertools, sys, trio
 from chatcore.protocol.messages import UserMessage
-from chatcore.threads.service import open_threads
+from chatcore.threads.opening import open_threads
 
 async def main():
     async with open_threads(sys.argv[1]) as threads, trio.open_nursery() as nursery:

@@ -31,7 +31,8 @@ from chatcore.threads.model import (
     ServiceStart,
     StoredEvent,
 )
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 from stored import answered, counted, counts, event, message, rows, started, url
 
 NOON = 1_700_049_600.0  # 2023-11-15T12:00:00Z

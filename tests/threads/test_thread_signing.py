@@ -23,7 +23,7 @@ from chatcore.threads.chain import LogReport, ThreadLog, check_log
 from chatcore.threads.database import MIGRATIONS
 from chatcore.threads.keys import key_path, signer_for
 from chatcore.threads.model import Accepted
-from chatcore.threads.service import open_threads
+from chatcore.threads.opening import open_threads
 from chatcore.threads.signing import signer_of
 from chatcore.threads.sqlite import create_sqlite_engine
 from stored import answered, event, message, started, url

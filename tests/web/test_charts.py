@@ -16,6 +16,7 @@ from chatcore.web.calendars import CALENDARS, MOST_STEPS, steps_of
 from chatcore.web.charts import MOST_BARS, Chart, chart_of, foremost, spoken
 from chatcore.web.drawing import LEAST_WIDTH, MOST_WIDTH, cut, describe, draw
 from chatcore.web.evidence import FORMULA, csv_text, file_name, listed
+from chatcore.web.money import sign_of
 from chatcore.web.scales import axis_for, figures, spread_axis, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -83,6 +84,56 @@ def test_what_is_implausible_is_left_out_and_named() -> None:
 def test_what_was_left_out_of_a_name_stands_beside_it() -> None:
     chart = charted(["model", "spend", "spend_without_implausible"], ["a", 9991.0, 1.5], ["b", 74.0, 74.0])
     assert "1.5 (recorded 9,991)" in words(root_of(chart))
+
+
+def test_money_has_the_sign_that_its_column_names() -> None:
+    columns = ["step", "spend_usd", "spend_usd_without_implausible"]
+    chart = charted(columns, ["2025-04", 1200.5, 1200.5], ["2025-05", 9990.0, 300])
+    said = words(root_of(chart))
+    assert "$1,000" in said
+    assert "Highest: 2025-04 with $1,200." in describe(chart)
+    assert "2025-05 is $9,990 as recorded" in describe(chart)
+    assert of_class(root_of(chart), "bar")[0][0].text == "2025-04: $1,200"
+    assert "-€5" in words(root_of(charted(["model", "change_eur"], ["a", 7], ["b", -5])))
+
+
+def test_money_has_the_sign_of_the_currency_beside_it() -> None:
+    columns = ["model", "calls", "cost", "cost_percent", "currency"]
+    evident = evidence(columns, ["a", 9, 2.5, 80, "EUR"], ["b", 3, 1.5, 20, "eur"])
+    for column, said in (("cost", "€2.5"), ("calls", "9"), ("cost_percent", "80")):
+        chart = chart_of(evident, column)
+        assert chart is not None
+        assert said in words(root_of(chart)).split()
+    mixed = chart_of(evidence(columns, ["a", 9, 2.5, 80, "EUR"], ["b", 3, 1.5, 20, "USD"]), "cost")
+    assert mixed is not None
+    assert "2.5" in words(root_of(mixed)).split()
+
+
+def test_a_frontier_has_a_sign_on_the_cost_alone() -> None:
+    said = words(root_of(charted(["model", "cost_usd", "score"], ["a", 100, 50], ["b", 200, 70]))).split()
+    assert "$100" in said
+    assert "50" in said
+
+
+@pytest.mark.parametrize(
+    ("column", "beside", "sign"),
+    [
+        ("cost_usd", (), "$"),
+        ("Price GBP", (), ""),
+        ("spend", (), ""),
+        ("usd", (), "$"),
+        ("usd_rate", (), ""),
+        ("cost", ("£", "£"), "£"),
+        ("cost", ("CHF", "CHF"), ""),
+        ("cost", (None, None), ""),
+        ("tokens", ("USD",), ""),
+        ("cost_usd", ("EUR",), "$"),
+    ],
+)
+def test_a_currency_is_what_the_evidence_tells_and_nothing_else(
+    column: str, beside: tuple[str | None, ...], sign: str
+) -> None:
+    assert sign_of(column, beside) == sign
 
 
 def test_a_number_without_its_raw_one_is_shown_as_it_is() -> None:

@@ -25,7 +25,13 @@ class Offering(ScriptedAgent):
     async def opening_questions(self, context: UserExecutionContext) -> Sequence[str]:
         if context.user_id == "slow":
             await trio.sleep_forever()
-        return ["", f"Where is the order of {context.user_id}?", "x" * (LONGEST_CHARACTERS + 1), *map(str, range(20))]
+        return [
+            "",
+            "\ud83d",
+            f"Where is the order of {context.user_id}?",
+            "x" * (LONGEST_CHARACTERS + 1),
+            *map(str, range(20)),
+        ]
 
 
 def offering() -> Application:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import msgspec
 
 from chatcore.errors import ErrorCode
 from chatcore.protocol import messages as m
@@ -32,6 +33,24 @@ def completion(answer: m.Answer, provenance: m.Provenance, seconds: float) -> En
     """The end of a run that gave an answer, within so many seconds."""
     fields = {"answer": answer, "provenance": provenance, "duration_seconds": round(seconds, 4)}
     return Ending(m.AgentCompleted, fields, "completed", "answered" if answer.answered else "declined")
+
+
+def provenance_of(name: str, agent: object, tool_calls: list[str], generation: int) -> m.Provenance:
+    """Who answered, and by what means.
+
+    Raises:
+        Exception: an agent's words about itself cannot be sent.
+    """
+    model = getattr(agent, "model", None)
+    provenance = m.Provenance(
+        agent=name,
+        engine=str(getattr(agent, "engine", type(agent).__name__)),
+        model=str(model) if model is not None else None,
+        tool_calls=tool_calls,
+        generation=generation,
+    )
+    msgspec.json.encode(provenance)
+    return provenance
 
 
 def failure(code: ErrorCode, retryable: bool | None = None) -> Ending:

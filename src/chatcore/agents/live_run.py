@@ -137,13 +137,6 @@ class LiveRun(RunLog):
 
     # --- for the supervisor -----------------------------------------------------------------------------------------
 
-    async def start(self, agent: str, message_id: str | None) -> None:
-        """The first event. May be tried again where it could not be stored."""
-        async with self._turn():
-            if not self.begun:
-                self.add(m.AgentStarted, agent=agent, message_id=message_id)
-            await self.keep()
-
     async def recall(self) -> bool:
         """Go on where an earlier process stopped; whether the run had begun. May be tried again where that failed."""
         thread = await self.store.thread(self.context.user_id, self.thread_id)

@@ -14,7 +14,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import lru_cache
-from itertools import chain
+from itertools import zip_longest
 from typing import Any
 
 import attrs
@@ -216,16 +216,22 @@ def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], list[float], set[
     plain: list[Any] = []
     amounts: list[Any] = []
     for item in evidence:
-        named = {number for number, name in enumerate(item.columns) if _is_amount(name)}
-        for row in item.rows if named else ():
-            for number, cell in enumerate(row):
-                (amounts if number in named else plain).append(cell)
-        plain += () if named else item.rows
+        for name, column in zip_longest(item.columns, zip_longest(*item.rows)):
+            (amounts if name is not None and _is_amount(name) else plain).extend(_distinct(column or ()))
     parts, strings = _gathered(plain)
     values, others = _gathered(amounts)
     return sorted(values | parts), sorted(parts), strings | others
 
 
+def _distinct(column: Sequence[Any]) -> Iterable[Any]:
+    """The cells of a column, each once where they can be told apart: most say the same again and again."""
+    try:
+        return set(column)
+    except TypeError:  # there are cells within its cells
+        return column
+
+
+@lru_cache(maxsize=1024)
 def _is_amount(column: str) -> bool:
     """Whether a column is called after amounts or counts, and not after parts of something."""
     words = set(re.split(r"[^a-z]+", column.lower()))
@@ -234,12 +240,15 @@ def _is_amount(column: str) -> bool:
 
 def _gathered(cells: list[Any]) -> tuple[set[float], set[str]]:
     """The numbers of some cells and of those in them, and the strings with digits in them."""
-    values: set[float] = set()
-    strings: set[str] = set()
-    while cells:
-        values.update(cell for cell in cells if type(cell) is int or type(cell) is float)
-        strings.update(cell for cell in cells if type(cell) is str)
-        cells = [*chain.from_iterable(map(_within, (cell for cell in cells if type(cell) in _NESTED)))]
+    values, strings = set[float](), set[str]()
+    for cell in cells:  # those within others are added as they are met
+        kind = type(cell)
+        if kind is float or kind is int:
+            values.add(cell)
+        elif kind is str:
+            strings.add(cell)
+        elif kind in _NESTED:
+            cells.extend(cell.values() if kind is dict else cell)
     telling = set(filter(_DIGIT.search, strings))
     values.update(number for string in telling if (number := _number_in(string)) is not None)
     values.update([-value for value in values if value < 0])
@@ -247,11 +256,6 @@ def _gathered(cells: list[Any]) -> tuple[set[float], set[str]]:
 
 
 _NESTED = frozenset({list, tuple, dict})
-
-
-def _within(cell: Any) -> Iterable[Any]:
-    """The cells in a row, or in a cell that has some."""
-    return cell.values() if type(cell) is dict else cell
 
 
 def _number_in(string: str) -> float | None:

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import trio
 
 from chatcore.context import UserExecutionContext
+from chatcore.protocol.text import is_sendable
 from chatcore.services import ReadyServices
 
 MOST_OFFERED = 6
@@ -42,4 +43,4 @@ async def openings_of(ready: ReadyServices | None, kind: type[object], context: 
     asked: Sequence[str] = ()
     with trio.move_on_after(OFFERED_WITHIN_SECONDS), ready.in_use(kind):
         asked = await agent.opening_questions(context)
-    return [text for text in asked if 0 < len(text) <= LONGEST_CHARACTERS][:MOST_OFFERED]
+    return [text for text in asked if 0 < len(text) <= LONGEST_CHARACTERS and is_sendable(text)][:MOST_OFFERED]

@@ -97,10 +97,6 @@ async def _pending(record: RunRecord, store: ThreadService) -> PendingRun:
 
 
 async def _end_lost(pending: PendingRun, supervisor: AgentSupervisor, store: ThreadService) -> None:
-    run = pending.begun
-    if run is None:
-        thread = await store.thread(pending.context.user_id, str(pending.context.thread_id))
-        run = supervisor.live_run(pending, store, thread.last_seq + 1)
-        await run.start(pending.agent, pending.message.message_id)
+    run = pending.begun or await supervisor.begin(pending, store, generation=0)
     await run.end(failure(ErrorCode.SERVICE_LOST))
     supervisor.recorder.log("run_ended_after_restart", run_id=pending.context.run_id)

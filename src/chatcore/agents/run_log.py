@@ -28,6 +28,23 @@ UNSTORED_BYTES = 65_536
 """Of events that may wait for storage; the number of deltas among them is bounded by what is reserved."""
 
 
+def first_event(context: UserExecutionContext, epoch: str, agent: str, message_id: str, seq: int) -> StoredEvent:
+    """The first event of a run, for the number that it is given."""
+    return _event(m.AgentStarted, seq, _common(context, epoch), {"agent": agent, "message_id": message_id})
+
+
+def _common(context: UserExecutionContext, epoch: str) -> Mapping[str, Any]:
+    """The fields that all events of a run have alike."""
+    ids = {"thread_id": str(context.thread_id), "run_id": str(context.run_id)}
+    return {"user_id": context.user_id, **ids, "epoch": epoch}
+
+
+def _event(kind: type[m.RunEvent], seq: int, common: Mapping[str, Any], fields: Mapping[str, Any]) -> StoredEvent:
+    event: Any = kind(timestamp=time.time(), seq=seq, **common, **fields)
+    tag, frame, first = str(kind.__struct_config__.tag), encode_utf8(event), fields.get("first_seq", seq)
+    return StoredEvent(seq=seq, first_seq=first, run_id=event.run_id, type=tag, frame=frame, event=event)
+
+
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class RunLog:
     """The events of one run, on their way to storage and to whoever watches.
@@ -53,15 +70,13 @@ class RunLog:
     _first_seq: int = attrs.field(init=False)
     _seen_seq: int = attrs.field(init=False)
     _reserved_seq: int = attrs.field(init=False)
-    _began_at: float = attrs.field(factory=trio.current_time, init=False)
+    began_at: float = attrs.field(factory=trio.current_time, init=False)
     _unstored: list[StoredEvent] = attrs.field(factory=list, init=False)
     _unstored_bytes: int = attrs.field(default=0, init=False)
 
     @_common.default
     def _make_common(self) -> Mapping[str, Any]:
-        context = require_context(self.context, type(self).__name__)
-        ids = {"thread_id": str(context.thread_id), "run_id": str(context.run_id)}
-        return {"user_id": context.user_id, **ids, "epoch": self.epoch}
+        return _common(require_context(self.context, type(self).__name__), self.epoch)
 
     def __attrs_post_init__(self) -> None:
         self._first_seq = self.next_seq
@@ -80,7 +95,7 @@ class RunLog:
     @property
     def seconds(self) -> float:
         """How long the run has lasted."""
-        return trio.current_time() - self._began_at
+        return trio.current_time() - self.began_at
 
     def has_room(self, deltas: int, characters: int) -> bool:
         """Whether so many more deltas may go out before they are stored."""
@@ -92,16 +107,21 @@ class RunLog:
 
     def add(self, kind: type[m.RunEvent], **fields: Any) -> StoredEvent:
         """Give the next event its number; where it is not legal, or nothing that can be sent, it has not happened."""
-        seq = self.next_seq
-        event: Any = kind(timestamp=time.time(), seq=seq, **self._common, **fields)
-        tag, frame = str(kind.__struct_config__.tag), encode_utf8(event)
-        self.grammar.advance(event)
-        self.next_seq = seq + 1
-        first = fields.get("first_seq", seq)
-        stored = StoredEvent(seq=seq, first_seq=first, run_id=event.run_id, type=tag, frame=frame, event=event)
-        self._unstored.append(stored)
-        self._unstored_bytes += len(frame)
+        stored = _event(kind, self.next_seq, self._common, fields)
+        self._take(stored)
         return stored
+
+    def begin(self, first: StoredEvent) -> None:
+        """Go on from the first event, which is stored already."""
+        self._take(first)
+        self._stored(1)
+
+    def _take(self, stored: StoredEvent) -> None:
+        event: Any = stored.event
+        self.grammar.advance(event)
+        self.next_seq = stored.seq + 1
+        self._unstored.append(stored)
+        self._unstored_bytes += len(stored.frame)
 
     def send(self, deltas: Sequence[StoredEvent]) -> None:
         """Let watchers see these, the newest there are, before they are stored; those beyond what is reserved wait."""

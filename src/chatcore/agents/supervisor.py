@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -21,9 +21,10 @@ import msgspec
 import trio
 
 from chatcore.agents.base import Agent
-from chatcore.agents.endings import Ending, cancellation, completion, failure
+from chatcore.agents.endings import Ending, cancellation, completion, failure, provenance_of
 from chatcore.agents.live_run import LiveRun
 from chatcore.agents.pending import PendingRun
+from chatcore.agents.run_log import first_event
 from chatcore.agents.scribe import Scribe
 from chatcore.agents.turns import Turns
 from chatcore.context import UserExecutionContext
@@ -83,6 +84,8 @@ class AgentSupervisor:
     policy: RunPolicy = attrs.field(factory=RunPolicy)
     _pending: dict[str, PendingRun] = attrs.field(factory=dict, init=False)
     _queues: dict[str, deque[PendingRun]] = attrs.field(factory=dict, init=False)
+    _arriving: list[tuple[str, int]] = attrs.field(factory=list, init=False)
+    """Messages that are being kept: whose, and their bytes."""
     _turns: Turns = attrs.field(init=False)
     _draining: bool = attrs.field(default=False, init=False)
     _hurried: bool = attrs.field(default=False, init=False)
@@ -120,17 +123,27 @@ class AgentSupervisor:
         """
         agent = self._agent_name(message.agent)
         store = await self.store()
-        await self._check_room(store, context.user_id, message)
-        with trio.CancelScope(shield=True):  # a client that leaves now must not leave a message kept but never run
-            accepted = await store.accept_message(context.user_id, message, agent)
-            if accepted.duplicate and not accepted.ended and not self.knows(accepted.run_id):
-                kept = await store.run(context.user_id, accepted.run_id)  # it has just ended, or nobody was told of it
-                accepted = attrs.evolve(accepted, ended=kept.state in ENDED_STATES)
-                message = msgspec.structs.replace(message, content=kept.content)
-            acknowledge(self._acknowledgement(context, accepted))
-            if not accepted.ended and not self.knows(accepted.run_id):
-                self._enqueue(context, message, accepted)
+        async with self._room(store, context.user_id, message):
+            with trio.CancelScope(shield=True):  # a client that leaves now must not leave a message kept but never run
+                await self._keep(store, context, message, agent, acknowledge)
         self.manager.request_start()
+
+    async def _keep(
+        self,
+        store: ThreadService,
+        context: UserExecutionContext,
+        message: m.UserMessage,
+        agent: str,
+        acknowledge: Callable[[m.MessageAccepted], None],
+    ) -> None:
+        accepted = await store.accept_message(context.user_id, message, agent)
+        if accepted.duplicate and not accepted.ended and not self.knows(accepted.run_id):
+            kept = await store.run(context.user_id, accepted.run_id)  # it has just ended, or nobody was told of it
+            accepted = attrs.evolve(accepted, ended=kept.state in ENDED_STATES)
+            message = msgspec.structs.replace(message, content=kept.content)
+        acknowledge(self._acknowledgement(context, accepted))
+        if not accepted.ended and not self.knows(accepted.run_id):
+            self._enqueue(context, message, accepted)
 
     async def cancel(self, user_id: str, run_id: str) -> None:
         """End a run of this user in ``agent_cancelled``, now or after a restart; a run that has ended stays as it is.
@@ -139,8 +152,7 @@ class AgentSupervisor:
             RequestRefused: the user has no such run.
         """
         self._give_up(user_id, run_id)  # also where that cannot be kept now
-        store = await self.store()
-        await store.request_cancel(user_id, run_id)
+        await (await self.store()).request_cancel(user_id, run_id)
         self._give_up(user_id, run_id)  # it may have been taken up meanwhile
 
     def _give_up(self, user_id: str, run_id: str) -> None:
@@ -165,13 +177,24 @@ class AgentSupervisor:
             raise RequestRefused(ErrorCode.AGENT_NOT_FOUND)
         return name
 
-    async def _check_room(self, store: ThreadService, user_id: str, message: m.UserMessage) -> None:
-        """Refuse a message for which there is no room; one that was accepted before needs none."""
-        mine = [pending for pending in self._pending.values() if pending.context.user_id == user_id]
-        held_bytes = sum(pending.size for pending in mine) + len(message.content.encode())
-        full = len(mine) >= self.policy.max_pending_messages or held_bytes > self.policy.max_pending_bytes
+    @asynccontextmanager
+    async def _room(self, store: ThreadService, user_id: str, message: m.UserMessage) -> AsyncIterator[None]:
+        """Room for a message from now until it waits for its turn; one that was accepted before needs none.
+
+        Raises:
+            RequestRefused: there is none.
+        """
+        arrival = (user_id, len(message.content.encode()))
+        mine = [pending.size for pending in self._pending.values() if pending.context.user_id == user_id]
+        mine += [size for user, size in self._arriving if user == user_id]
+        full = len(mine) >= self.policy.max_pending_messages or sum(mine) + arrival[1] > self.policy.max_pending_bytes
         if full and not await store.has_message(user_id, message.message_id):
             raise RequestRefused(ErrorCode.TOO_MANY_PENDING, retry_after_seconds=1.0)
+        self._arriving.append(arrival)
+        try:
+            yield
+        finally:
+            self._arriving.remove(arrival)
 
     def _acknowledgement(self, context: UserExecutionContext, accepted: Accepted) -> m.MessageAccepted:
         return m.MessageAccepted(
@@ -271,12 +294,10 @@ class AgentSupervisor:
         """From the first event to the last; without services for a run that was cancelled before it had them."""
         store = await self._until_stored(self.store)
         pending.running = True
-        begin = partial(store.start_run, str(pending.context.run_id), ready.generation if ready else 0)
-        next_seq = await self._until_stored(begin)
-        run = pending.begun or self.live_run(pending, store, next_seq)
-        run.store = store
+        run = await self._begun(pending, store, ready.generation if ready else 0)
         with self.bridge.live(run.thread_id, run.flush):
-            await self._begin(pending, run)
+            if pending.begun is not None:
+                await self._until_stored(partial(run.restart, pending.attempts + 1))
             ending = await self._respond(pending, run, ready) if ready is not None else cancellation()
             if ending is not None:
                 await self._until_stored(partial(run.end, ending))
@@ -284,11 +305,23 @@ class AgentSupervisor:
             else:
                 await run.flush()
 
-    async def _begin(self, pending: PendingRun, run: LiveRun) -> None:
-        if pending.begun is not None:
-            await self._until_stored(partial(run.restart, pending.attempts + 1))
-        else:
-            await self._until_stored(partial(run.start, pending.agent, pending.message.message_id))
+    async def _begun(self, pending: PendingRun, store: ThreadService, generation: int) -> LiveRun:
+        """The run, marked as running; what an earlier process left of one is gone on with."""
+        if pending.begun is None:
+            return await self._until_stored(partial(self.begin, pending, store, generation))
+        await self._until_stored(partial(store.start_run, str(pending.context.run_id), generation))
+        pending.begun.store = store
+        return pending.begun
+
+    async def begin(self, pending: PendingRun, store: ThreadService, generation: int) -> LiveRun:
+        """Begin a run that has no event yet. May be tried again where that could not be stored."""
+        context, began_at = pending.context, trio.current_time()
+        first = partial(first_event, context, pending.epoch, pending.agent, pending.message.message_id)
+        event = await store.begin_run(str(context.run_id), generation, first)
+        run = self.live_run(pending, store, event.seq)
+        run.began_at = began_at
+        run.begin(event)
+        return run
 
     async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """What ``write`` returns. While storage is away it is tried again: a run keeps its turn, and has one end."""
@@ -338,7 +371,7 @@ class AgentSupervisor:
                 ready.in_use(kind) as services,
             ):
                 answer = await run.finish(await agent.respond(pending.message, run))
-                provenance = self._provenance(pending, run, agent, ready)
+                provenance = provenance_of(pending.agent, agent, list(run.tool_calls), ready.generation)
                 ending = completion(answer, provenance, trio.current_time() - began_at)
         except Exception as error:  # an agent may raise anything
             ending = self._failed(pending, error)
@@ -359,19 +392,8 @@ class AgentSupervisor:
         return self.manager.ready is not ready and not self._draining
 
     def _failed(self, pending: PendingRun, error: Exception) -> Ending:
+        if not isinstance(error, AgentFailure) or hasattr(error, "__notes__"):  # those are written for the operator
+            self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
         if isinstance(error, AgentFailure):
-            if hasattr(error, "__notes__"):  # written for the operator
-                self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
             return failure(error.error_code, error.retryable)
-        self.recorder.log("agent_failed", agent=pending.agent, **describe_error(error))
         return failure(ErrorCode.AGENT_FAILED)
-
-    def _provenance(self, pending: PendingRun, run: LiveRun, agent: Agent, ready: ReadyServices) -> m.Provenance:
-        model = getattr(agent, "model", None)
-        return m.Provenance(
-            agent=pending.agent,
-            engine=str(getattr(agent, "engine", type(agent).__name__)),
-            model=str(model) if model is not None else None,
-            tool_calls=list(run.tool_calls),
-            generation=ready.generation,
-        )

@@ -13,6 +13,7 @@ import attrs
 
 from chatcore.initialization.lifecycle import State
 from chatcore.initialization.plan import Plan
+from chatcore.protocol.text import as_sendable
 from chatcore.services import Service
 
 
@@ -158,7 +159,7 @@ class Ledger:
         if fraction > status.fraction:
             self.progressed_at = now
         before = self.progress()
-        self._change(name, fraction=fraction, words=words)
+        self._change(name, fraction=fraction, words=words and as_sendable(words))
         worth_telling = self.progress() > before or now - self._told_at >= _TELL_EVERY_SECONDS
         self._told_at = now if worth_telling else self._told_at
         return worth_telling
@@ -167,7 +168,7 @@ class Ledger:
         """A starting service tries a step again: told, but no progress."""
         status = self._statuses[name]
         if status.state is ServiceState.STARTING:
-            self._change(name, words=words, retries=status.retries + 1)
+            self._change(name, words=as_sendable(words), retries=status.retries + 1)
 
     def failed(self, name: str, now: float) -> None:
         """A service could not start, or died."""

@@ -12,6 +12,7 @@ import msgspec
 
 from chatcore.errors import InvalidMessage
 from chatcore.protocol.messages import AnyClientFrame, AnyServerFrame, AnySystemMessage, AnyTypedFrame
+from chatcore.protocol.text import is_sendable
 
 MAX_ID_CHARACTERS: Final = 128
 """Room for a UUID with a prefix, and for a digest in hex; ids are keys in storage and labels in logs."""
@@ -53,16 +54,7 @@ def _is_identifier_or_null(value: str | None) -> bool:
 
 
 def _is_content(value: str) -> bool:
-    return bool(value.strip()) and "\0" not in value and _is_unicode(value)
-
-
-def _is_unicode(value: str) -> bool:
-    """Whether UTF-8 can carry ``value``: lone surrogates cannot be sent."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return bool(value.strip()) and "\0" not in value and is_sendable(value)
 
 
 def _is_position(value: int) -> bool:
@@ -71,7 +63,7 @@ def _is_position(value: int) -> bool:
 
 def _is_nonce(value: str | float | None) -> bool:
     if isinstance(value, str):
-        return len(value) <= MAX_ID_CHARACTERS and _is_unicode(value)
+        return len(value) <= MAX_ID_CHARACTERS and is_sendable(value)
     return value is None or abs(value) <= MAX_SAFE_INTEGER
 
 

@@ -44,7 +44,8 @@ from chatcore.protocol.run import ENDS
 from chatcore.services import Phase, ServiceGraph
 from chatcore.testing.groups import lone_exceptions
 from chatcore.threads.model import StoredEvent
-from chatcore.threads.service import ThreadService, open_threads
+from chatcore.threads.opening import open_threads
+from chatcore.threads.service import ThreadService
 
 E = TypeVar("E", bound=RunEvent)
 

@@ -36,6 +36,11 @@ def events_of(run: Accepted, first: int, count: int) -> list[StoredEvent]:
     return [_stored(m.AgentThinking(text=WORDS, **_common(run, seq))) for seq in range(first, first + count)]
 
 
+def beginning(run: Accepted) -> Callable[[int], StoredEvent]:
+    """Makes the first event of a run, given its number."""
+    return lambda seq: events_of(run, seq, 1)[0]
+
+
 def merged_deltas(run: Accepted, first: int, count: int) -> StoredEvent:
     """So many deltas of a run, numbered from ``first``, as the one that storage keeps of them."""
     parts = [

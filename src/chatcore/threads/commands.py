@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -114,6 +114,17 @@ class Commands:
         self._transaction.run(sql.START_RUN, run_id=run_id, of=generation, now=now)
         _, last_seq = self._transaction.find(sql.FIND_THREAD, thread_id=thread_id)
         return int(last_seq) + 1
+
+    def begin_run(self, run_id: str, generation: int, first: Callable[[int], StoredEvent], now: float) -> StoredEvent:
+        """The same, with the run's first event, which ``first`` makes of its ``seq``.
+
+        Raises:
+            RequestRefused, RunEnded: as :meth:`start_run`.
+        """
+        event = first(self.start_run(run_id, generation, now))
+        thread_id, _ = self._open_run(run_id)
+        self.append_events(thread_id, [event], now)
+        return event
 
     def request_cancel(self, user_id: str, run_id: str) -> None:
         """Keep that the user of a run does not want it any more.

@@ -6,10 +6,7 @@ commits in groups. SQLAlchemy and Alembic are imported while storage is opened, 
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -41,7 +38,7 @@ from chatcore.threads.model import (
     size_bytes,
     threads_by,
 )
-from chatcore.threads.writer import FLUSH_SECONDS, GroupCommitWriter, open_writer
+from chatcore.threads.writer import GroupCommitWriter
 
 if TYPE_CHECKING:
     from chatcore.threads.chain import LogReport
@@ -60,7 +57,7 @@ INACTIVE_AT_ONCE: Final = 100
 
 @attrs.frozen(eq=False)
 class ThreadService:
-    """Threads, messages, runs and events; made by :func:`open_threads`. Times are Unix seconds.
+    """Threads, messages, runs and events; made by :func:`~.opening.open_threads`. Times are Unix seconds.
 
     Every method raises :class:`~chatcore.errors.StorageUnavailable` when the database is away, full or closed. A
     thread or run of another user is not found, as one that does not exist.
@@ -223,6 +220,15 @@ class ThreadService:
         now = self._clock()
         return await self._write(lambda commands: commands.start_run(run_id, generation, now))
 
+    async def begin_run(self, run_id: str, generation: int, first: Callable[[int], StoredEvent]) -> StoredEvent:
+        """The same, with its first event, made of its ``seq`` by ``first`` in another thread; the event.
+
+        Raises:
+            RequestRefused, RunEnded: as :meth:`start_run`.
+        """
+        now = self._clock()
+        return await self._write(lambda commands: commands.begin_run(run_id, generation, first, now))
+
     async def request_cancel(self, user_id: str, run_id: str) -> None:
         """Keep that the user of a run does not want it any more; that alone ends nothing.
 
@@ -361,38 +367,3 @@ class ThreadService:
     async def _write(self, command: Callable[[Commands], T], size_bytes: int = 0) -> T:
         written: T = await self._writer.write(command, size_bytes)
         return written
-
-
-@asynccontextmanager
-async def open_threads(
-    database_url: str, *, clock: Callable[[], float] = time.time, alone: bool = False, signing_key: str | None = None
-) -> AsyncIterator[ThreadService]:
-    """Open storage, bring its schema up to date, and write what is queued when the block ends.
-
-    Args:
-        database_url: ``sqlite:///PATH``; the file is made unless it is there.
-        clock: tells Unix seconds.
-        alone: whether no other may have it open so at the same time, as a server must not: it ends the runs that it
-            finds under way.
-        signing_key: signs what is written; that of the file beside the database where absent, which is then made.
-
-    Raises:
-        ConfigurationError: the URL, the file or the key is wrong, and trying again would not help.
-        StorageUnavailable: the file cannot be used now.
-    """
-    database = await trio.to_thread.run_sync(_open_database, database_url, alone, signing_key)
-    try:
-        async with open_writer(database.commit) as writer:
-            eraser = Eraser(partial(writer.between_commits, database.erase))
-            if await trio.to_thread.run_sync(database.unerased):
-                eraser.request()
-            yield ThreadService(database, writer, trio.CapacityLimiter(READERS), clock, eraser)
-    finally:
-        with trio.move_on_after(FLUSH_SECONDS, shield=True):
-            await trio.to_thread.run_sync(database.close, abandon_on_cancel=True)
-
-
-def _open_database(database_url: str, alone: bool, signing_key: str | None) -> Database:
-    from chatcore.threads.database import open_database
-
-    return open_database(database_url, readers=READERS, alone=alone, signing_key=signing_key)

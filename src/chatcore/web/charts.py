@@ -14,6 +14,8 @@ import attrs
 
 from chatcore.protocol.messages import Evidence
 from chatcore.web.calendars import is_calendar, steps_of
+from chatcore.web.money import sign_of
+from chatcore.web.scales import figures
 
 Kind: TypeAlias = Literal["steps", "bars", "frontier"]
 Number: TypeAlias = float | None
@@ -39,15 +41,26 @@ _COST: Final = re.compile(r"(cost|price|spend)", re.ASCII)
 
 @attrs.frozen
 class Series:
-    """The numbers of one column, None where there is none."""
+    """The numbers of one column, None where there is none.
+
+    Args:
+        column: its name.
+        values: the numbers.
+        sign: of the currency they are in, empty where they are no money or the evidence does not tell.
+    """
 
     column: str
     values: tuple[Number, ...]
+    sign: str = ""
 
     @property
     def words(self) -> str:
         """The column's name as words."""
         return spoken(self.column)
+
+    def figure(self, value: float) -> str:
+        """A number of this column, or on its axis, as a label."""
+        return f"{'-' if value < 0 and self.sign else ''}{self.sign}{figures(abs(value) if self.sign else value)}"
 
 
 @attrs.frozen(kw_only=True)
@@ -178,6 +191,10 @@ class Sheet:
         """The same, as what can be drawn."""
         return tuple(map(_drawable, self.column(name)))
 
+    def series(self, name: str, values: tuple[Number, ...]) -> Series:
+        """Numbers of a column, with what the evidence tells of their currency."""
+        return Series(name, values, sign_of(name.removesuffix(WITHOUT).removesuffix(TOGETHER), self.column("currency")))
+
     def _is_numeric(self, place: int) -> bool:
         cells = [cell for cell in self.cells(place) if cell is not None]
         return bool(cells) and all(_drawable(cell) is not None for cell in cells)
@@ -207,7 +224,7 @@ def _frontier(sheet: Sheet) -> Chart | None:
         kind="frontier",
         label_column=sheet.evidence.columns[0],
         labels=labels,
-        series=(Series(cost, xs), Series(score, ys)),
+        series=(sheet.series(cost, xs), sheet.series(score, ys)),
         left_out=len(pairs) - len(whole) + _unsent(sheet),
         total=_total(sheet),
     )
@@ -231,7 +248,7 @@ def _steps(sheet: Sheet, column: str | None) -> Chart | None:
         kind="steps",
         label_column=sheet.evidence.columns[0],
         labels=steps.labels,
-        series=tuple(Series(name, spread(sheet.numbers(name))) for name in shown),
+        series=tuple(sheet.series(name, spread(sheet.numbers(name))) for name in shown),
         recorded=spread(_recorded(sheet, shown[0])),
         step="hour of the day" if steps.step == "hour" else steps.step,
         left_out=_unsent(sheet),
@@ -253,7 +270,7 @@ def _bars(sheet: Sheet, column: str | None) -> Chart | None:
     """A bar for each of the first rows; None where there is no number in any of them."""
     shown = _shown(sheet, column, _sorted_by(sheet))
     labels = _qualified(sheet)
-    series = tuple(Series(name, sheet.numbers(name)[:MOST_BARS]) for name in shown)
+    series = tuple(sheet.series(name, sheet.numbers(name)[:MOST_BARS]) for name in shown)
     if not any(value is not None for value in series[0].values):
         return None
     return Chart(

@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from chatcore.web.charts import Chart, Number
-from chatcore.web.scales import Axis, axis_for, figures, spread_axis
+from chatcore.web.charts import Chart, Number, Series
+from chatcore.web.scales import Axis, axis_for, spread_axis
 
 CONTENT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 """Of an SVG that is opened by itself: it may be styled, and nothing else."""
@@ -87,7 +87,7 @@ def describe(chart: Chart) -> str:
         best = ", ".join(labels[place] for place in chart.on_frontier())
         said.append(f"Nothing else here has more {chart.series[1].words} for less {shown.words}: {best}.")
     else:
-        said.append(f"Highest: {most[1]} with {figures(most[0])}.")
+        said.append(f"Highest: {most[1]} with {shown.figure(most[0])}.")
         said += [_gap_words(chart.gaps, "rows" if chart.kind == "steps" else "number"), _recorded_words(chart)]
     if len(chart.series) == 2 and chart.kind != "frontier":
         said.append("Pale: each by itself. Dark: its part of the whole, in which nothing is counted twice.")
@@ -103,7 +103,7 @@ def _gap_words(gaps: Sequence[str], what: str) -> str:
 
 def _recorded_words(chart: Chart) -> str:
     told = [
-        f"{label} is {figures(raw)} as recorded"
+        f"{label} is {chart.series[0].figure(raw)} as recorded"
         for label, raw in zip(chart.labels, chart.recorded, strict=False)
         if raw is not None
     ]
@@ -115,13 +115,14 @@ def _recorded_words(chart: Chart) -> str:
 
 def _steps(chart: Chart, width: int) -> tuple[list[str], int]:
     """Upright bars in the order of a calendar; where they would be too thin, a line that breaks at each gap."""
-    values = chart.series[0].values
+    shown = chart.series[0]
+    values = shown.values
     bottom, right = _TOP + _PLOT, width - 10.0
     axis, marks = axis_for(_known(values), bottom, _TOP + 4, 4)
-    left = 14 + max(len(figures(mark)) for mark in marks) * _CHARACTER
+    left = 14 + max(len(shown.figure(mark)) for mark in marks) * _CHARACTER
     slot = (right - left) / len(values)
     centres = [left + slot * (place + 0.5) for place in range(len(values))]
-    parts = [_across(mark, axis, left, right) for mark in marks]
+    parts = [_across(mark, shown, axis, left, right) for mark in marks]
     parts += [_gap(centre - slot / 2, slot, chart.labels[place]) for place, centre in _missing(values, centres)]
     parts += _columns(chart, axis, centres, slot) if slot >= 4 else _lines(values, axis, centres)
     parts += [_line(left, axis.at(0), right, axis.at(0), "axis"), *_names(chart.labels, centres, slot, bottom + 18)]
@@ -132,20 +133,22 @@ def _columns(chart: Chart, axis: Axis, centres: Sequence[float], slot: float) ->
     wide, parts = min(36.0, slot * 0.76), []
     for place, (each, centre) in enumerate(zip(chart.labels, centres, strict=True)):
         for kind, series in _layers(chart):
-            value = series[place]
+            value = series.values[place]
             if value is not None:
                 top, end = sorted((axis.at(0), axis.at(value)))
-                parts.append(_box(centre - wide / 2, top, wide, max(end - top, 1), kind, f"{each}: {figures(value)}"))
+                said = f"{each}: {series.figure(value)}"
+                parts.append(_box(centre - wide / 2, top, wide, max(end - top, 1), kind, said))
         raw, value = chart.recorded[place], chart.series[0].values[place]
         if raw is not None and value is not None:
-            parts.append(_triangle(centre, axis.at(value) - 4, f"{each}: {figures(raw)} as recorded"))
+            said = f"{each}: {chart.series[0].figure(raw)} as recorded"
+            parts.append(_triangle(centre, axis.at(value) - 4, said))
     return parts
 
 
-def _layers(chart: Chart) -> Iterable[tuple[str, Sequence[Number]]]:
+def _layers(chart: Chart) -> Iterable[tuple[str, Series]]:
     """What is drawn over what."""
     kinds = ("bar",) if len(chart.series) == 1 else ("pale", "bar")
-    return [(kind, series.values) for kind, series in zip(kinds, chart.series, strict=False)]
+    return list(zip(kinds, chart.series, strict=False))
 
 
 def _lines(values: Sequence[Number], axis: Axis, centres: Sequence[float]) -> list[str]:
@@ -174,36 +177,38 @@ def _bars(chart: Chart, width: int) -> tuple[list[str], int]:
 
 
 def _bar_row(chart: Chart, place: int, label: str, axis: Axis, top: float) -> list[str]:
-    value, raw = chart.series[0].values[place], chart.recorded[place]
-    said = "no number" if value is None else figures(value)
+    shown = chart.series[0]
+    value, raw = shown.values[place], chart.recorded[place]
+    said = "no number" if value is None else shown.figure(value)
     if len(chart.series) == 2 and (adds := chart.series[1].values[place]) not in (None, value):
-        said = f"{said}, adds {figures(adds)}"
-    said += "" if raw is None else f" (recorded {figures(raw)})"
+        said = f"{said}, adds {chart.series[1].figure(adds)}"
+    said += "" if raw is None else f" (recorded {shown.figure(raw)})"
     room = axis.last - axis.first - (len(said) + 2) * _CHARACTER
     parts = [
         _text(axis.first, top + 14, cut(label, room), "", whole=label),
         _text(axis.last, top + 14, said, "quiet end" if raw is None else "mark end"),
     ]
     for kind, series in _layers(chart):
-        known = series[place]
+        known = series.values[place]
         if known is not None:
             start, end = sorted((axis.at(0), axis.at(known)))
-            parts.append(_box(start, top + 20, max(end - start, 1), 8, kind, f"{label}: {figures(known)}"))
+            parts.append(_box(start, top + 20, max(end - start, 1), 8, kind, f"{label}: {series.figure(known)}"))
     return parts
 
 
 def _frontier(chart: Chart, width: int) -> tuple[list[str], int]:
     """Cost to the right, quality upwards; what nothing beats is joined, numbered and named below."""
-    costs, scores = (_known(series.values) for series in chart.series)
+    cost_of, score_of = chart.series
+    costs, scores = _known(cost_of.values), _known(score_of.values)
     bottom, right = _TOP + _PLOT + 30, width - 14.0
     up, marks = axis_for(scores, bottom, _TOP + 20, 4)
-    left = 14 + max(len(figures(mark)) for mark in marks) * _CHARACTER
+    left = 14 + max(len(score_of.figure(mark)) for mark in marks) * _CHARACTER
     along, below = spread_axis(costs, left + 8, right - 8, 3 + width // 250)
-    parts = [_across(mark, up, left, right) for mark in marks]
+    parts = [_across(mark, score_of, up, left, right) for mark in marks]
     inside = [mark for mark in below if along.low <= mark <= along.high]
-    parts += [_text(along.at(mark), bottom + 16, figures(mark), "quiet mid") for mark in inside]
-    parts.append(_text(right, bottom + 32, f"{chart.series[0].words} \u2192", "quiet end"))
-    parts.append(_text(8, _TOP + 8, f"\u2191 {chart.series[1].words}", "quiet"))
+    parts += [_text(along.at(mark), bottom + 16, cost_of.figure(mark), "quiet mid") for mark in inside]
+    parts.append(_text(right, bottom + 32, f"{cost_of.words} \u2192", "quiet end"))
+    parts.append(_text(8, _TOP + 8, f"\u2191 {score_of.words}", "quiet"))
     points = [(along.at(cost), up.at(score)) for cost, score in zip(costs, scores, strict=True)]
     best = chart.on_frontier()
     parts += [
@@ -221,7 +226,7 @@ def _keys(chart: Chart, places: Sequence[int], width: int, top: float) -> list[s
     parts = []
     for row, place in enumerate(places):
         cost, score = (_known(series.values)[place] for series in chart.series)
-        said = f"{figures(score)} for {figures(cost)}"
+        said = f"{chart.series[1].figure(score)} for {chart.series[0].figure(cost)}"
         room = width - 18 - (len(said) + 6) * _CHARACTER
         parts.append(
             _text(8, top + row * _KEY_ROW, f"{row + 1}  {cut(chart.labels[place], room)}", "")
@@ -250,9 +255,9 @@ def _names(labels: Sequence[str], centres: Sequence[float], slot: float, y: floa
     return [_text(centres[place], y, labels[place], "quiet mid") for place in shown]
 
 
-def _across(mark: float, axis: Axis, left: float, right: float) -> str:
+def _across(mark: float, shown: Series, axis: Axis, left: float, right: float) -> str:
     y = axis.at(mark)
-    return _line(left, y, right, y, "grid") + _text(left - 6, y + 4, figures(mark), "quiet end")
+    return _line(left, y, right, y, "grid") + _text(left - 6, y + 4, shown.figure(mark), "quiet end")
 
 
 def _gap(x: float, width: float, label: str) -> str:

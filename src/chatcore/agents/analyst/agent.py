@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from chatcore.agents.analyst.account import ModelPrice
-from chatcore.agents.analyst.answering import questions_after, words_of
+from chatcore.agents.analyst.answering import proven_questions_after, words_of
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.earlier import questions_before
@@ -27,7 +27,6 @@ from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
-from chatcore.agents.numbers import untraceable_numbers
 from chatcore.agents.tools import Tool, ToolRegistry, ToolResult
 from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
@@ -38,7 +37,7 @@ _NOTES = {
 }
 """What every answer says over data that nobody attached."""
 
-THOUGHT_AT_ONCE = 8
+THOUGHT_AT_ONCE = 4
 """Questions that are read, or put into words, side by side: while some of them wait for a commit, others are thought
 about. One thread does all of it, so that with more at once none is answered earlier, and each turn of the event loop
 takes longer, for everybody."""
@@ -144,19 +143,13 @@ class Inquiry:
         if isinstance(worded, Refusal):
             return await self._refuse(worded, found.evidence)
         await self._tell(worded)
-        following = await self._following(intent, question, found.evidence)
+        following = await proven_questions_after(intent, question, found.evidence, self.ledger)
         return Answer(
             insights=[*worded.insights, *maker_notes(intent)],
             recommendations=list(worded.recommendations),
-            action_items=[*worded.action_items, *following],
+            action_items=[*worded.action_items, *(f"Ask: “{each}”" for each in following)],
             evidence=list(found.evidence),
         )
-
-    async def _following(self, intent: Intent, question: str, evidence: Sequence[Evidence]) -> list[str]:
-        """What to ask next; a question with a number that nothing here proves is not put into anybody's mouth."""
-        offered = await questions_after(intent, self.ledger)
-        proven = [each for each in offered if not untraceable_numbers(each, question=question, evidence=evidence)]
-        return [f"Ask: “{each}”" for each in proven]
 
     async def _earlier(self, question: str) -> list[str]:
         """The questions before this one, where it leans on them: a whole question is not worth reading a thread."""

@@ -13,6 +13,7 @@ from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.remembering import key_of
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.suggesting import next_questions
+from chatcore.agents.numbers import proof_of
 from chatcore.protocol.messages import Evidence
 
 
@@ -39,3 +40,16 @@ async def questions_after(intent: Intent, ledger: Ledger) -> Sequence[str]:
         found.append(each)
         await trio.lowlevel.checkpoint()
     return kept.keep(key, tuple(found))
+
+
+async def proven_questions_after(
+    intent: Intent, question: str, evidence: Sequence[Evidence], ledger: Ledger
+) -> Sequence[str]:
+    """Those of them that say no number that nothing here proves: such a one is not put into anybody's mouth."""
+    offered, kept = await questions_after(intent, ledger), ledger.remembered.proven_questions
+
+    def proven() -> tuple[str, ...]:
+        proof = proof_of(question, evidence)
+        return tuple(each for each in offered if not proof.untraceable_numbers(each))
+
+    return kept.find(f"{key_of(intent)} {question}", proven)

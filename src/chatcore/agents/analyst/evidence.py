@@ -41,6 +41,16 @@ class Query:
     sql: str
     parameters: Mapping[str, Any] = attrs.field(factory=dict)
 
+    @cached_property
+    def key(self) -> str:
+        """Says wholly what is asked, and is short, however long that is."""
+        return key_of(self.sql, sorted(self.parameters.items()))
+
+
+def key_of(*parts: Any) -> str:
+    """Says wholly what the parts are, and is short, however long they are."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
 
 @attrs.frozen
 class Rows:

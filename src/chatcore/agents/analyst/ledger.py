@@ -7,7 +7,6 @@ top of that a query is one SELECT, or it is refused.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -23,7 +22,7 @@ from chatcore.agents.analyst.blocking import interruptible
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Candidate
 from chatcore.agents.analyst.connecting import connect, lock, single_select
-from chatcore.agents.analyst.evidence import Query, Rows
+from chatcore.agents.analyst.evidence import Query, Rows, key_of
 from chatcore.agents.analyst.filling import fill
 from chatcore.agents.analyst.flights import SingleFlight
 from chatcore.agents.analyst.keeping import Kept
@@ -110,11 +109,11 @@ class Ledger:
             async with self._slots:
                 return await self._select(query.sql, query.parameters)
 
-        return await self._flights.do(_key(query.sql, sorted(query.parameters.items())), execute)
+        return await self._flights.do(query.key, execute)
 
     async def _select(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """Run one SELECT on a cursor of its own, in a worker thread."""
-        cursor, key = self._connection.cursor(), _key(sql)
+        cursor, key = self._connection.cursor(), key_of(sql)
         known = self._parsed.get(key)
 
         def work() -> tuple[duckdb.Statement, Rows]:
@@ -145,11 +144,6 @@ class Ledger:
     async def opened_for(self, user_id: str) -> AsyncIterator[Ledger]:  # noqa: ARG002  everyone sees the same data
         """The data as this user may see it."""
         yield self
-
-
-def _key(*parts: Any) -> str:
-    """Says wholly what the parts are, and is short, however long they are."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from chatcore.agents.analyst.blocking import interruptible
-from chatcore.agents.analyst.readings import identifier, literal
+from chatcore.agents.analyst.columns import is_measured
+from chatcore.agents.analyst.readings import IN_CALENDAR, identifier, literal
 from chatcore.agents.analyst.sources import Kind, Source
 from chatcore.errors import ConfigurationError
 
@@ -22,6 +23,15 @@ _JSON_OBJECT_BYTES = 64 * 1024 * 1024
 
 _AS_JSON_TEXT = ("STRUCT", "MAP", "UNION", "JSON")
 _AS_PLAIN_TEXT = ("UUID", "ENUM", "TIME", "INTERVAL", "BLOB", "BIT")
+_FRACTIONS = ("FLOAT", "DOUBLE")
+
+_GOOD = {
+    "DATE": (IN_CALENDAR, "the calendar has the years 1 to 9999"),
+    "TIMESTAMP": (IN_CALENDAR, "the calendar has the years 1 to 9999"),
+    "FLOAT": ("isfinite({value})", "nothing can be reckoned with it"),
+    "DOUBLE": ("isfinite({value})", "nothing can be reckoned with it"),
+}
+"""What the values of a type must be, and why: to JSON and to Python's calendar, others are none or something else."""
 
 
 @attrs.frozen
@@ -79,8 +89,23 @@ async def load_typed(target: Target) -> None:
         known = reader if parquet else _reader(target, types)
         make = f"CREATE TABLE {identifier(target.table)} AS SELECT {columns} FROM {known}"
         await target.fetch(make, begin=0.0 if parquet else 0.5)
+        await _check_values(target)
     except duckdb.Error as error:
         raise unreadable(target.source, str(error)) from None
+
+
+async def _check_values(target: Target) -> None:
+    """Keep what cannot be told as a number or a time as text, unless its column measures something."""
+    table = identifier(target.table)
+    for name, type_name, *_ in await target.fetch(f"DESCRIBE {table}"):
+        column, (good, reason) = identifier(name), _GOOD.get(type_name, ("true", ""))
+        bad = f"{column} IS NOT NULL AND ({good.replace('{value}', column)}) IS NOT TRUE"
+        found = await target.fetch(f"SELECT CAST({column} AS VARCHAR) FROM {table} WHERE {bad} LIMIT 1")
+        if found and is_measured(name, type_name):
+            problem = f"{name} is {found[0][0]!r}, and {reason}"
+            raise ConfigurationError(target.source.shown, problem, "mend the rows where it is wrong, or leave them out")
+        if found:
+            await target.fetch(f"ALTER TABLE {table} ALTER {column} TYPE VARCHAR")
 
 
 def _reader(target: Target, types: Mapping[str, str] | None = None) -> str:
@@ -96,12 +121,14 @@ def _reader(target: Target, types: Mapping[str, str] | None = None) -> str:
 
 
 def _normal(name: str, type_name: str) -> str:
-    """SQL for a column as it is kept: times in UTC, nested values as JSON text."""
+    """SQL for a column as it is kept: times in UTC, nested values as JSON text, NaN as a missing value."""
     column = identifier(name)
     if type_name == "TIMESTAMP WITH TIME ZONE":
         return f"{column} AT TIME ZONE 'UTC'"
     if type_name.startswith("TIMESTAMP"):
         return f"CAST({column} AS TIMESTAMP)"
+    if type_name in _FRACTIONS:
+        return f"CASE WHEN NOT isnan({column}) THEN {column} END"
     if type_name.startswith(_AS_JSON_TEXT) or type_name.endswith("]"):
         return f"CAST(to_json({column}) AS VARCHAR)"
     return f"CAST({column} AS VARCHAR)" if type_name.startswith(_AS_PLAIN_TEXT) else column

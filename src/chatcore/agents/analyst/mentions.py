@@ -180,7 +180,9 @@ def find_values(text: str, words: Sequence[Word], table: Table) -> list[NamedVal
     for length in range(min(_LONGEST_VALUE_WORDS, len(words)), 0, -1):
         for run in _runs(words, length):
             span = Span(run[0].start, run[-1].end)
-            if not any(_overlap(span, other) for other in found):
+            if any(_overlap(span, other) for other in found):
+                continue
+            if _values_in(text[span.start : span.end], span, run, words, columns):  # hardly any run names one
                 led = sorted(columns, key=lambda column: not _said_of(column, text[: span.start], text[span.end :]))
                 found += _values_in(text[span.start : span.end], span, run, words, led)
     return sorted([*found, *_in_lists(text, words, found)], key=lambda each: each.start)

@@ -57,20 +57,10 @@ def _measure(fetch: Fetch, table: Table) -> Table:
     distinct = "".join(
         f", approx_count_distinct({identifier(column.name)})" if _is_name(column) else ", 0" for column in table.columns
     )
-    (row,) = fetch(f"SELECT count(*), {period}, {_beyond(time)}{distinct} FROM {identifier(table.name)}", {})
-    rows, first, last, is_beyond, *distincts = row
-    if first is not None and is_beyond:
-        problem = f"its times are from {first} to {last}, and the calendar has the years 1 to 9999"
-        raise ConfigurationError(table.file, problem, "mend the rows whose times are wrong, or leave them out")
+    (row,) = fetch(f"SELECT count(*), {period}{distinct} FROM {identifier(table.name)}", {})
+    rows, first, last, *distincts = row
     columns = tuple(attrs.evolve(c, distinct=d) for c, d in zip(table.columns, distincts, strict=True))
     return attrs.evolve(table, rows=rows, covered_from=first, covered_to=last, columns=columns)
-
-
-def _beyond(time: str | None) -> str:
-    """SQL that is true where a time of the rows is in no year that Python's calendar has; infinity is in none."""
-    if time is None:
-        return "false"
-    return f"coalesce(year(min({time})), 0) < 1 OR coalesce(year(max({time})), 10000) > 9999"
 
 
 def _is_name(column: Column) -> bool:

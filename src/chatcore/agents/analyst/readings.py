@@ -14,11 +14,10 @@ _ZONE = r"(Z|[+-]\d\d(:?\d\d)?)$"
 _NOTHING = r"'\s*(null|none|nan|n/a|na|-)?\s*', 'i'"
 """Words for a missing value, in a column that is not text. In text they are words: a model may be named ``None``."""
 
-
-_IN_CALENDAR = "year({value}) BETWEEN 1 AND 9999"
+IN_CALENDAR = "year({value}) BETWEEN 1 AND 9999"
 """Years that Python's calendar has. To DuckDB a slip of a finger, as in 20255-05-08, is a time, and so is infinity."""
 
-_PARSED = f"{_IN_CALENDAR} AND ({{value}} <> TIMESTAMP '1900-01-01' OR contains({{raw}}, '1900'))"
+_PARSED = f"{IN_CALENDAR} AND ({{value}} <> TIMESTAMP '1900-01-01' OR contains({{raw}}, '1900'))"
 """The same, of a format: whatever that is, DuckDB makes of ``infinity`` and ``epoch`` the beginning of 1900."""
 
 
@@ -88,14 +87,14 @@ READINGS = (
     Reading("BIGINT", "try_cast({raw} AS BIGINT)", "{value} = try_cast({raw} AS DOUBLE)"),
     Reading("DOUBLE", "try_cast({raw} AS DOUBLE)", "isfinite({value})"),
     Reading("DOUBLE", "try_cast(replace(ltrim({raw}, '$€£ '), ',', '') AS DOUBLE)", "isfinite({value})"),
-    Reading("DATE", "try_cast({raw} AS DATE)", f"{_IN_CALENDAR} AND strlen({{raw}}) <= 10"),
+    Reading("DATE", "try_cast({raw} AS DATE)", f"{IN_CALENDAR} AND strlen({{raw}}) <= 10"),
     Reading("TIMESTAMP", "try_strptime({raw}, '%Y-%m-%d %H:%M:%S')", _PARSED),  # the commonest, and fast
     Reading(
         "TIMESTAMP",
         "try_cast({raw} AS TIMESTAMP)",
-        f"{_IN_CALENDAR} AND NOT regexp_matches({{raw}}, '{_ZONE}')",
+        f"{IN_CALENDAR} AND NOT regexp_matches({{raw}}, '{_ZONE}')",
     ),
-    Reading("TIMESTAMP", "(try_cast({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')", _IN_CALENDAR),
+    Reading("TIMESTAMP", "(try_cast({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')", IN_CALENDAR),
     Reading("TIMESTAMP", _dates("dmY", "."), _PARSED),
     Reading("TIMESTAMP", _dates("mdY", "/"), _PARSED, rival=_dates("dmY", "/")),
     Reading("TIMESTAMP", _dates("dmY", "/"), _PARSED, rival=_dates("mdY", "/")),

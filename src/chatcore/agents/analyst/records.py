@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +24,9 @@ from chatcore.agents.analyst.sandbox.pool import Sandbox, open_sandbox
 if TYPE_CHECKING:
     import duckdb
 
+KEPT_USERS = 4
+"""Whose record is kept while it has not changed: a full one is some tens of megabytes, and takes a second to fill."""
+
 
 class RecordTable(Protocol):
     """A table of the server's own record; :class:`chatcore.threads.model.RecordTable` is one."""
@@ -41,9 +44,9 @@ class RecordTable(Protocol):
         """Its rows, one value a column; times are ISO 8601 in UTC."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Records:
-    """The record, fetched anew for each question.
+    """The record, fetched for each question, and filled into a database where it is not as it was.
 
     Args:
         fetch: gives the tables as a user may see them.
@@ -54,22 +57,85 @@ class Records:
     fetch: Callable[[str], Awaitable[Sequence[RecordTable]]]
     directory: Path
     sandbox: Sandbox
+    _kept: dict[str, _State] = attrs.field(factory=dict, init=False)
+    """By user, in the order of keeping."""
 
     @asynccontextmanager
     async def opened_for(self, user_id: str) -> AsyncIterator[Ledger]:
         """The record as it is now, as far as it is this user's."""
         tables = await self.fetch(user_id)
         version = await trio.to_thread.run_sync(_version_of, tables)
-        connection = await trio.to_thread.run_sync(_filled, tables, self.directory)
-        copy = _Copy(tables, self.directory)
-        try:
+        kept = self._kept.get(user_id)
+        known = kept if kept is not None and kept.version == version else None
+        async with (known or await self._open(tables, version)).used() as state:
+            if state is not known:
+                await self._keep(user_id, state)
+            yield state.ledger
+
+    async def _open(self, tables: Sequence[RecordTable], version: str) -> _State:
+        async with AsyncExitStack() as stack:
+            connection = await trio.to_thread.run_sync(_filled, tables, self.directory)
+            stack.push_async_callback(_close, connection)
+            copy = stack.enter_context(closing(_Copy(tables, self.directory)))
             files = {table.name: "the server's record" for table in tables}
             catalogue = await describe(connection, files, version, Origin.RECORDS, {})
-            yield Ledger(catalogue, Apart(self.sandbox, copy.opened), connection)
-        finally:
-            copy.close()
+            ledger = Ledger(catalogue, Apart(self.sandbox, copy.opened), connection)
+            return _State(version, ledger, stack.pop_all())
+
+    async def _keep(self, user_id: str, state: _State) -> None:
+        """Keep a state in place of this user's last one, and of whoever's has been kept longest."""
+        given_up = [self._kept.pop(user_id, None)]
+        self._kept[user_id] = state.hold()
+        if len(self._kept) > KEPT_USERS:
+            given_up.append(self._kept.pop(next(iter(self._kept))))
+        for each in filter(None, given_up):
+            await each.let_go()
+
+    async def aclose(self) -> None:
+        """Give up what is kept."""
+        while self._kept:
+            await self._kept.popitem()[1].let_go()
+
+
+@attrs.define(eq=False)
+class _State:
+    """One user's record as it was at one moment. It is closed when nobody holds it any more.
+
+    Args:
+        version: tells it from others.
+        ledger: over its rows.
+    """
+
+    version: str
+    ledger: Ledger
+    _open: AsyncExitStack
+    _holders: int = 0
+
+    def hold(self) -> _State:
+        """Keep it open until :meth:`let_go`."""
+        self._holders += 1
+        return self
+
+    async def let_go(self) -> None:
+        """Close it, if nobody else holds it."""
+        self._holders -= 1
+        if not self._holders:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(connection.close)
+                await self._open.aclose()
+
+    @asynccontextmanager
+    async def used(self) -> AsyncIterator[_State]:
+        """It stays open within the block."""
+        self.hold()
+        try:
+            yield self
+        finally:
+            await self.let_go()
+
+
+async def _close(connection: duckdb.DuckDBPyConnection) -> None:
+    with trio.CancelScope(shield=True):
+        await trio.to_thread.run_sync(connection.close)
 
 
 @attrs.define(eq=False)
@@ -109,7 +175,8 @@ async def open_records(fetch: Callable[[str], Awaitable[Sequence[RecordTable]]])
     """
     async with private_directory() as directory, open_sandbox() as sandbox:
         await trio.to_thread.run_sync(_import_duckdb)
-        yield Records(fetch, directory, sandbox)
+        async with aclosing(Records(fetch, directory, sandbox)) as records:
+            yield records
 
 
 def _import_duckdb() -> None:

@@ -24,11 +24,13 @@ class Remembered:
         queries: that it asks.
         words: that are made of their rows.
         next_questions: that fit after it.
+        proven_questions: those of them that say nothing unproven; by the intent and the question as it was put.
     """
 
     queries: Kept[Sequence[Query]] = attrs.field(factory=lambda: Kept(MOST_INTENTS))
     words: Kept[Draft | Refusal] = attrs.field(factory=lambda: Kept(MOST_INTENTS))
     next_questions: Kept[tuple[str, ...]] = attrs.field(factory=lambda: Kept(MOST_INTENTS))
+    proven_questions: Kept[tuple[str, ...]] = attrs.field(factory=lambda: Kept(MOST_INTENTS))
 
 
 def key_of(intent: Intent) -> str:

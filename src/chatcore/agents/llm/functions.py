@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -47,22 +48,26 @@ def _function(name: str, description: str, schema: dict[str, Any]) -> dict[str, 
 def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema with its object at the top, where servers look for it, and the definitions that it refers to."""
     definitions: Mapping[str, Any] = schema.get("$defs", {})
-    top = dict(definitions.get(str(schema.get("$ref", "")).rpartition("/")[2], schema))
+    named = definitions.get(str(schema.get("$ref", "")).rpartition("/")[2])
+    top = dict(named if isinstance(named, Mapping) else schema)
     top.pop("$defs", None)
     top.pop("title", None)
-    needed = _needed(top, definitions, {})
+    needed = _needed(top, definitions)
     return {**top, "$defs": needed} if needed else top
 
 
-def _needed(part: Any, definitions: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """``found``, with every definition that ``part`` refers to, directly or through others."""
-    if isinstance(part, Mapping):
-        name = str(part.get("$ref", "")).rpartition("/")[2]
-        if name in definitions and name not in found:
-            found[name] = definitions[name]
-            _needed(definitions[name], definitions, found)
-        part = list(part.values())
-    if isinstance(part, list):
-        for each in part:
-            _needed(each, definitions, found)
+def _needed(top: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Every definition that ``top`` refers to, directly or through others."""
+    found: dict[str, Any] = {}
+    parts = deque([top])
+    while parts:
+        part = parts.popleft()
+        if isinstance(part, Mapping):
+            name = str(part.get("$ref", "")).rpartition("/")[2]
+            if name in definitions and name not in found:
+                found[name] = definitions[name]
+                parts.append(found[name])
+            parts.extend(part.values())
+        elif isinstance(part, list):
+            parts.extend(part)
     return found

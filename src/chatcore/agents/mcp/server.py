@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import trio
 
 from chatcore.agents.mcp.arguments import find_fault
 from chatcore.agents.mcp.endpoints import Endpoint
+from chatcore.agents.mcp.offered import ToolRefused, sorted_out
 from chatcore.agents.tools import Tool, ToolError, ToolResult
 from chatcore.errors import ChatcoreError
 from chatcore.services import StartReporter
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from mcp import Client
 
-MAX_TOOLS = 64
-"""Of one server: more than a model can choose from."""
-
 MAX_PAGES = 16
 """Of the list of tools."""
+
+MAX_LISTED = 1_024
+"""Tools that are looked at; the first few of them are offered."""
 
 MAX_RESULT_BYTES = 256 * 1024
 """Of one call."""
@@ -39,9 +39,6 @@ CHECK_TIMEOUT_SECONDS = 4.0
 
 MAX_WORDS = 1_000
 """Characters of a description, and of what a server says went wrong."""
-
-_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,38}")
-"""With the server's name and what joins them: a function's name has 64 characters at most."""
 
 
 @attrs.define
@@ -65,10 +62,12 @@ class McpServer:
     Args:
         name: the server's.
         tools: what it offers, each named ``server.tool``.
+        refused: what it has beyond that, and why nobody is offered it.
     """
 
     name: str
     tools: tuple[Tool[dict[str, Any]], ...]
+    refused: tuple[ToolRefused, ...]
     _client: Client
     _lost: trio.Event
 
@@ -80,9 +79,25 @@ class McpServer:
         """
         if not self._lost.is_set():
             with trio.move_on_after(CHECK_TIMEOUT_SECONDS):
-                await _calling(self.name, lambda: self._client.list_tools(cache_mode="bypass"))
+                await _calling(self.name, lambda: _ask_for_tools(self._client))
                 return
         raise McpServerLost(self.name)
+
+
+async def _ask_for_tools(client: Client) -> None:
+    """Past the SDK's own record of tools, which grows with each new name that a server comes up with."""
+    from mcp_types import ListToolsRequest, ListToolsResult
+
+    await client.session.send_request(ListToolsRequest(), ListToolsResult)
+
+
+async def _call(client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    """Call a tool. The SDK would hold the result against a schema of the server's, whose patterns may take for ever."""
+    from mcp_types import CallToolRequest, CallToolRequestParams
+    from mcp_types import CallToolResult as Result
+
+    request = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments))
+    return await client.session.send_request(request, Result)
 
 
 async def _calling(server: str, request: Callable[[], Awaitable[Any]]) -> Any:
@@ -115,11 +130,12 @@ async def open_server(endpoint: Endpoint, start: StartReporter) -> AsyncIterator
     async with _client_of(endpoint, lost) as client:
         start.advance(0.8, "listing its tools")
         listed = await _calling(endpoint.name, lambda: _listed(client))
-        tools = tuple(_tool(endpoint.name, each, client) for each in listed)
-        start.advance(1.0, f"{len(tools)} tools")
+        offered, refused = sorted_out(endpoint.name, listed)
+        tools = tuple(_tool(endpoint.name, each, client) for each in offered)
+        start.advance(1.0, f"{len(tools)} tools" + (f", {len(refused)} not offered" if refused else ""))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_end_with, endpoint.name, lost)
-            yield McpServer(endpoint.name, tools, client, lost)
+            yield McpServer(endpoint.name, tools, refused, client, lost)
             nursery.cancel_scope.cancel()
 
 
@@ -157,16 +173,16 @@ async def _client_of(endpoint: Endpoint, lost: trio.Event) -> AsyncIterator[Clie
 
 
 async def _listed(client: Client) -> list[Listed]:
-    """The tools that can be offered: those with a name that a model may call, once each."""
-    found: dict[str, Listed] = {}
+    """The tools that a server says it has, no more than there is a use for."""
+    found: list[Listed] = []
     cursor: str | None = None
     for _ in range(MAX_PAGES):
         page = await client.list_tools(cursor=cursor)
-        found |= {each.name: each for each in page.tools if _TOOL_NAME.fullmatch(each.name)}
+        found += page.tools[:MAX_LISTED]
         cursor = page.next_cursor
-        if cursor is None:
+        if cursor is None or len(found) >= MAX_LISTED:
             break
-    return list(found.values())[:MAX_TOOLS]
+    return found[:MAX_LISTED]
 
 
 def _tool(server: str, listed: Listed, client: Client) -> Tool[dict[str, Any]]:
@@ -192,7 +208,7 @@ def _caller(name: str, listed: Listed, client: Client) -> Callable[[dict[str, An
         if fault is not None:
             raise ToolError(name, f"an argument is wrong: {fault}")
         try:
-            result = await client.call_tool(listed.name, arguments)
+            result = await _call(client, listed.name, arguments)
         except MCPError as error:
             raise ToolError(name, error.message[:MAX_WORDS]) from None
         except (BrokenResourceError, ClosedResourceError):

@@ -24,6 +24,7 @@ from chatcore.agents.analyst.intents.base import (
     written,
 )
 from chatcore.agents.analyst.intents.scope import (
+    currency_beside,
     filter_words,
     implausible_query,
     implausible_words,
@@ -76,12 +77,13 @@ def in_order(intent: Intent, table: Table, group: str, source: str) -> Query:
     grouped = f"SELECT {group} AS {name}, {select(aggregates(table))} FROM {source} {where.where} GROUP BY 1"
     rank, order = identifier(MEASURED[intent.measure].column), "DESC" if intent.descending else "ASC"
     paid = "WHERE spend > 0" if _only_paid(intent) else ""
+    currency, sign = currency_beside(table, besides=str(intent.by))
     sql = (
-        f"SELECT *{_share(intent, table)}{ratios_of(table, intent.measure)} FROM ({grouped}) {paid} "
+        f"SELECT *{_share(intent, table)}{ratios_of(table, intent.measure)}{currency} FROM ({grouped}) {paid} "
         f"ORDER BY {rank} {order} NULLS LAST, {name} NULLS LAST LIMIT $limit"
     )
     limit = intent.limit or MAX_GROUPS
-    return Query("groups", sql, {**parameters_of(table), **where.parameters, "limit": limit})
+    return Query("groups", sql, {**parameters_of(table), **where.parameters, **sign, "limit": limit})
 
 
 def _only_paid(intent: Intent) -> bool:

@@ -68,6 +68,18 @@ def ratios_of(table: Table, asked: Measure) -> str:
     return "".join(f", {sql} AS {identifier(name)}" for name, sql in known.items())
 
 
+def currency_beside(table: Table, besides: str = "") -> tuple[str, dict[str, str]]:
+    """SQL, after a comma, for the sign of the costs' currency, and what it binds; nothing where no name tells one.
+
+    Args:
+        table: whose costs.
+        besides: a column of the same query, which may be called so itself.
+    """
+    if not table.currency or besides.lower() == "currency":
+        return "", {}
+    return ", $currency AS currency", {"currency": table.currency}
+
+
 def implausible_query(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The implausible rows among those that are asked for, dearest first; no query where the table has none."""
     table = table_of(intent, catalogue)

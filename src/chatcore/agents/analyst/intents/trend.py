@@ -18,6 +18,7 @@ from chatcore.agents.analyst.intents.base import (
     written,
 )
 from chatcore.agents.analyst.intents.scope import (
+    currency_beside,
     filter_words,
     gap_query,
     gap_words,
@@ -66,13 +67,15 @@ def _all_steps(intent: Intent, catalogue: Catalogue) -> tuple[str, dict[str, obj
 
 def _steps_query(intent: Intent, catalogue: Catalogue) -> Query:
     sql, parameters = _all_steps(intent, catalogue)
+    currency, sign = currency_beside(table_of(intent, catalogue))
+    parameters = {**parameters, **sign}
     if intent.limit is not None:
         order = "DESC" if intent.descending else "ASC"
         rank = identifier(MEASURED[intent.measure].column)
-        ranked = f"SELECT * FROM ({sql}) ORDER BY {rank} {order} NULLS LAST, step LIMIT $limit"
+        ranked = f"SELECT *{currency} FROM ({sql}) ORDER BY {rank} {order} NULLS LAST, step LIMIT $limit"
         return Query("steps", ranked, {**parameters, "limit": intent.limit})
     newest = f"SELECT * FROM ({sql}) ORDER BY step DESC LIMIT {MAX_EVIDENCE_ROWS}"
-    return Query("steps", f"SELECT * FROM ({newest}) ORDER BY step", parameters)
+    return Query("steps", f"SELECT *{currency} FROM ({newest}) ORDER BY step", parameters)
 
 
 def _extremes_query(intent: Intent, catalogue: Catalogue) -> Query:
