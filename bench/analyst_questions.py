@@ -47,6 +47,7 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
         "distinct": "How many different models did we use?",
         "top_calls": "What are the 5 most expensive calls?",
         "trend": "Spend by month",
+        "cross": "spend by month and model",
         "compare": "Compare spend in 2025-04 and 2025-05?",
         "statistics": "What is the median cost of a call?",
         "column_by": "average pass rate 2 by model",

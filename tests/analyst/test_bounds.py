@@ -80,7 +80,6 @@ async def test_groups_beyond_an_amount(ledger: Ledger, question: str, names: lis
         ("which users never used big", "not_supported"),
         ("how many tokens did marge use", "no_rows"),
         ("total tokens excluding free calls", "not_supported"),
-        ("spend in 2025 except february", "not_supported"),
         ("top 2 spend", "not_supported"),
         ("kosten pro Monat", "not_supported"),
         ("spend in £", "not_supported"),

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from bench.analyst_questions import QUESTIONS as MEASURED
 
 QUESTIONS = {
+    "cross": "spend by month and model in 2025",
     "frontier": "Which models are on the quality-cost frontier?",
     "budget": "are we within $50 in April 2025?",
     "run_rate": "What is our monthly run rate?",

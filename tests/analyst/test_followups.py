@@ -167,3 +167,25 @@ async def test_the_thread_is_read_for_a_follow_up_and_for_nothing_else(shared: P
         assert said[1].startswith("Going on from the question before: ")
         assert "by model for 2025-05" in said[1]
         assert followed.answer.evidence == (await ask(ledger, "Spend by model in May 2025")).answer.evidence
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "kind"),
+    [
+        ("What would batching save?", "and caching?", "cache_ceiling"),
+        ("What would batching save in 2025?", "what about caching", "cache_ceiling"),
+        ("What would caching save at most on o3?", "and batching", "batch"),
+        ("how much would batching save", "and capping prompts at 8000 tokens?", "cap"),
+        ("how much would batching save", "off-peak?", "off_peak"),
+        ("what if we had used gpt-4o for everything", "and with o3-mini instead?", "swap"),
+        ("what if we had used gpt-4o instead of o3", "and with o3-mini instead?", "swap"),
+    ],
+)
+async def test_another_way_to_save_is_of_the_same_calls(shared: Path, before: str, question: str, kind: str) -> None:
+    async with loaded(shared) as ledger:
+        first, found = (plan(each, ledger.catalogue, earlier) for each, earlier in ((before, []), (question, [before])))
+        assert isinstance(first, Intent)
+        assert isinstance(found, Intent), found
+        assert (found.kind, found.bare.periods, found.bare.filters) == (kind, first.bare.periods, first.bare.filters)
+        if kind == "swap":
+            assert found.options["to"] != first.options["to"]

@@ -107,8 +107,8 @@ REFUSED = (
     ),
     Golden(
         kind="refused",
-        asked="spend by model and by user",
-        also=("cost per model per month", "spend by user and feature"),
+        asked="spend by model, by user and by month",
+        also=("cost per call per model per month", "spend by user, model and feature"),
         refused="not_supported",
     ),
     Golden(

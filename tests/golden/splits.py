@@ -26,6 +26,25 @@ def _effects(facts: Facts, before: str, after: str) -> list[Decimal]:
 
 SPLITS = (
     Golden(
+        kind="two splits",
+        asked="spend by month and model in 2025",
+        also=("2025 cost per model per month", "monthly spend by model in 2025", "top 5 models by month in 2025"),
+        numbers=lambda f: [
+            spend(f.where(month="2025-03", model="anthropic/claude-3-7-sonnet-20250219")),
+            spend(f.where(month="2025-05", model="o3")),
+            *_months(f, "2025"),
+        ],
+    ),
+    Golden(
+        kind="two splits",
+        asked="calls by model and user",
+        also=("number of calls by model and by user", "how many calls per model and user"),
+        numbers=lambda f: [
+            max(Counter((c.model, c.user) for c in f.calls).values()),
+            sum(c.model == "o3" for c in f.calls),
+        ],
+    ),
+    Golden(
         kind="drivers",
         asked="What drove the change in spend from April to May 2025?",
         also=(

@@ -73,8 +73,76 @@ WHOLE = (
     Golden(
         kind="left out",
         asked="total tokens excluding free calls",
-        also=("spend in 2025 except march", "spend excluding may 2025", "spend by user excluding the top user"),
+        also=("spend by user excluding the top user", "forecast excluding may 2025"),
         refused="not_supported",
+    ),
+    Golden(
+        kind="left out",
+        asked="spend in 2025 without May",
+        also=("spend in 2025 excluding may", "2025 cost apart from may", "what did we spend in 2025, not counting May"),
+        numbers=lambda f: [spend(_without(f.where(year="2025"), f.where(month="2025-05")))],
+    ),
+    Golden(
+        kind="left out",
+        asked="how many calls in 2025 except march and april",
+        also=("calls in 2025 without march to april", "number of calls in 2025 excluding april and march"),
+        numbers=lambda f: [len(_without(f.where(year="2025"), f.where(month="2025-03"), f.where(month="2025-04")))],
+    ),
+    Golden(
+        kind="left out",
+        after=("spend by model in 2025",),
+        asked="and without may?",
+        also=("excluding may", "but not in may"),
+        numbers=lambda f: [
+            amount for _, amount in largest(_without(f.where(year="2025"), f.where(month="2025-05")), _model, 3)
+        ],
+    ),
+    Golden(
+        kind="bound on calls",
+        asked="calls between $0.50 and $1",
+        also=("calls from $0.5 to $1", "how many calls cost between 50 and 100 cents", "calls of $0.50-$1.00"),
+        numbers=lambda f: [
+            sum(Decimal("0.5") <= c.cost <= 1 for c in f.calls),
+            spend(c for c in f.calls if Decimal("0.5") <= c.cost <= 1),
+        ],
+    ),
+    Golden(
+        kind="bound on calls",
+        asked="calls with 1000 to 5000 tokens in 2025",
+        also=("how many calls in 2025 had between 1000 and 5000 tokens", "2025 calls with 1k-5k tokens"),
+        numbers=lambda f: [sum(1000 <= c.tokens <= 5000 for c in f.where(year="2025"))],
+    ),
+    Golden(
+        kind="bound on sums",
+        asked="which models cost between $1 and $5",
+        also=("models with spend of $1 to $5", "models that cost us over $1 and under $5"),
+        numbers=lambda f: [sum(1 <= spend(clean(g)) <= 5 for g in grouped(f.calls, _model).values())],
+    ),
+    Golden(
+        kind="comparison",
+        asked="Compare spend of claude and gemini from 2025-05-01 to 2025-05-31",
+        also=("compare claude and gemini spend in may 2025", "claude vs gemini between may 1 and may 31 2025"),
+        numbers=lambda f: [
+            spend(clean(c for c in f.where(month="2025-05") if c.has(name))) for name in ("claude", "gemini")
+        ],
+    ),
+    Golden(
+        kind="comparison",
+        asked="compare claude and gemini in may and june 2025",
+        also=("claude vs gemini, may 2025 vs june 2025",),
+        refused="ambiguous",
+    ),
+    Golden(
+        kind="two tables",
+        asked="total cost and number of errors",
+        also=("how much did we spend and how many errors were there", "errors and spend in may 2025"),
+        refused="not_supported",
+    ),
+    Golden(
+        kind="rates",
+        asked="cost per 1k output tokens",
+        also=("what do we pay per million output tokens?", "our cost per 1000 input tokens"),
+        refused="no_such_column",
     ),
     Golden(
         kind="left out",

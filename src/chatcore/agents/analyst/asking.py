@@ -22,7 +22,7 @@ SUMMED = (Meaning.COST, *TOKENS)
 ROW_NOUNS = "|".join(sorted(lexicon.SINGLE))
 PER_CALL = rf"\bper[ -](?:single )?(?:{ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
 _PER_TOKENS = (
-    r"\b(?:per|a|each|for a) (?:1[,.]?000,?000|million|mio|m|1m|1000|thousand|1k|1 million)?[ -]?tokens?\b"
+    r"\b(?:per|a|each|every|for a) (?:1[,.]?000,?000|million|mio|m|1m|1000|thousand|1k|1 million)?[ -]?tokens?\b"
     r"|\bper (?:million|mtok)\b"
     r"|\bunit (?:price|cost)s?\b"
 )
@@ -31,7 +31,7 @@ _OF_A_CALL = {
     Measure.INPUT_TOKENS: Measure.INPUT_TOKENS_PER_CALL,
     Measure.OUTPUT_TOKENS: Measure.OUTPUT_TOKENS_PER_CALL,
 }
-COUNT_OF = r"\b(?:how many|number of|count of)(?: different| distinct| unique| various| of our| of the)*\s+"
+COUNT_OF = r"\b(?:how many|number of|count of)(?: different| distinct| unique| various| active| of our| of the)*\s+"
 LED = re.compile(r"\b(by|per|each|every|across|which|what|who)[\s.]+$")
 """What leads to a column that rows are split by; dots stand for a value in between, as in ``which claude model``."""
 
@@ -49,6 +49,9 @@ _STEP_LED = re.compile(
     r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
     r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)$"
 )
+_STEP_ALSO = re.compile(r"\b(?:by|per|each|every) \w+(?: \w+)?(?:,? and|,| &| then)(?: by| per)?$")
+"""``by model and month``: the step is led by what leads to a column before it."""
+
 _RANKED = frozenset(["most", "least", "top", "rank", "ranked", "ranking", "highest", "lowest", "breakdown", "split"])
 """Words that ask for several names in order."""
 
@@ -56,7 +59,7 @@ _SUPERLATIVE = re.compile(
     r"\b(?:(?:most|least) \w+|cheapest|costliest|priciest|dearest|busiest|biggest|largest|smallest|top|main)\s+$"
 )
 _NEXT_TO = 2
-"""Characters from a name that is left out to the word for its column: ``without claude models``."""
+"""Characters between a name and the word for its column: ``without claude models``, ``by user bob``."""
 
 _MONTH_DAYS = 45
 _HALF_YEAR_DAYS = 200
@@ -161,16 +164,19 @@ class Asking:
         filtered = self._filtered
         named = [each for each in self.reading.columns if each.column.meaning not in (*SUMMED, Meaning.DURATION)]
         text = blanked(self.reading.text, self.reading.values)
-        led = [each for each in named if LED.search(text[: each.start]) or each.is_question]
+        led = [e for e in named if (LED.search(text[: e.start]) and not self._names_a_value(e)) or e.is_question]
         led = [e for e in led if e.column.family is not Family.NUMBER or BY.search(text[: e.start])]
         named = [e for e in named if e.column.name not in filtered and e.column.family is not Family.NUMBER]
-        ends = {each.end for each in led}
-        led += [
-            each
-            for each in named
-            if each not in led and any(_ALSO.fullmatch(self.reading.text[end : each.start]) for end in ends)
-        ]
+        for each in named:
+            ends = (before.end for before in led)
+            if each not in led and any(_ALSO.fullmatch(self.reading.text[end : each.start]) for end in ends):
+                led.append(each)
         return list({each.column.name: each for each in (led or named)}.values())
+
+    def _names_a_value(self, named: NamedColumn) -> bool:
+        """Whether words for a column only lead to a value of it: ``by user bob``."""
+        values = (each for each in self.reading.values if each.column.name == named.column.name)
+        return any(0 < each.start - named.end <= _NEXT_TO for each in values)
 
     @property
     def _filtered(self) -> set[str]:
@@ -199,7 +205,8 @@ class Asking:
             if grain is None or word.text not in free:
                 continue
             adverb = word.text.endswith("ly") or word.text == "annual"
-            led = _STEP_LED.search(self.reading.text[: word.start].rstrip())
+            before = self.reading.text[: word.start].rstrip()
+            led = _STEP_LED.search(before) or _STEP_ALSO.search(before)
             if adverb or led or (after is not None and after.text in ("by", "over", "on", "with", "had", "has")):
                 return grain
         return None

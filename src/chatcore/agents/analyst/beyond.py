@@ -18,7 +18,10 @@ _JUDGEMENT = (
     r"\b(?:too|so) (?:much|high|expensive|many|costly)\b|\bworth (?:it|the money|having)\b"
     r"|\b(?:is|are|was|were) .*\b(?:reasonable|justified|acceptable|normal|fair|sensible)\b"
 )
-_OTHER_PRICES = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
+_OTHER_PRICES = (
+    r"\bwould\b.*\bcosts?(?: \w+)? (?:today|now|nowadays)\b"
+    r"|\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
+)
 _NEW = (
     r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
     r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"

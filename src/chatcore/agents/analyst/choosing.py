@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
@@ -43,7 +45,11 @@ def _is_telling(words: str) -> bool:
 
 
 def _can_measure(reading: Reading, table: Table) -> bool:
-    words = {word.text for word in reading.words}
+    return can_measure({word.text for word in reading.words}, table)
+
+
+def can_measure(words: Set[str], table: Table) -> bool:
+    """Whether a table has the figures that words ask for: costs, tokens."""
     if words & (lexicon.COST | lexicon.CHEAP) and not table.has(Meaning.COST):
         return False
     tokens = (Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS, Meaning.TOTAL_TOKENS)

@@ -33,7 +33,7 @@ _PART = (
 _COUNTED_STEPS = r"\bhow many (?:days|weeks|months|quarters|years)\b"
 _SIDE = r"(?:input|output|prompt|completion|incoming|outgoing|generated)"
 _ONE_SIDE = (
-    rf"\b(?:costs?|costing|spend|spent|pay|paid|price|rate)\b.*\b(?:per|an?|each) "
+    rf"\b(?:costs?|costing|spend|spent|pay|paid|price|rate)\b.*\b(?:per|an?|each|every) "
     rf"(?:\d[\d,.]*\s?[km]? |million |thousand |[km] )*{_SIDE}[ _]tokens?\b"
     rf"|\b(?:costs?|spend|spent|pay|paid|price|expenses?|bill) (?:of|on|for) (?:the |our |all )*{_SIDE}[ _]tokens?\b"
     rf"|\b{_SIDE}[ _]tokens? costs?\b|\b(?:did|do) (?:the |our |all )*{_SIDE}[ _]tokens? cost\b"
@@ -211,7 +211,8 @@ def _one_side_of_cost(asking: Asking) -> Refusal | None:
     """What tokens in cost apart from tokens out: a row has one cost for both."""
     if not asking.table.has(Meaning.COST) or not asking.reading.says(_ONE_SIDE):
         return None
-    return refusals.one_side_of_cost(asking.table, asking.reading.catalogue)
+    named = [value for values in asking.reading.values for value in values.values]
+    return refusals.one_side_of_cost(asking.table, named, asking.reading.catalogue)
 
 
 def _missing_measure(asking: Asking) -> Refusal | None:

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 import attrs
+import msgspec
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.mentions import Span
 from chatcore.agents.analyst.merging import PLAIN, asks_for_the_peak
+from chatcore.agents.analyst.phrasing import scope
 from chatcore.agents.analyst.reading import Reading, blanked
 from chatcore.agents.analyst.request import Intent
 
@@ -24,6 +26,11 @@ _MARK = re.compile(
     r"|vs\.?|versus|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
     r"|(?:in|as) (?:tokens|calls|dollars)\b|excluding|without|except(?: for)?|ignoring|not counting)\b"
 )
+_ONLY_MARKS = re.compile(
+    rf"^\W*{_POLITE}(?:(?:and|but|also|plus|or|then|just|only|(?:what|how) about|what if|with|we|by|using)\b\s*)*"
+)
+"""What leads to what a follow-up is about."""
+
 _DRAWN = re.compile(
     rf"^\W*{_POLITE}(?:(?:show|draw|plot|give|make|put|display) )?(?:me )?(?:it |that |this |them |those )?"
     r"(?:as |in |on )?(?:an? )?(?:line |bar |pie )?(?:charts?|graphs?|plots?|diagram)(?: please)?\W*$"
@@ -126,18 +133,18 @@ def asks_why(reading: Reading) -> bool:
     )
 
 
-def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
+def reworded(asked: Reading, asking: Asking, intent: Intent) -> list[str]:
     """The last question with the names, times and splits of a follow-up in place of its own, or after them.
 
     Args:
         asked: the last question, read against its table.
         asking: the follow-up, read against the same table.
-        target: a name that the last question has besides its values, as the model that calls are moved to.
+        intent: what the last question was taken for; it may have a name besides its values: the model to move to.
 
     Returns:
         None of them where the follow-up names nothing; two questions where a name can take the place of two.
     """
-    reading = asking.reading
+    reading, target = asking.reading, str(intent.options.get("to", ""))
     changes = [*_new_period(asked, reading), *_new_values(asked, reading)]
     changes += [] if changes else _new_amount(asked, reading)
     text = asked.text.rstrip(" ?.!")
@@ -145,11 +152,34 @@ def reworded(asked: Reading, asking: Asking, target: str = "") -> list[str]:
     by = "".join(f" by {name}" for name in splits[:1])
     texts = [_changed(text, changes) + by] if changes or by else []
     if target and reading.values and target.lower() in text:
+        texts = [] if _TO.search(reading.text[: reading.values[0].start]) else texts
         texts.append(_changed(text.replace(target.lower(), reading.values[0].words), [*_new_period(asked, reading)]))
+    if target and reading.values and _OF.search(reading.text[: reading.values[0].start]):
+        when = scope(msgspec.structs.replace(intent, filters=[])) if not reading.periods else ""
+        texts = [f"what if we had used {target} instead of {reading.values[0].words}{when}"]
     others = [word.text for word, _ in reading.unknown if _has_price(word.text, reading)]
     if target and not reading.values and len(others) == 1 and target.lower() in text:
         texts.append(text.replace(target.lower(), others[0]))
-    return texts
+    return list(dict.fromkeys(texts))
+
+
+_TO = re.compile(r"\b(?:with|to|onto|us(?:e|ing)) (?:the )?$")
+"""What leads to the model that calls are moved to, and to none that they were on."""
+
+_OF = re.compile(r"\b(?:for|of|instead of) (?:the |only |just )*$")
+"""What leads to the model that the calls were on."""
+
+
+def supposed(last: Intent, reading: Reading) -> list[str]:
+    """What a follow-up would save of the calls that a what-if before it was about, in the ways to ask that.
+
+    Args:
+        last: the what-if before it.
+        reading: the follow-up.
+    """
+    core = _ONLY_MARKS.sub("", reading.text).strip(" ?.!,")
+    core = re.sub(r"\b(?:instead|as well|too|also|then)$", "", core).strip()
+    return [f"what would {core} save{scope(last)}", f"what if {core}{scope(last)}"] if core else []
 
 
 def _has_price(name: str, reading: Reading) -> bool:

@@ -19,16 +19,19 @@ from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
+from chatcore.agents.analyst.intents.cross import SUMS
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.left_out import find_left_out
 from chatcore.agents.analyst.periods import after, before
+from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
-from chatcore.agents.analyst.request import Grain, Intent, Measure, Period, Refusal
+from chatcore.agents.analyst.request import Filter, Grain, Intent, Measure, Period, Refusal
 
 _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
 _JUDGED = frozenset({"best", "better", "greatest", "worst", "good", "bad"})
 _SET_AGAINST = frozenset({"compare", "compares", "compared", "comparing", "comparison", "vs", "versus", "against"})
+_MOVED = lexicon.COMPARE - _SET_AGAINST - {"difference", "differ", "differs"}
 _MORE_OR_LESS = frozenset({"more", "less", "cheaper", "or", "better", "worse", "than"})
 _SPLIT = frozenset({"split", "breakdown", "broken", "divide", "divided"})
 _SUPERLATIVE = r"(?:most expensive|costliest|priciest|dearest|largest|biggest|longest|heaviest|cheapest|smallest)"
@@ -115,7 +118,9 @@ def _recognised(reading: Reading) -> Intent | Refusal | None:
 
 
 def apart(reading: Reading) -> bool:
-    """Whether two dates are two periods to compare and not the ends of one."""
+    """Whether two dates are two periods to compare and not the ends of one: names are compared over one stretch."""
+    if reading.sides and not reading.has(_MOVED):
+        return False
     return reading.has(lexicon.COMPARE) or reading.says(r"\bgrowth\b.*\b(?:from|between)\b")
 
 
@@ -183,6 +188,8 @@ class Planner:
     def _comparison(self) -> Intent | Refusal | None:
         """Two periods side by side; one that is compared is set against the one before it."""
         periods = [found.choices[0] for found in self.reading.periods]
+        if len(periods) > 1 and self.reading.sides and not self.reading.has(_MOVED):
+            return self._sides_in(periods)
         against = self.reading.has(_SET_AGAINST)
         named = [period for period in periods if not period.relative] or periods
         if len(periods) == 1 and periods[0].relative and self.reading.says(_THAN_LAST):
@@ -191,9 +198,22 @@ class Planner:
             periods = [before(named[0], self.asking.previous_unit), named[0]]
         if len(periods) > _TWO:
             return refusals.too_many_periods(self.reading.catalogue)
+        if len(periods) == _TWO and any(period.without for period in periods):
+            return refusals.not_supported("a comparison without a part of a period", self.reading.catalogue)
         if len(periods) != _TWO or any(period.days is None for period in periods):
             return None
         return self._compared(sorted(periods, key=lambda period: str(period.start)))
+
+    def _sides_in(self, periods: list[Period]) -> Refusal:
+        """Several names in several periods: the names in each of them, or the periods for each name."""
+        versus = self._beside(self.reading.sides)
+        asked = [msgspec.structs.replace(versus, periods=[each]) for each in periods]
+        if len(periods) == _TWO:
+            moved = self._intent("compare", periods=periods)
+            beside = self.reading.beside
+            asked += [msgspec.structs.replace(moved, filters=[each, *beside]) for each in self.reading.sides]
+        words = [phrase(each, self.reading.catalogue) for each in asked]
+        return refusals.names_or_periods(list(filter(None, words)))
 
     def _compared(self, periods: list[Period]) -> Intent | Refusal:
         """Two periods; by a column, what its names cost in both."""
@@ -215,7 +235,11 @@ class Planner:
         apart = self.reading.has(lexicon.COMPARE | _MORE_OR_LESS | _SPLIT)
         if not sides or not apart:
             return None
-        return msgspec.structs.replace(self._intent("versus", by=sides[0].column), filters=sides)
+        return self._beside(sides)
+
+    def _beside(self, sides: list[Filter]) -> Intent:
+        filters = [*sides, *self.reading.beside]
+        return msgspec.structs.replace(self._intent("versus", by=sides[0].column), filters=filters)
 
     def _top_calls(self) -> Intent | None:
         """The single rows that cost most."""
@@ -263,8 +287,7 @@ class Planner:
         if self.asking.table.first_day is None:
             return refusals.no_time(self.asking.table, self.reading)
         if self.asking.grain is not None and self.asking.group_columns:
-            columns = [named.column for named in self.asking.group_columns]
-            return refusals.one_split_at_a_time(columns, self.asking.grain, self.asking.table, self.reading.catalogue)
+            return self._cross(self.asking.grain)
         return self._intent("trend", grain=self.asking.grain or self.asking.fitting_grain)
 
     def _grouping(self) -> Intent | Refusal | None:
@@ -273,8 +296,19 @@ class Planner:
         if not columns:
             return self._named_rows()
         if len(columns) > 1:
-            return refusals.one_split_at_a_time(columns, None, self.asking.table, self.reading.catalogue)
+            return self._cross(None)
         return self._by(columns[0])
+
+    def _cross(self, grain: Grain | None) -> Intent | Refusal:
+        """A split by two things: steps of time and a column, or two columns."""
+        columns = [named.column for named in self.asking.group_columns]
+        texts = all(column.family is Family.TEXT for column in columns)
+        averaged = self.reading.says(PER_CALL) or self.reading.has(lexicon.AVERAGE)
+        if len(columns) + bool(grain) > _TWO or not texts or averaged or self.asking.measure not in SUMS:
+            return refusals.one_split_at_a_time(columns, grain, self.asking.table, self.reading.catalogue)
+        crossed = self._intent("cross", by=columns[0].name, grain=grain)
+        across = {} if grain else {"across": columns[1].name}
+        return msgspec.structs.replace(crossed, options=across)
 
     def _by(self, column: Column) -> Intent | Refusal | None:
         if self.reading.has(_JUDGED) and not self.reading.has(lexicon.FIGURES | lexicon.CHEAP):

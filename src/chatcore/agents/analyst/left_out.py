@@ -20,8 +20,15 @@ from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
 
-_OF_THE_GRAMMAR = frozenset({"total", "by", "trend", "compare", "versus", "top_calls", "distinct", "column_by"})
+_OF_THE_GRAMMAR = frozenset(
+    {"total", "by", "trend", "cross", "compare", "versus", "top_calls", "distinct", "column_by"}
+)
 """Kinds that the grammar finds by a word or two: what else the question says is not theirs by their patterns."""
+
+_WITH_HOLES = (_OF_THE_GRAMMAR - {"compare"}) | {
+    "statistics", "threshold", "groups_beyond", "distribution", "concentration", "clock", "makers", "unit_cost",
+}  # fmt: skip
+"""Kinds that ask of a period nothing but which rows lie in it."""
 
 _TOLD_APART = {"clock": re.compile(r"\W+(?:the |all |on )*week-?ends?\b")}
 """What an answer of a kind tells apart, so that each part can be left out."""
@@ -66,8 +73,10 @@ def find_left_out(found: Intent, reading: Reading, apart: Callable[[Reading], bo
     part = (
         _absent(found, read)
         or _supposed(found, read)
+        or _comparative(found, read)
         or _average(found, read)
         or _sum(found, read)
+        or _hole(found, read)
         or _exclusion(found, read)
         or _limit(found, read)
         or _unknown(found, read)
@@ -110,12 +119,26 @@ def _supposed(found: Intent, reading: Reading) -> _Part | None:
     return _Part("what if", "I do not work out what would have been in such a case", []) if asked else None
 
 
+def _comparative(found: Intent, reading: Reading) -> _Part | None:
+    """``would deepseek be cheaper``, of one figure that stands beside nothing."""
+    match = re.search(r"\b(?:cheaper|dearer|pricier|costlier|(?:more|less) expensive)\b", reading.text)
+    if match is None or found.kind != "total":
+        return None
+    each = msgspec.structs.replace(found, measure=Measure.COST_PER_MILLION_TOKENS)
+    return _Part(match[0], "A comparison has two sides, and I find one", [each, found])
+
+
 def _average(found: Intent, reading: Reading) -> _Part | None:
     """``average calls per user``, of a list that tells the calls of each."""
     summed = found.measure in (Measure.CALLS, Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
-    if found.kind != "by" or not summed or not reading.has(lexicon.AVERAGE):
+    split = (found.kind == "by" and summed) or found.kind == "cross"
+    if not split or not reading.has(lexicon.AVERAGE):
         return None
-    return _Part("average", f"I tell {_SUMS[found.measure]} of each `{found.by}`, and no average over them", [found])
+    return _Part(
+        "average",
+        f"I tell {_SUMS.get(found.measure, 'the spend')} of each `{found.by}`, and no average over them",
+        [found],
+    )
 
 
 def _sum(found: Intent, reading: Reading) -> _Part | None:
@@ -126,6 +149,20 @@ def _sum(found: Intent, reading: Reading) -> _Part | None:
         if match and found.kind == "top_calls"
         else None
     )
+
+
+def _hole(found: Intent, reading: Reading) -> _Part | None:
+    """A period that is left out of another, where the kind knows whole ones only."""
+    holed = [each for each in reading.periods if any(choice.without for choice in each.choices)]
+    held = found.kind in _WITH_HOLES and any(period.without for period in found.periods)
+    if not holed or held:
+        return None
+    words = "without " + holed[0].choices[0].words.split("without ")[-1]
+    left = [each.choices[0] for each in holed]
+    instead = msgspec.structs.replace(
+        found, kind="trend", measure=Measure.COST, grain="month", by=None, periods=left[:1]
+    )
+    return _Part(words, "I leave a part of a period out of sums and lists, and not out of this", [instead])
 
 
 def _exclusion(found: Intent, reading: Reading) -> _Part | None:
@@ -189,5 +226,5 @@ def _unknown(found: Intent, reading: Reading) -> _Part | None:
 
 def _is_dropped(named: NamedColumn, found: Intent) -> bool:
     """Whether a column that is named for itself has no part in what is asked: ``which models are deprecated``."""
-    used = {found.by, found.column, *(each.column for each in found.filters)}
+    used = {found.by, found.column, found.options.get("across"), *(each.column for each in found.filters)}
     return named.column.meaning is Meaning.UNKNOWN and named.column.name not in used

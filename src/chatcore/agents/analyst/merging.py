@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import attrs
 import msgspec
 
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import Asking, fitting_grain
+from chatcore.agents.analyst.catalogue import Column
 from chatcore.agents.analyst.faults import find_follow_up_fault, lacking_for
+from chatcore.agents.analyst.holes import less
+from chatcore.agents.analyst.intents.cross import SUMS
 from chatcore.agents.analyst.periods import Found, after, before
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.reading import Reading
@@ -22,7 +26,9 @@ _BEFORE = r"\b(?:previous|prior|preceding|before|earlier)\b"
 _AFTER = r"\b(?:next|following|afterwards?|after|later)\b"
 _CHART = r"\b(?:charts?|graphs?|plots?|diagram)\b"
 _UNIT = re.compile(r"\b(day|week|month|quarter|year)\b")
-PLAIN = frozenset(["total", "by", "trend", "distinct", "versus", "compare", "top_calls", "statistics", "column_by"])
+PLAIN = frozenset(
+    ["total", "by", "trend", "distinct", "versus", "compare", "top_calls", "statistics", "column_by", "cross"]
+)
 """The kinds that the planner's own grammar finds: they differ in their split, and share the rest."""
 
 _SCOPED = PLAIN
@@ -53,14 +59,21 @@ _PEAK = re.compile(
 
 def of_the_same_year(last: Intent, asking: Asking) -> Asking:
     """``and in March?`` after a question about 2025 is about that year."""
-    years = {str(period.start)[:4] for period in last.periods if period.start}
+    years = {period.year for period in last.periods if period.year}
     periods = tuple(_narrowed(found, years) for found in asking.reading.periods)
     return attrs.evolve(asking, reading=attrs.evolve(asking.reading, periods=periods))
 
 
 def _narrowed(found: Found, years: set[str]) -> Found:
-    choices = tuple(choice for choice in found.choices if str(choice.start)[:4] in years)
+    choices = tuple(choice for choice in found.choices if choice.year in years)
     return attrs.evolve(found, choices=choices) if len(choices) == 1 else found
+
+
+def _with(last: Filter, own: Filter) -> Filter:
+    """``and excluding claude?`` after a question without o3: both are left out."""
+    values = list(dict.fromkeys([*last.values, *own.values]))
+    words = own.words if values == own.values else f"{last.words} or {own.words}"
+    return Filter(column=own.column, values=values, words=words, exclude=True)
 
 
 @attrs.frozen
@@ -86,6 +99,8 @@ class FollowUp:
         fault = find_follow_up_fault(self.asking) or self._which_year()
         if fault is not None:
             return fault
+        if self._has_holes and self.last.kind == "compare":
+            return refusals.not_supported("a comparison without a part of a period", self._reading.catalogue)
         tried = (self._drawn, self._compared, self._split, self._another_kind, self._ranked, self._same_kind)
         found = next((intent for each in tried if (intent := each()) is not None), None)
         return self._checked(found) if found else refusals.unclear_follow_up(self._reading.catalogue)
@@ -127,9 +142,17 @@ class FollowUp:
         """The periods it names; those of the last question where it names none; none where it asks for everything."""
         named = [found.choices[0] for found in self._reading.periods]
         stepped = self._stepped() if not named or named[0].relative else []
+        if self._has_holes:
+            return [less(period, named) for period in self.last.periods] or named
         if named or stepped:
             return stepped or named
         return [] if self._wants_everything and not self._is_split else list(self.last.periods)
+
+    @property
+    def _has_holes(self) -> bool:
+        """Whether it names nothing but what is left out: ``and without May?``."""
+        named = [found.choices[0] for found in self._reading.periods]
+        return bool(named) and all(each.without and not each.outline for each in named)
 
     def _stepped(self) -> list[Period]:
         """The period before or after the last question's: ``and the month before?``."""
@@ -155,6 +178,8 @@ class FollowUp:
         own = self._reading.filters
         columns, split = {each.column for each in own}, {named.column.name for named in self.asking.group_columns}
         kept = [each for each in self.last.filters if each.column not in split or len(each.values) > 1 or each.exclude]
+        left_out = {each.column: each for each in kept if each.exclude}
+        own = [_with(left_out[each.column], each) if each.exclude and each.column in left_out else each for each in own]
         return [each for each in kept if each.column not in columns] + own
 
     @property
@@ -205,8 +230,7 @@ class FollowUp:
             return None
         columns = [named.column for named in self.asking.group_columns]
         if len(columns) + bool(self.asking.grain) > 1:
-            names = self.asking.grain
-            return refusals.one_split_at_a_time(columns, names, self.asking.table, self._reading.catalogue)
+            return self._crossed(columns)
         if isinstance(self.alone, Intent) and self.alone.kind not in ("by", "trend", "total"):
             return None
         if self.asking.grain is not None:
@@ -217,6 +241,13 @@ class FollowUp:
             return self._as("drivers", by=columns[0].name, periods=self.last.periods)
         periods = self._periods[-1:] if self.last.kind == "compare" else self._periods
         return self._as("by", by=columns[0].name, limit=self._reading.limit, periods=periods) if columns else None
+
+    def _crossed(self, columns: Sequence[Column]) -> Intent | Refusal:
+        """By two things at once, as far as that is answered by itself."""
+        grain, alone = self.asking.grain, self.alone
+        if isinstance(alone, Intent) and alone.kind == "cross" and self.last.kind != "compare":
+            return self._as("cross", by=alone.by, grain=grain, options=alone.options, limit=alone.limit)
+        return refusals.one_split_at_a_time(columns, grain, self.asking.table, self._reading.catalogue)
 
     def _another_kind(self) -> Intent | None:
         """A question of another kind, over the same rows."""
@@ -238,20 +269,27 @@ class FollowUp:
             return None
         return refusals.nothing_to_rank(self.asking.table, self._reading.catalogue)
 
-    def _same_kind(self) -> Intent | None:
+    def _same_kind(self) -> Intent | Refusal | None:
         if self._wants_everything and self._is_split and not self._reading.filters and not self._reading.periods:
             return self._as("total", limit=None)
         if not self._names_something:
             return None
         kind, own = self.last.kind, self._reading.filters
         if kind == "versus" and own:
-            return self._as(kind, by=self.last.by, filters=[*self.last.filters, *own])
+            kept = [each for each in self.last.beside if each.column not in {one.column for one in own}]
+            return self._as(kind, by=self.last.by, filters=[*self.last.sides, *kept, *own])
         if kind == "compare" and self._reading.periods:
             return self._as("total" if len(self._reading.periods) == 1 else kind)
         if kind == "by" and any(each.column == self.last.by and len(each.values) == 1 for each in own):
             return self._as("total", limit=None)
+        if kind == "cross" and self._measure not in SUMS:
+            columns = [
+                self.asking.table.named(name) for name in (self.last.by, self.last.options.get("across")) if name
+            ]
+            return refusals.one_split_at_a_time(columns, self.last.grain, self.asking.table, self._reading.catalogue)
         limit = self._reading.limit if self._reading.limit is not None else self.last.limit
-        return self._as(kind, by=self.last.by, grain=self.last.grain, column=self.last.column, limit=limit)
+        options = {"options": self.last.options} if kind == "cross" else {}
+        return self._as(kind, by=self.last.by, grain=self.last.grain, column=self.last.column, limit=limit, **options)
 
     def _as(self, kind: str, **parts: object) -> Intent:
         turned = self._turned

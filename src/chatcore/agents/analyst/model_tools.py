@@ -16,7 +16,7 @@ from chatcore.agents.analyst.intents.base import Draft, IntentKind
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
-from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.request import Intent, Period, Refusal, Stretch
 from chatcore.agents.analyst.sql_tool import RUN_SQL, run_sql_tool
 from chatcore.agents.analyst.toolbox import INTENT_TIMEOUT_SECONDS, RUN_INTENT, DescribeTable, ListTables, tools_for
 from chatcore.agents.tools import Tool, ToolError, ToolRegistry, ToolResult
@@ -159,7 +159,9 @@ def check_intent(intent: Intent, catalogue: Catalogue) -> None:
         raise ToolError(RUN_INTENT, f"limit must be from 1 to {MOST_LISTED:,}")
     try:
         msgspec.convert(intent.options, kind.options)
-        for day in (day for period in intent.periods for day in (period.start, period.end) if day is not None):
+        stretches: list[Period | Stretch] = [*intent.periods]
+        stretches += [each for period in intent.periods for each in period.without]
+        for day in (day for each in stretches for day in (each.start, each.end) if day is not None):
             dt.date.fromisoformat(day)
     except ValueError as error:
         raise ToolError(RUN_INTENT, str(error)) from None

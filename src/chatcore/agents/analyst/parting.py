@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chatcore.agents.analyst import lexicon
+from chatcore.agents.analyst.choosing import can_measure
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Measure
 
@@ -25,6 +26,8 @@ _TAILS = {"thing": "by model", "feature": "by feature", "user": "by user", "when
 _ONE_ROW = re.compile(r"(?<!per )(?<!\ba )(?<!each )\b(?:call|row|record|request)\b")
 """Of a single one everything is told: ``who made the implausible call, and when?``."""
 
+_AND = re.compile(r"\s*,?\s*(?:\b(?:and|plus|as well as|along with|together with)\b|&)\s+(?:also |the )*")
+_TWO = 2
 _SHORT_QUESTION = 2
 _FIGURES = lexicon.FIGURES | lexicon.CHEAP | lexicon.STATISTIC | lexicon.TREND | lexicon.TELLING_OF_ROWS
 
@@ -33,9 +36,20 @@ def clauses(reading: Reading) -> list[str]:
     """The parts that ask something of their own; one where the question asks one thing."""
     tail = _TAIL.search(reading.text) if not _ONE_ROW.search(reading.text) else None
     parts = [part for part in _BETWEEN.split(reading.text[: tail.start()] if tail else reading.text) if part.strip()]
-    asking = [part for part in parts if _asks(part)]
+    asking = [each for part in parts if _asks(part) for each in _of_two_tables(part, reading)]
     asking += [_TAILS[str(tail.lastgroup)]] if tail and asking else []
     return asking if len(asking) > 1 else [reading.text]
+
+
+def _of_two_tables(part: str, reading: Reading) -> list[str]:
+    """``total cost and number of errors``: what only another table has than the one that is named."""
+    named = list({mention.table.name: mention for mention in reading.tables}.values())
+    halves = _AND.split(part)
+    if len(named) != 1 or len(halves) != _TWO:
+        return [part]
+    words, table = reading.text[named[0].start : named[0].end], named[0].table
+    others = [half for half in halves if words not in half]
+    return halves if len(others) == 1 and not can_measure(set(re.findall(r"[a-z$]+", others[0])), table) else [part]
 
 
 def _asks(part: str) -> bool:

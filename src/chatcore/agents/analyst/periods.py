@@ -38,7 +38,7 @@ _NUMBERS = {
 _COUNT = r"(?P<count>\d{1,4}|" + "|".join(_NUMBERS) + r")"
 _PREPOSITION = (
     r"(?:in|of|for|during|since|from|to|until|till|through|and|or|vs\.?|versus|between|before|after|than|with|last|this"
-    r"|by|on|over)"
+    r"|by|on|over|without|excluding|except|minus)"
 )
 
 _PATTERNS = {  # in the order they are looked for: the longer before what is a part of it
@@ -68,6 +68,9 @@ _PATTERNS = {  # in the order they are looked for: the longer before what is a p
 }
 _AMBIGUOUS_WORDS = frozenset({"may", "march"})
 _NAMED_AFTER = r"\s+(?:spend(?:ing)?|costs?|bills?|invoice|usage|calls?|requests?|tokens?|expenses?|total)\b"
+
+_TO_MONTH = re.compile(rf"(?: (?:up )?(?:to|and|or|until|till|through|vs\.?|versus) | ?[-–—/,&] ?){_MONTH}")
+"""``may to july``: what goes on to another month is one."""
 
 _RELATIVE = ("last_count", "last_one", "named_day", "last_season", "to_date")
 _SHORT_UNITS = {"ytd": "year", "qtd": "quarter", "mtd": "month"}
@@ -162,6 +165,8 @@ def _is_date(text: str, date: _Date) -> bool:
         return True
     before, after = text[: date.match.start()], text[date.match.end() :]
     led = re.search(rf"\b{_PREPOSITION}\s+$", before)
+    if _TO_MONTH.match(after):
+        return True
     noun = re.match(_NAMED_AFTER, after) and (not before.strip() or date.match.group() == "march")
     return bool(led) or not after.strip(" ?!.,") or bool(noun)
 

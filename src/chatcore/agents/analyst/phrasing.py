@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from chatcore.agents.analyst.catalogue import Catalogue, Table
-from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.columns import Meaning, name_words
 from chatcore.agents.analyst.request import Filter, Intent, Measure, Period
 
 _MEASURES: Mapping[Measure, str] = MappingProxyType(
@@ -23,7 +23,6 @@ _MEASURES: Mapping[Measure, str] = MappingProxyType(
         Measure.OUTPUT_TOKENS_PER_CALL: "Average output tokens per call",
     }
 )
-_COUNTED = MappingProxyType({Measure.CALLS: "How many calls were there", Measure.COST: "What did we spend"})
 _NAMED = (Meaning.MODEL, Meaning.USER, Meaning.FEATURE)
 
 
@@ -33,7 +32,7 @@ def phrase(intent: Intent, catalogue: Catalogue) -> str | None:
     if asked is None:
         return None
     table = catalogue.table(intent.table)
-    return sentence(f"{asked(intent, table)}{_scope(intent)}?")
+    return sentence(f"{asked(intent, table)}{scope(intent)}?")
 
 
 def why(intent: Intent) -> str | None:
@@ -52,16 +51,25 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _total(intent: Intent, _: Table) -> str:
+def _total(intent: Intent, table: Table) -> str:
     everything = " in total" if not intent.periods and not intent.filters else ""
-    return f"{_COUNTED.get(intent.measure, _MEASURES[intent.measure])}{everything}"
+    if intent.measure is Measure.CALLS:
+        return f"How many {_measured(intent, table).lower()} were there{everything}"
+    return f"{'What did we spend' if intent.measure is Measure.COST else _measured(intent, table)}{everything}"
+
+
+def _measured(intent: Intent, table: Table) -> str:
+    """What is summed or counted; rows that are no calls are called as their table is."""
+    are_calls = any(table.has(each) for each in (Meaning.COST, Meaning.INPUT_TOKENS, Meaning.TOTAL_TOKENS))
+    counted = intent.measure is Measure.CALLS and not are_calls
+    return " ".join(name_words(table.name)).capitalize() if counted else _MEASURES[intent.measure]
 
 
 def _by(intent: Intent, table: Table) -> str:
     if intent.limit is None:
-        return f"{_MEASURES[intent.measure]} by {intent.by}"
+        return f"{_measured(intent, table)} by {intent.by}"
     rank = "Top" if intent.descending else "Bottom"
-    return f"{rank} {intent.limit} {plural_of(table, str(intent.by))} by {_MEASURES[intent.measure].lower()}"
+    return f"{rank} {intent.limit} {plural_of(table, str(intent.by))} by {_measured(intent, table).lower()}"
 
 
 def plural_of(table: Table, column: str) -> str:
@@ -70,10 +78,15 @@ def plural_of(table: Table, column: str) -> str:
     return f"{meaning}s" if meaning in _NAMED else column
 
 
-def _trend(intent: Intent, _: Table) -> str:
+def _trend(intent: Intent, table: Table) -> str:
     if intent.limit is None:
-        return f"{_MEASURES[intent.measure]} by {intent.grain}"
-    return f"Top {intent.limit} {intent.grain}s by {_MEASURES[intent.measure].lower()}"
+        return f"{_measured(intent, table)} by {intent.grain}"
+    return f"Top {intent.limit} {intent.grain}s by {_measured(intent, table).lower()}"
+
+
+def _cross(intent: Intent, table: Table) -> str:
+    rows, across = (intent.grain, intent.by) if intent.grain else (intent.by, intent.options.get("across"))
+    return f"{_measured(intent, table)} by {rows} and {across}"
 
 
 def _distinct(intent: Intent, table: Table) -> str:
@@ -81,12 +94,12 @@ def _distinct(intent: Intent, table: Table) -> str:
 
 
 def _versus(intent: Intent, _: Table) -> str:
-    sides = " and ".join(each.words for each in intent.filters)
+    sides = " and ".join(each.words for each in intent.sides)
     return f"Compare {_MEASURES[intent.measure].lower()} of {sides}"
 
 
-def _compare(intent: Intent, _: Table) -> str:
-    return f"Compare {_MEASURES[intent.measure].lower()} in {' and '.join(each.words for each in intent.periods)}"
+def _compare(intent: Intent, table: Table) -> str:
+    return f"Compare {_measured(intent, table).lower()} in {' and '.join(each.words for each in intent.periods)}"
 
 
 def _top_calls(intent: Intent, _: Table) -> str:
@@ -101,6 +114,7 @@ _ASKED = MappingProxyType(
         "total": _total,
         "by": _by,
         "trend": _trend,
+        "cross": _cross,
         "distinct": _distinct,
         "versus": _versus,
         "compare": _compare,
@@ -109,8 +123,9 @@ _ASKED = MappingProxyType(
 )
 
 
-def _scope(intent: Intent) -> str:
-    filters = [] if intent.kind == "versus" else intent.filters
+def scope(intent: Intent) -> str:
+    """What an intent is restricted to, as it follows a noun."""
+    filters = intent.beside if intent.kind == "versus" else intent.filters
     periods = [] if intent.kind == "compare" else intent.periods
     lead = "on" if intent.kind == "total" and intent.measure is Measure.COST else "for"
     return "".join(_only(each, lead) for each in filters) + "".join(map(during, periods))
@@ -125,5 +140,5 @@ def during(period: Period) -> str:
     """A period after a noun, in words that are read as the same period."""
     if period.start is None or period.end is None:
         return f" {period.words}"
-    lead = "from" if " to " in period.words else "on" if period.days == 1 else "in"
+    lead = "from" if " to " in period.outline else "on" if period.days == 1 else "in"
     return f" {lead} {period.words}"

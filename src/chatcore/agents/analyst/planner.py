@@ -14,8 +14,18 @@ import msgspec
 from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue
-from chatcore.agents.analyst.followups import Asked, asks_why, is_fragment, is_plain, leans, points_back, reworded
+from chatcore.agents.analyst.followups import (
+    Asked,
+    asks_why,
+    is_fragment,
+    is_plain,
+    leans,
+    points_back,
+    reworded,
+    supposed,
+)
 from chatcore.agents.analyst.grammar import apart, plan_in
+from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.merging import merge, of_the_same_year
 from chatcore.agents.analyst.nearest import plan_alone
 from chatcore.agents.analyst.parting import clauses, covering
@@ -105,7 +115,17 @@ def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[s
 
 def _follow(asked: Asked, reading: Reading) -> _Followed:
     """What a follow-up asks for."""
-    return _of_it(asked, reading) or _changing(asked, reading)
+    found = _of_it(asked, reading) or _changing(asked, reading)
+    lacking = isinstance(found.found, Refusal) and found.found.reason == "no_such_column"
+    if not lacking or is_fragment(reading):
+        return found
+    elsewhere = _elsewhere(asked.intent, reading)
+    return _in_words(elsewhere, reading) if isinstance(elsewhere, Intent) else found
+
+
+def _in_words(found: Intent | Refusal, reading: Reading) -> _Followed:
+    words = phrase(found, reading.catalogue) if isinstance(found, Intent) else None
+    return _Followed(words or reading.text, found)
 
 
 def _of_it(asked: Asked, reading: Reading) -> _Followed | None:
@@ -124,23 +144,44 @@ def _changing(asked: Asked, reading: Reading) -> _Followed:
         return _Followed(reading.text, _plan_whole(reading))
     last, table = asked.intent, reading.catalogue.table(asked.intent.table)
     if any(named.table.name != table.name for named in reading.tables):
-        return _Followed(reading.text, plan_alone(reading))
+        return _in_words(_elsewhere(last, reading), reading)
     if asks_why(reading) and (question := why(last)) is not None:
         return _Followed(question, plan_alone(read(question, reading.catalogue)))
     asking = Asking(in_table(reading, table, apart=apart), table)
     alone = plan_in(reading, asking)
     if not is_plain(last):
-        return _reworded(asked, of_the_same_year(last, asking), alone)
-    merged = merge(last, asking, alone)
-    words = phrase(merged, reading.catalogue) if isinstance(merged, Intent) else None
-    return _Followed(words or reading.text, merged)
+        return _what_if(last, reading) or _reworded(asked, of_the_same_year(last, asking), alone)
+    return _in_words(merge(last, asking, alone), reading)
+
+
+def _elsewhere(last: Intent, reading: Reading) -> Intent | Refusal:
+    """``and how much did we spend?`` after errors: what another table has, in the time that was asked about."""
+    found = plan_alone(reading)
+    if isinstance(found, Refusal) or reading.catalogue.table(found.table).first_day is None:
+        return found
+    kept = last.periods if len(last.periods) == 1 else []
+    return msgspec.structs.replace(found, periods=found.periods or kept)
+
+
+def _what_if(last: Intent, reading: Reading) -> _Followed | None:
+    """Another way to save, of the same calls: ``and caching?`` after what batching would save."""
+    kinds = {kind.name for kind in FAMILIES["what if"]}
+    texts = supposed(last, reading) if last.kind in kinds else []
+    kinds -= {last.kind, _OF_ALL_WAYS}
+    planned = ((text, plan_alone(read(text, reading.catalogue))) for text in texts)
+    found = (_Followed(text, each) for text, each in planned if isinstance(each, Intent) and each.kind in kinds)
+    return next(found, None)
+
+
+_OF_ALL_WAYS = "savings_plan"
+"""The kind that ``save`` alone asks for, whatever stands beside it."""
 
 
 def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:
     """The last question put again in words, with what a follow-up names; asked back where that fits two places."""
     catalogue = asking.reading.catalogue
     before = in_table(read(asked.text, catalogue), asking.table, apart=apart)
-    texts = reworded(before, asking, str(asked.intent.options.get("to", "")))
+    texts = reworded(before, asking, asked.intent)
     found = [(text, intent) for text in texts if isinstance(intent := plan_alone(read(text, catalogue)), Intent)]
     alike = [(text, intent) for text, intent in found if intent.kind == asked.intent.kind]
     if len(alike) > 1:
@@ -149,6 +190,8 @@ def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followe
     if alike:
         return _Followed(*alike[0])
     again = plan_alone(read(texts[0], catalogue)) if texts else alone
+    if isinstance(alone, Intent) and is_fragment(asking.reading) and texts:
+        return _Followed(asking.reading.text, again if isinstance(again, Refusal) else alone)
     return _Followed(asking.reading.text, alone if isinstance(alone, Intent) else again)
 
 
@@ -162,7 +205,8 @@ def _plan_whole(reading: Reading) -> Intent | Refusal:
     intents = [each for each in found if isinstance(each, Intent)]
     if len(intents) < len(parts):
         return plan_alone(reading) if not intents else _in_part(parts, found, reading.catalogue)
-    return covering(intents) or covering(_scoped_alike(intents)) or _in_part(parts, found, reading.catalogue)
+    one = covering(intents) or covering(_scoped_alike(intents))
+    return one or _in_part(parts, _within_one_time(intents), reading.catalogue)
 
 
 def _scoped_alike(intents: Sequence[Intent]) -> list[Intent]:
@@ -173,18 +217,34 @@ def _scoped_alike(intents: Sequence[Intent]) -> list[Intent]:
     return [msgspec.structs.replace(each, **scope) if open_ones else each for each in intents]
 
 
+def _within_one_time(intents: Sequence[Intent]) -> list[Intent]:
+    """``cost and number of errors in May``: the time that closes the last clause is meant for those without one."""
+    last = intents[-1].periods
+    return [each if each.periods else msgspec.structs.replace(each, periods=last) for each in intents]
+
+
 def _next_part(part: str, before: str, first: Intent | Refusal, catalogue: Catalogue) -> Intent | Refusal:
     """A further clause: it is about the period and the names of the first where it has none of its own."""
     reading = read(part, catalogue)
     alone = None if is_fragment(reading) or refers(reading) else plan_alone(reading)
     if not isinstance(first, Intent) or isinstance(alone, Refusal):
         return alone or plan_alone(reading)
-    return _follow(Asked(before, first), reading).found
+    found = _follow(Asked(before, first), reading).found
+    return found if alone is None or isinstance(found, Intent) else alone
+
+
+def _meaning(found: Intent | Refusal, asked: Sequence[str | None], catalogue: Catalogue) -> str:
+    """The first of these questions that asks just this by itself; empty where none does."""
+    if isinstance(found, Refusal):
+        return ""
+    planned = ((question, plan(question, catalogue)) for question in asked if question)
+    return next((words for words, each in planned if isinstance(each, Intent) and each.bare == found.bare), "")
 
 
 def _in_part(parts: Sequence[str], found: Sequence[Intent | Refusal], catalogue: Catalogue) -> Refusal:
     asked = [phrase(each, catalogue) if isinstance(each, Intent) else None for each in found]
-    whole = [words or sentence(f"{part.strip(' ,.?!')}?") for words, part in zip(asked, parts, strict=True)]
-    answered = [words for words in whole if isinstance(plan(words, catalogue), Intent)]
+    own = [sentence(f"{part.strip(' ,.?!')}?") for part in parts]
+    whole = [_meaning(each, words, catalogue) for each, *words in zip(found, asked, own, strict=True)]
+    answered = [words for words in whole if words]
     open_parts = [part.strip(" ,.?!") for part, each in zip(parts, found, strict=True) if isinstance(each, Refusal)]
     return refusals.several_things(open_parts, answered, catalogue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import attrs
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Family
+from chatcore.agents.analyst.holes import with_holes
 from chatcore.agents.analyst.language import Word, split_words
 from chatcore.agents.analyst.making import makers_in, of_makers
 from chatcore.agents.analyst.mentions import (
@@ -37,6 +39,9 @@ EXCLUDING = re.compile(r"without|exclu(?:ding|des?|ded)|except(?:ing)?|besides|i
 """Words that leave something out."""
 _LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|users?|modes?|of|on|in|with|from)\s+)*")
 """What stands between two names of one list: what leaves out the first leaves out the next."""
+_LISTED_ON = re.compile(r"(?:,\s*(?:and|or)?|\s(?:and|or|nor|&|plus))\s+(?:(?:the|any|all|models?|users?|modes?)\s+)*")
+"""The same after a period: ``without May and o3``, and not ``without May on o3``."""
+
 _BLAMELESS = re.compile(
     r"\b(without|excluding|exclude|except(?: for)?|ignoring|minus|less)\s+(?:the\s+|any\s+|all\s+|that\s+)*"
     r"(?:(?:one|single|known|obvious) )?(?:implausible|wrong|bad|broken|weird|odd|strange|suspicious|anomalous|crazy)?"
@@ -75,6 +80,7 @@ class Reading:
         columns: of that table that are named, by name or meaning, in the question's order.
         values: of that table that are named.
         periods: that are named.
+        holes: the stretches that leave something out of them.
         limit: how many are asked for.
         understood: words that a recogniser accounts for, besides those of the lexicon.
     """
@@ -87,6 +93,7 @@ class Reading:
     columns: tuple[NamedColumn, ...] = ()
     values: tuple[NamedValues, ...] = ()
     periods: tuple[Found, ...] = ()
+    holes: tuple[Span, ...] = ()
     limit: int | None = None
     taken: tuple[Span, ...] = ()
     understood: frozenset[str] = frozenset()
@@ -151,7 +158,8 @@ class Reading:
             in_list = before is not None and before.column.name == named.column.name and found[-1]
             gap = self.text[before.end : named.start] if before is not None and in_list else ""
             listed = bool(in_list and _LISTED.fullmatch(gap))
-            found.append(listed or bool(_EXCLUDED.search(self.text[: named.start])))
+            after = any(_LISTED_ON.fullmatch(self.text[hole.end : named.start]) for hole in self.holes)
+            found.append(listed or after or bool(_EXCLUDED.search(self.text[: named.start])))
         return found
 
     @property
@@ -164,14 +172,25 @@ class Reading:
     @property
     def sides(self) -> list[Filter]:
         """The named values apart, where two or more of one column are set against each other."""
-        names = {named.column.name for named in self.values}
-        if len(self.values) < 2 or len(names) != 1 or any(self._left_out):
+        counted = Counter(named.column.name for named in self.values)
+        several = [name for name, count in counted.items() if count > 1]
+        if len(several) != 1:
             return []
-        return [Filter(column=v.column.name, values=list(v.values), words=v.words, maker=v.maker) for v in self.values]
+        left_out = zip(self.values, self._left_out, strict=True)
+        sides = [each for each in self.values if each.column.name == several[0]]
+        if any(excluded and each in sides for each, excluded in left_out):
+            return []
+        return [Filter(column=v.column.name, values=list(v.values), words=v.words, maker=v.maker) for v in sides]
+
+    @property
+    def beside(self) -> list[Filter]:
+        """What restricts the rows of all :attr:`sides`."""
+        columns = {side.column for side in self.sides}
+        return [each for each in self.filters if each.column not in columns]
 
     def _is_understood(self, word: Word) -> bool:
         if word.text[:1].isdecimal() and self.says(
-            rf"\b(?:per|a|each) {re.escape(word.text)}\b(?=\W+(?:tok|call|req|mill|thou))"
+            rf"\b(?:per|an?|each|every) {re.escape(word.text)}\b(?=\W+(?:{_SIDES}\W+)?(?:tok|call|req|mill|thou))"
         ):
             return True
         if word.text in _PLACES and self.place is not None:
@@ -194,6 +213,7 @@ class Reading:
         return found
 
 
+_SIDES = r"(?:input|output|prompt|completion)"
 _QUESTIONED = (
     lexicon.OTHER_NOUNS | lexicon.STATUS | (lexicon.TELLING - lexicon.QUALITY - lexicon.STATISTIC - lexicon.OTHER_KNOWN)
 )
@@ -333,6 +353,6 @@ def _with_periods(reading: Reading, table: Table, apart: bool) -> Reading:
     if reading.limit is not None:
         text = re.sub(r"\b(top|first|bottom) \d{4}\b", lambda match: "." * len(match[0]), text)
     known = Calendar(table.first_day, table.last_day, table.months)
-    periods = tuple(find_periods(text, known, apart=apart))
-    taken = (*reading.taken, *(Span(found.start, found.end) for found in periods))
-    return attrs.evolve(reading, periods=periods, taken=taken)
+    periods, left_out = with_holes(text, find_periods(text, known, apart=apart))
+    taken = (*reading.taken, *left_out, *(Span(found.start, found.end) for found in periods))
+    return attrs.evolve(reading, periods=tuple(periods), holes=tuple(left_out), taken=taken)

@@ -211,16 +211,25 @@ def _name(column: Column) -> str:
     return str(column.meaning) if column.meaning is not Meaning.UNKNOWN else column.name
 
 
-def one_side_of_cost(table: Table, catalogue: Catalogue) -> Refusal:
-    """What tokens in, or out, cost by themselves, of rows that have one cost for both."""
+def one_side_of_cost(table: Table, named: Sequence[str], catalogue: Catalogue) -> Refusal:
+    """What tokens in, or out, cost by themselves, of rows that have one cost for both; ``named``: of these models."""
+    asked = ["Cost per million tokens?", *(["Cost per million tokens by month"] if table.covered_from else [])]
+    asked += _listed_prices(table, named, catalogue)
     return Refusal(
         reason="no_such_column",
-        text=f"`{table.name}` has one cost for a call, and does not say what of it is for tokens in and what for out.",
+        text=f"`{table.name}` has one cost for a call, and does not say what of it is for tokens in and what for out. "
+        "What is known is what was paid for both together, and what the list asks for each.",
         missing=("the cost of tokens in and of tokens out",),
-        alternatives=("Cost per million tokens?", *suggestions(catalogue))
-        if _is_first(table, catalogue)
-        else (suggestions(catalogue)),
+        alternatives=tuple(asked) if _is_first(table, catalogue) else suggestions(catalogue),
     )
+
+
+def _listed_prices(table: Table, named: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """The price of a model that is named, or the commonest that a list has, in and out."""
+    column = table.column(Meaning.MODEL)
+    names = (*named, *(column.values if column else ()))
+    known = (name for name in names if any(book.match(name) for book in catalogue.price_books))
+    return [f"What is the list price of {name}?" for name in known][:1]
 
 
 def no_such_day(words: str, table: Table, catalogue: Catalogue) -> Refusal:
@@ -263,7 +272,7 @@ def out_of_range(period: Period, table: Table, catalogue: Catalogue) -> Refusal:
 
 def which_year(reading: Reading, found: Found, table: Table, asked: Sequence[str] = ()) -> Refusal:
     """A month that the data has in several years; ``asked``: the questions with each of them, where it is known."""
-    years = [str(period.start)[:4] for period in found.choices]
+    years = [period.year for period in found.choices]
     words = reading.text[found.start : found.end].strip()
     text = reading.asked or reading.text
     head, tail = text[: found.start], text[found.end :]
@@ -327,15 +336,26 @@ def _sentence(text: str) -> str:
 
 
 def one_split_at_a_time(columns: Sequence[Column], grain: str | None, table: Table, catalogue: Catalogue) -> Refusal:
-    """Rows are split by one column or by steps of time, not by several at once."""
+    """Sums are split by two things at most, and what is no sum by one."""
     names = [column.name for column in columns] + ([grain] if grain else [])
     asked = [f"{_things(table)} by {column.name}" for column in columns if column.family is not Family.NUMBER]
     asked += [f"{_things(table)} by {grain}"] if grain else []
     return Refusal(
         reason="not_supported",
-        text=f"I split by one thing at a time, not by {' and '.join(f'`{name}`' for name in names)} together.",
+        text=f"I do not split that by {' and '.join(f'`{name}`' for name in names)} together: spend, calls and tokens "
+        "I split by two things at most, and anything else by one.",
         missing=tuple(names),
         alternatives=tuple(asked) or suggestions(catalogue),
+    )
+
+
+def names_or_periods(asked: Sequence[str]) -> Refusal:
+    """Several names in several periods at once."""
+    return Refusal(
+        reason="ambiguous",
+        text="I set names side by side in one period, or one name in two periods: which of these is meant?",
+        missing=("names or periods to compare",),
+        alternatives=tuple(asked),
     )
 
 

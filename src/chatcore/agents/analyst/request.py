@@ -31,6 +31,13 @@ class Measure(StrEnum):
 Grain: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
 
 
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Time that is left out of a period."""
+
+    start: Annotated[str | None, Meta(description="The first day, YYYY-MM-DD; open where absent.")] = None
+    end: Annotated[str | None, Meta(description="The day after the last, YYYY-MM-DD; open where absent.")] = None
+
+
 class Period(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of time."""
 
@@ -40,13 +47,24 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     relative: Annotated[
         bool, Meta(description="Whether it was asked for by words that count from the last day of the data.")
     ] = False
+    without: Annotated[tuple[Stretch, ...], Meta(description="What of it is left out.")] = ()
 
     @property
     def days(self) -> int | None:
-        """How long it is; None where it is open."""
-        if self.start is None or self.end is None:
+        """How long it is; None where it is open or not all of one piece."""
+        if self.start is None or self.end is None or self.without:
             return None
         return (dt.date.fromisoformat(self.end) - dt.date.fromisoformat(self.start)).days
+
+    @property
+    def year(self) -> str:
+        """The year that it begins in, or that what is left out of all the time does; empty where it begins nowhere."""
+        return next((day[:4] for day in (self.start, *(each.start for each in self.without)) if day), "")
+
+    @property
+    def outline(self) -> str:
+        """How it is called, without what is left out of it."""
+        return f" {self.words}".split(" without ")[0].strip()
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +104,23 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     def period(self) -> Period | None:
         """The only period, or the first."""
         return self.periods[0] if self.periods else None
+
+    @property
+    def sides(self) -> list[Filter]:
+        """The filters of the column that is split by: where names are set side by side, these names."""
+        return [each for each in self.filters if each.column == self.by]
+
+    @property
+    def beside(self) -> list[Filter]:
+        """The other filters."""
+        return [each for each in self.filters if each.column != self.by]
+
+    @property
+    def bare(self) -> Intent:
+        """The same without the words that its periods and names were asked by."""
+        periods = [msgspec.structs.replace(each, words="", relative=False) for each in self.periods]
+        filters = [msgspec.structs.replace(each, words="") for each in self.filters]
+        return msgspec.structs.replace(self, periods=periods, filters=filters)
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ import attrs
 from chatcore.agents.analyst.catalogue import IMPLAUSIBLE_TIMES, Column, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.readings import identifier
-from chatcore.agents.analyst.request import Filter, Intent, Measure, Period
+from chatcore.agents.analyst.request import Filter, Intent, Measure, Period, Stretch
 
 _FRACTIONS = ("DOUBLE", "FLOAT", "REAL", "DECIMAL")
 
@@ -167,7 +167,13 @@ def during(period: Period | None, time: str | None, name: str = "") -> Condition
     bounds = [(">=", f"{name}from", period.start), ("<", f"{name}to", period.end)]
     present = [(sign, key, value) for sign, key, value in bounds if value is not None]
     sql = " AND ".join(f"{time} {sign} CAST(${key} AS TIMESTAMP)" for sign, key, _ in present)
-    return Condition(sql, {key: value for _, key, value in present})
+    within = Condition(sql, {key: value for _, key, value in present})
+    left_out = (during(_whole(each), time, f"{name}without_{n}_") for n, each in enumerate(period.without, 1))
+    return all_of((within, *(Condition(f"({c.sql}) IS NOT TRUE", c.parameters) for c in left_out if c and c.sql)))
+
+
+def _whole(stretch: Stretch) -> Period:
+    return Period(words="", start=stretch.start, end=stretch.end)
 
 
 def filtered(filters: Sequence[Filter]) -> Condition:

@@ -26,6 +26,7 @@ _ASKED_AFTER: Mapping[str, str] = MappingProxyType(
         "total": "Which days were unusual? | How much would batching have saved? | How can we cut our bill?",
         "by": "How concentrated is our spend? | What are our most expensive calls? | How can we cut our bill?",
         "trend": "Which days were unusual? | At what hour of the day do we spend the most?",
+        "cross": "How concentrated is our spend? | Which days were unusual? | Spend by model",
         "compare": "Which days were unusual? | What are our most expensive calls?",
         "top_calls": "Any implausible calls? | How concentrated is our spend? | Percentiles of cost per call",
         "statistics": "Percentiles of cost per call | What are our most expensive calls?",
@@ -115,14 +116,7 @@ def usual_intents(catalogue: Catalogue) -> list[Intent]:
 
 
 def _same(one: Intent, other: Intent) -> bool:
-    return _bare(one) == _bare(other)
-
-
-def _bare(intent: Intent) -> Intent:
-    """An intent without how its parts are called."""
-    periods = [Period(words="", start=each.start, end=each.end) for each in intent.periods]
-    filters = [msgspec.structs.replace(each, words="") for each in intent.filters]
-    return msgspec.structs.replace(intent, periods=periods, filters=filters)
+    return one.bare == other.bare
 
 
 def _candidates(intent: Intent, catalogue: Catalogue) -> Iterator[tuple[str, Intent | Refusal]]:

@@ -6,6 +6,7 @@ from chatcore.agents.analyst.intents import (
     column_groups,
     compare,
     coverage,
+    cross,
     description,
     distinct,
     drivers,
@@ -43,6 +44,7 @@ KINDS: tuple[IntentKind, ...] = tuple(
         compare,
         statistics,
         column_groups,
+        cross,
         quality,
         description,
     )

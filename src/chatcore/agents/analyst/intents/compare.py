@@ -20,6 +20,8 @@ from chatcore.agents.analyst.intents.base import (
 )
 from chatcore.agents.analyst.intents.scope import (
     filter_words,
+    gap_query,
+    gap_words,
     implausible_query,
     implausible_words,
     nothing_there,
@@ -37,6 +39,8 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     asked = [_side(intent, catalogue, side) for side in _SIDES] + [_change(intent, catalogue)]
     if table_of(intent, catalogue).has(Meaning.MODEL, Meaning.COST) and intent.measure is Measure.COST:
         asked.append(_movers(intent, catalogue))
+    gaps = [gap_query(_only(intent, side), catalogue) for side in (0, 1)]
+    asked += [attrs.evolve(each[0], name=f"gaps_{i}") for i, each in enumerate(gaps) if each]
     odd = [implausible_query(_only(intent, side), catalogue) for side in (0, 1)]
     return asked + [attrs.evolve(each[0], name=f"implausible_{i}") for i, each in enumerate(odd) if each]
 
@@ -194,6 +198,8 @@ class Comparison:
         last = self.table.covered_to
         if last and any(period.end and period.end > last for period in self.intent.periods):
             found.append(f"The rows end on {last[:10]}: a period that goes beyond it is not complete.")
+        for gaps in (self.sheets.get(f"gaps_{i}") for i in (0, 1)):
+            found += gap_words({"gaps": gaps} if gaps is not None else {})
         return found
 
 

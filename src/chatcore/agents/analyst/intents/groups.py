@@ -154,7 +154,7 @@ class Ranking:
         what = MEASURED[measure].words.replace("call", noun_of(self.table))
         what += ", of those that cost anything" if _only_paid(self.intent) else ""
         degree = "most" if self.intent.descending else "least"
-        filters = [] if self.intent.kind == "versus" else self.intent.filters
+        filters = self.intent.beside if self.intent.kind == "versus" else self.intent.filters
         scope = period_words(self.intent) + filter_words(filters)
         sentence = f"By `{self._by}`, {first} has the {degree} {what}{scope}: **{self._value(0)}**"
         return f"{sentence}{self._without(0)}."

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
-
-import msgspec
+from typing import Any
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import ROW_NOUNS
@@ -14,7 +12,8 @@ from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
-from chatcore.agents.analyst.intents.base import MEASURED, Draft, options_of, plural
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, options_of
+from chatcore.agents.analyst.intents.bounds import SIGNS, Bounds, bounds, bounds_of
 from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import implausible_query
 from chatcore.agents.analyst.reading import Reading
@@ -29,31 +28,26 @@ MOST = 50
 SHOWN = 20
 """Groups that are listed, unless more or fewer were asked for."""
 
-Sign = Literal[">", ">=", "<", "<=", "="]
-_SIGNS: dict[str, Sign] = {
-    "at least": ">=", "at most": "<=", "under": "<", "below": "<", "less than": "<", "fewer than": "<",
-    "over": ">", "above": ">", "more than": ">", "exceeding": ">", "greater than": ">", "exceeded": ">",
-    "only": "=", "just": "=", "exactly": "=",
-}  # fmt: skip
 _UNITS: dict[str, Measure] = {
-    "dollars": Measure.COST, "usd": Measure.COST, "bucks": Measure.COST,
+    "dollars": Measure.COST, "cents": Measure.COST, "usd": Measure.COST, "bucks": Measure.COST,
     "calls": Measure.CALLS, "requests": Measure.CALLS, "times": Measure.CALLS, "call": Measure.CALLS,
     "tokens": Measure.TOKENS, "input tokens": Measure.INPUT_TOKENS, "prompt tokens": Measure.INPUT_TOKENS,
     "output tokens": Measure.OUTPUT_TOKENS, "completion tokens": Measure.OUTPUT_TOKENS,
 }  # fmt: skip
+_UNIT = rf"(?: (?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})\b)"
 _BEYOND = re.compile(
-    rf"\b(?P<sign>{'|'.join(_SIGNS)}) (?:{AMOUNT}(?: (?P<unit>{'|'.join(sorted(_UNITS, key=len, reverse=True))})\b)?"
-    r"|(?P<often>once|twice|one time)\b)(?!\w|[.,]\d)(?: (?:each|apiece|in total|in all|altogether))?"
+    rf"(?<!\w){bounds(f'{_UNIT}?')}(?P<unit>{_UNIT})?(?!\w|[.,]\d)(?: (?:each|apiece|in total|in all|altogether))?"
+)
+_EXACTLY = re.compile(
+    rf"\b(?:(?:only|just|exactly) (?:{AMOUNT}(?P<unit>{_UNIT})?|(?P<often>once|twice|one time)\b)"
+    rf"|(?P<sign>{'|'.join(SIGNS)}) (?P<times>once|twice|one time)\b)(?!\w|[.,]\d)(?: (?:each|apiece))?"
 )
 _OFTEN = {"once": 1.0, "one time": 1.0, "twice": 2.0}
 _KNOWN = frozenset("total all list show many were there used use made make spent costing only whose".split())  # noqa: SIM905
 
 
-class Beyond(msgspec.Struct, frozen=True):
+class Beyond(Bounds, frozen=True):
     """The options: the amount, and on which side of it the sum of a group has to be."""
-
-    amount: float
-    sign: Sign = ">"
 
 
 CLAIM = Claim(name="groups_beyond", what="a threshold", words=())
@@ -61,13 +55,11 @@ CLAIM = Claim(name="groups_beyond", what="a threshold", words=())
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A column that is named before an amount, and no single rows before it."""
-    found = _BEYOND.search(reading.text)
-    if found is None or re.search("[€£]", found["amount"] or "") or _speaks_of_rows(reading.text[: found.start()]):
+    found = _EXACTLY.search(reading.text) or _BEYOND.search(reading.text)
+    if found is None or re.search("[€£]", found[0]) or _speaks_of_rows(reading.text[: found.start()]):
         return None
-    measure = _measure_of(found, reading)
-    amount = _OFTEN[found["often"]] if found["often"] else amount_in(found)
-    table = choose_table(reading)
-    if measure is None or amount is None or isinstance(table, Refusal):
+    measure, amounts, table = _measure_of(found, reading), _amounts(found), choose_table(reading)
+    if measure is None or amounts is None or isinstance(table, Refusal):
         return None
     scope = scope_of(apart_from(reading, (re.escape(found[0]),)), table, _KNOWN)
     column = _column_of(scope, found.start()) if isinstance(scope, Scope) else None
@@ -81,8 +73,17 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         limit=reading.limit,
         periods=scope.periods,
         filters=scope.filters,
-        options={"amount": amount, "sign": _SIGNS[found["sign"]]},
+        options=amounts,
     )
+
+
+def _amounts(found: re.Match[str]) -> dict[str, Any] | None:
+    """The options: ``only once``, ``more than 5``, ``between 1 and 5``."""
+    if found.re is _BEYOND:
+        return bounds_of(found)
+    often = found["often"] or found["times"]
+    amount = _OFTEN[often] if often else amount_in(found)
+    return None if amount is None else {"amount": amount, "sign": SIGNS[found["sign"]] if found["sign"] else "="}
 
 
 def _speaks_of_rows(text: str) -> bool:
@@ -99,11 +100,11 @@ def _names_a_group(text: str) -> bool:
 
 def _measure_of(found: re.Match[str], reading: Reading) -> Measure | None:
     """What is summed: by the unit, or by what comes before the amount."""
-    if found["often"]:
+    if re.search(r"\b(?:once|twice|one time)$", found[0]):
         return Measure.CALLS
     if found["unit"]:
-        return _UNITS[found["unit"]]
-    money = "$" in found["amount"] or reading.has(lexicon.COST)
+        return _UNITS[found["unit"].strip()]
+    money = "$" in found[0] or reading.has(lexicon.COST)
     return Measure.COST if money else None
 
 
@@ -127,16 +128,16 @@ def queries(subject: Subject) -> list[Query]:
     rows = all_of((subject.rows, Condition(f"CAST({name} AS VARCHAR) <> ''")))
     sums = select(aggregates(table))
     grouped = f"SELECT CAST({name} AS VARCHAR) AS name, {sums} FROM {identifier(table.name)} {rows.where} GROUP BY 1"
-    beyond = f"{measured} {options.sign} $amount"
+    beyond = options.condition(measured).sql
     totals = (
         "SELECT coalesce(sum(calls), 0) AS calls, count(*) AS groups, "
         f"count(*) FILTER (WHERE {beyond}) AS groups_beyond, "
-        f"count(*) FILTER (WHERE {recorded} {options.sign} $amount) AS groups_beyond_as_recorded, "
-        f"$amount AS amount_asked FROM ({grouped})"
+        f"count(*) FILTER (WHERE {options.condition(recorded).sql}) AS groups_beyond_as_recorded, "
+        f"{options.asked} FROM ({grouped})"
     )
     order = "ASC" if options.sign.startswith("<") else "DESC"
     listed = f"SELECT * FROM ({grouped}) WHERE {beyond} ORDER BY {measured} {order}, name LIMIT {MOST}"
-    bound = {**parameters_of(table), **rows.parameters, "amount": options.amount}
+    bound = {**parameters_of(table), **rows.parameters, **options.parameters}
     return [
         Query("totals", totals, bound),
         Query("listed", listed, bound),
@@ -157,16 +158,17 @@ def draft(account: Account) -> Draft:
     beyond, recorded = totals.cell("groups_beyond"), totals.cell("groups_beyond_as_recorded")
     money = account.intent.measure is Measure.COST
     words = MEASURED[account.intent.measure].words
-    amount = totals.cell("amount_asked")
-    counted = plural(amount, words.removesuffix("s")) if words == "calls" else f"{amount.count} {words}"
-    shown = account.money(amount) if money else counted
+    amount, *upper = (totals.cell(name) for name in ("amount_asked", "upper_asked") if totals.has(name))
+    shown = options.words(*(account.money(each) if money else each.count for each in (amount, *(upper or [amount]))))
+    if not money:
+        shown += f" {words.removesuffix('s') if words == 'calls' and amount.value == 1 and not upper else words}"
     verb = "cost" if money else "have"
     differs = recorded.value != beyond.value
     without = account.left_out if money else ""
     raw = f" As recorded it is **{recorded.count}**." if differs else ""
     headline = (
         f"**{beyond.count}** of {totals.cell('groups').count} different values of `{by}`{account.scope} {verb} "
-        f"{_WORDS[options.sign]} {shown}{without} (`{account.table.name}`).{raw}\n\n"
+        f"{shown}{without} (`{account.table.name}`).{raw}\n\n"
     )
     titles = {"name": str(by), "spend": "spend", "spend_without_implausible": "without implausible rows"}
     if not account.has_implausible:
@@ -178,8 +180,6 @@ def draft(account: Account) -> Draft:
     odd = account.odd_part if money and differs else ()
     return Draft((headline, *table, *odd), (*more, *account.notes))
 
-
-_WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most", "=": "exactly"}
 
 KIND = kind_of(
     CLAIM,

@@ -173,9 +173,9 @@ def period_words(intent: Intent) -> str:
 def _when(period: Period) -> str:
     if period.start is None or period.end is None:
         return period.words
-    if " to " in period.words:
+    if " to " in period.outline:
         return f"from {period.words}"
-    return f"{'on' if len(period.words) == len('2025-05-07') else 'in'} {period.words}"
+    return f"{'on' if len(period.outline) == len('2025-05-07') else 'in'} {period.words}"
 
 
 def relative_words(intent: Intent, table: Table) -> list[str]:

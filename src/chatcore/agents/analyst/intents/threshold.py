@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-import msgspec
-
 from chatcore.agents.analyst.asking import ROW_NOUNS
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
@@ -14,14 +12,14 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.account import Account, Subject, by_column, kind_of
 from chatcore.agents.analyst.intents.base import Draft, options_of
+from chatcore.agents.analyst.intents.bounds import Bounds, bounds, bounds_of
 from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import implausible_query
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
-from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
+from chatcore.agents.analyst.scoping import apart_from, scope_of
 from chatcore.agents.analyst.sql import (
-    Condition,
     all_of,
     exact_sum,
     implausible,
@@ -37,38 +35,31 @@ MOST = 50
 SHOWN = 10
 """Calls that are listed, unless more or fewer were asked for."""
 
-Sign = Literal[">", ">=", "<", "<="]
-_SIGNS: dict[str, Sign] = {
-    "at least": ">=", "at most": "<=", "under": "<", "below": "<", "less than": "<", "fewer than": "<",
-    "over": ">", "above": ">", "more than": ">", "exceeding": ">", "greater than": ">",
-}  # fmt: skip
 _SPENT = r"(?:spend|spending|costs?|bill|usage)"
 _JOINED = r"(?: (?:that|which|with|cost|costs|costing|priced|have|has|had|having|of|were|was|are|is|used|using|a|us))*"
 _TIMED = r"(?: (?:in|during|of|from|since) (?:\w+ )?(?:19|20)\d\d(?:-\d\d)?)?"
+_UNIT = r" ?(?:dollars?|usd|bucks|cents?|(?:(?:input|prompt|output|completion|total)[ _])?tokens?)"
 _ASKED = re.compile(
     rf"\b(?:(?:{ROW_NOUNS})\b|{_SPENT}\b(?=.*\btokens?\b)){_TIMED}(?P<joined>{_JOINED}) "
-    rf"(?P<sign>{'|'.join(_SIGNS)}) {AMOUNT}"
-    r"(?P<unit> ?(?:dollars?|usd|bucks|(?:(?:input|prompt|output|completion|total)[ _])?tokens?))?"
+    rf"{bounds(f'(?:{_UNIT})?')}(?P<unit>{_UNIT})?"
     r"(?: (?P<side>in|out)(?=\W*$| in\b| on\b))?(?: each| apiece)?(?!\w|[.,]\d)"
 )
 
 
-class Threshold(msgspec.Struct, frozen=True):
+class Threshold(Bounds, frozen=True):
     """The options: the amount, of money or of tokens, and on which side of it a call has to be."""
 
-    amount: float
-    sign: Sign = ">"
     of: Literal["cost", "tokens", "input_tokens", "output_tokens"] = "cost"
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """Calls beyond an amount that is told with its unit."""
     found = _ASKED.search(reading.text)
-    amount = amount_in(found)
-    if found is None or amount is None or re.search("[€£]", found["amount"]):
+    amounts = bounds_of(found) if found else None
+    if found is None or amounts is None or re.search("[€£]", found[0]):
         return None
     of = _of(found)
-    if of == "cost" and not ("$" in found["amount"] or found["unit"] or "cost" in found["joined"]):
+    if of == "cost" and not ("$" in found[0] or found["unit"] or "cost" in found["joined"]):
         return None
     noun, bound = found[0][: found.start("joined") - found.start()], reading.text[found.start("joined") : found.end()]
     left = apart_from(reading, (f"{re.escape(noun)}({re.escape(bound)})",))
@@ -79,7 +70,7 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     columns = scope.asking.group_columns
     if not _allows(table, of) or len(columns) > 1 or scope.asking.grain or left.threshold:
         return None
-    options = {"amount": amount, "sign": _SIGNS[found["sign"]], "of": of}
+    options = {**amounts, "of": of}
     measure = Measure.COST if of == "cost" else Measure.TOKENS
     return Intent(
         kind="threshold",
@@ -98,7 +89,12 @@ def _of(found: re.Match[str]) -> str:
     unit, side = found["unit"] or "", found["side"] or ""
     if "token" not in unit:
         return "cost"
-    if side == "in" or "input" in unit or "prompt" in unit:
+    if (
+        side == "in"
+        or "input" in unit
+        or "prompt" in unit
+        or (found[0].startswith("prompt") and unit.strip() == "tokens")
+    ):
         return "input_tokens"
     return "output_tokens" if side == "out" or "output" in unit or "completion" in unit else "tokens"
 
@@ -150,7 +146,7 @@ def queries(subject: Subject) -> list[Query]:
     if cost is None:
         return []
     measured = str(_measured(subject.table, options.of))
-    beyond, name = f"{measured} {options.sign} $amount", identifier(cost.name)
+    beyond, name = options.condition(measured).sql, identifier(cost.name)
     plausible = f"{beyond} AND {odd.sql} IS NOT TRUE" if odd else beyond
     columns = (
         f"count(*) AS calls, count(*) FILTER (WHERE {beyond}) AS calls_beyond, "
@@ -160,11 +156,11 @@ def queries(subject: Subject) -> list[Query]:
     )
     inner = f"SELECT {columns} FROM {identifier(subject.table.name)} {subject.rows.where}"
     sql = (
-        f"SELECT *, $amount AS amount_asked, 100.0 * calls_beyond / nullif(calls, 0) AS calls_percent, "
+        f"SELECT *, {options.asked}, 100.0 * calls_beyond / nullif(calls, 0) AS calls_percent, "
         f"100.0 * spend_beyond_without_implausible / nullif(spend, 0) AS spend_percent FROM ({inner})"
     )
-    bound = {**parameters_of(subject.table), **subject.rows.parameters, "amount": options.amount}
-    rows = all_of((subject.rows, Condition(beyond, {"amount": options.amount})))
+    bound = {**parameters_of(subject.table), **subject.rows.parameters, **options.parameters}
+    rows = all_of((subject.rows, options.condition(measured)))
     listed = (
         f"SELECT {_each(subject)} FROM {identifier(subject.table.name)} {rows.where} ORDER BY ALL DESC LIMIT {MOST}"
     )
@@ -193,8 +189,10 @@ def _each(subject: Subject) -> str:
 def draft(account: Account) -> Draft:
     """How many, what they cost, and what part of all that is."""
     options, totals = options_of(account.intent, Threshold), account.sheet("totals")
-    cell = totals.cell("amount_asked")
-    amount = account.money(cell) if options.of == "cost" else f"{cell.count} {_UNITS[options.of]}"
+    cells = [totals.cell(name) for name in ("amount_asked", "upper_asked") if totals.has(name)]
+    money = options.of == "cost"
+    shown = [account.money(cell) if money else cell.count for cell in cells]
+    amount = options.words(shown[0], shown[-1]) + ("" if money else f" {_UNITS[options.of]}")
     verb = "cost" if options.of == "cost" else "have"
     count, spend = totals.cell("calls_beyond"), account.money(totals.cell("spend_beyond"))
     clean = totals.cell("spend_beyond_without_implausible")
@@ -203,7 +201,7 @@ def draft(account: Account) -> Draft:
         if clean.value == totals.cell("spend_beyond").value
         else (f" as recorded, {account.money(clean)} without implausible rows")
     )
-    calls = f"**{account.calls(count)}**{account.scope} {verb} {_WORDS[options.sign]} {amount}"
+    calls = f"**{account.calls(count)}**{account.scope} {verb} {amount}"
     text = f"{calls}, of {account.calls(totals.cell('calls'))}"
     share = totals.cell("spend_percent")
     part = "" if share.missing else f" and {share.percent} of the spend{account.left_out}"
@@ -221,7 +219,6 @@ def draft(account: Account) -> Draft:
 
 
 _UNITS = {"tokens": "tokens", "input_tokens": "tokens in", "output_tokens": "tokens out"}
-_WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 
 KIND = kind_of(
     CLAIM,

@@ -9,7 +9,7 @@ from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents import groups
 from chatcore.agents.analyst.intents.base import MEASURED, Draft, IntentKind, Sheets, listed, table_of
 from chatcore.agents.analyst.intents.groups import Ranking
-from chatcore.agents.analyst.intents.scope import implausible_query, period_words, ratios_of, totals_query
+from chatcore.agents.analyst.intents.scope import filter_words, implausible_query, period_words, ratios_of, totals_query
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Filter, Intent, Refusal
 from chatcore.agents.analyst.sql import aggregates, all_of, during, parameters_of, passes, select, time_of
@@ -27,17 +27,18 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 
 def _together(intent: Intent) -> Intent:
     """The same rows, as one restriction."""
-    values = list(dict.fromkeys(value for each in intent.filters for value in each.values))
-    words = " or ".join(each.words for each in intent.filters)
-    one = Filter(column=str(intent.by), values=values, words=words)
-    return Intent(kind="by", table=intent.table, measure=intent.measure, periods=intent.periods, filters=[one])
+    values = list(dict.fromkeys(value for each in intent.sides for value in each.values))
+    words = " or ".join(each.words for each in intent.sides)
+    filters = [Filter(column=str(intent.by), values=values, words=words), *intent.beside]
+    return Intent(kind="by", table=intent.table, measure=intent.measure, periods=intent.periods, filters=filters)
 
 
 def _sides_query(intent: Intent, catalogue: Catalogue) -> Query:
     table = table_of(intent, catalogue)
     sides, parameters = [], dict(parameters_of(table))
-    for number, each in enumerate(intent.filters, 1):
-        where = all_of((during(intent.period, time_of(table)), passes(each, number)))
+    beside = [passes(each, number) for number, each in enumerate(intent.beside, len(intent.sides) + 1)]
+    for number, each in enumerate(intent.sides, 1):
+        where = all_of((during(intent.period, time_of(table)), passes(each, number), *beside))
         name = f"$side_{number} AS {identifier(str(intent.by))}"
         sums = select(aggregates(table))
         sides.append(f"SELECT {name}, {sums} FROM {identifier(table.name)} {where.where} HAVING count(*) > 0")
@@ -60,8 +61,9 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
 def _without_rows(intent: Intent, sheets: Sheets) -> list[str]:
     """The names that no row has: they are not in the table, and that is not the same as zero."""
     present = {str(row[str(intent.by)].value) for row in sheets["groups"]}
-    absent = [f"`{each.words}`" for each in intent.filters if each.words not in present]
-    return [f"No rows{period_words(intent)} for {listed(absent)}: no rows is not zero."] if absent else []
+    absent = [f"`{each.words}`" for each in intent.sides if each.words not in present]
+    scope = period_words(intent) + filter_words(intent.beside)
+    return [f"No rows{scope} for {listed(absent)}: no rows is not zero."] if absent else []
 
 
 KIND = IntentKind("versus", "Several names side by side", queries, word)

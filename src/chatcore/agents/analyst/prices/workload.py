@@ -16,7 +16,7 @@ from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
 from chatcore.agents.analyst.prices.lookup import keys_of, model_fault
 from chatcore.agents.analyst.prices.pricing import all_prices, costed
-from chatcore.agents.analyst.prices.questions import INPUT, OUTPUT, PRICE, PriceQuestion, amount_of, usage_tables
+from chatcore.agents.analyst.prices.questions import INPUT, OURS, OUTPUT, PRICE, PriceQuestion, amount_of, usage_tables
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
 
@@ -34,6 +34,9 @@ _EACH = r"\beach\b|\b(?:per|a|every|one|single) (?:call|request|prompt)\b"
 _CHEAPEST = r"\b(?:cheapest|least expensive|lowest price|best price|most expensive|costliest|priciest|dearest)\b"
 _DEAREST = r"\b(?:most expensive|costliest|priciest|dearest|highest)\b"
 
+
+_RATE = rf"\b(?:per|each|every) (?:\d[\d,.]*\s?(?:k|m)?\s?|million |thousand )*(?:{INPUT}|{OUTPUT})[ _]tokens?\b"
+"""``per 1k output tokens``: a unit, and no workload."""
 
 _WINDOW = (
     r"\b(?:models?|llms?)\b.*\b(?:with|has|have|having|of|supports?)\b.*"
@@ -80,9 +83,16 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     if question.input_tokens is None and question.output_tokens is None:
         asks_cheapest = reading.says(_CHEAPEST) and reading.says(r"\blist\b") and not question.models
         return which_workload(reading.catalogue) if asks_cheapest else None
-    if not reading.says(_ASKED) and not question.models:
+    if not (reading.says(_ASKED) or question.models) or _is_paid_rate(question):
         return None
     return model_fault(question) or _intent(question)
+
+
+def _is_paid_rate(question: PriceQuestion) -> bool:
+    """Whether what tokens of a side cost is asked of what was paid: the rate of no model, or of somebody's calls."""
+    reading = question.reading
+    named = question.models or reading.says(PRICE)
+    return reading.says(_RATE) and (reading.says(OURS) or not named)
 
 
 def _amounts(reading: Reading) -> bool:

@@ -45,6 +45,8 @@ CLAIM = Claim(
     name="concentration",
     what="concentration",
     words=(
+        r"(?:a )?(?:few|handful of|small number of)(?: \w+)? (?:make up|account for|cause|drive|eat up)"
+        r"(?: (?:most|the bulk|nearly all)(?: of)?)?",
         r"concentrat(?:ed|ion|ions)|pareto|80[ /-]20|long tail|gini|lopsided|top[- ]heavy",
         rf"{_SHARE} of {_ALL}(?: \w+){{0,6}} {_TOP}(?: \w+)? ?{_PERCENT}?{_OF}(?:{_ROW}|{_NAMES})",
         rf"{_TOP} (?:\d+|one|five|ten) ?{_PERCENT}{_OF}(?:{_ROW})?",
