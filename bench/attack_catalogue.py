@@ -157,6 +157,13 @@ sends(
 )
 
 FLOODED = "RATE_LIMITED 1008"
+NOTHING = bytes.fromhex(
+    "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a"
+    "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a"
+)
+"""Eight blocks with tables of their own that hold nothing (RFC 1951, section 3.2.7): the most work for a byte."""
+
+sends("compressed nothing", 10, FLOODED, data=frame(BINARY, NOTHING * 11_000, first=FIN | RSV1), compressed=True)
 floods(
     "endless fragments",
     10,

@@ -153,7 +153,12 @@ class Inflater(Extension):
             ProtocolError: it is nothing that was compressed.
         """
         assert self._message is not None  # noqa: S101  it is compressed
-        message, left = self._message, memoryview(bytes(frame.data) + (EMPTY_BLOCK if frame.fin else b""))
+        yield from self._read(self._message, memoryview(frame.data), size)
+        if frame.fin:
+            yield from self._read(self._message, memoryview(EMPTY_BLOCK), size)
+            self._message = None
+
+    def _read(self, message: zlib._Decompress, left: memoryview, size: int) -> Iterator[bytes]:
         while True:
             given = left[:READ_BYTES]
             piece = self._inflate(message, given, size)
@@ -162,9 +167,7 @@ class Inflater(Extension):
             self._work += len(piece) + FRUITLESS_TIMES * max(0, read - len(piece))
             yield piece
             if not left and len(piece) < size:
-                break
-        if frame.fin:
-            self._message = None
+                return
 
     def _inflate(self, message: zlib._Decompress, given: memoryview, size: int) -> bytes:
         try:
