@@ -18,7 +18,7 @@ from chatcore.context import UserExecutionContext, require_context
 from chatcore.delivery.bridge import AgentWebSocketBridge
 from chatcore.observability import Recorder
 from chatcore.protocol import messages as m
-from chatcore.protocol.codec import encode_utf8
+from chatcore.protocol.codec import decode_server_frame, encode_utf8
 from chatcore.protocol.run import RunGrammar
 from chatcore.threads.deltas import merged
 from chatcore.threads.model import RESERVED_AHEAD, StoredEvent
@@ -117,7 +117,7 @@ class RunLog:
         self._stored(1)
 
     def _take(self, stored: StoredEvent) -> None:
-        event: Any = stored.event
+        event: Any = stored.event or decode_server_frame(stored.frame)
         self.grammar.advance(event)
         self.next_seq = stored.seq + 1
         self._unstored.append(stored)

@@ -92,7 +92,7 @@ class StorageConformance(ListsConformance):
         assert (answer.role, answer.content, answer.answer) == ("agent", "42", m.Answer(text="42")), f"not it: {answer}"
 
     async def test_a_run_begins_with_its_first_event(self) -> None:
-        """Both are kept or none, and the event has the next number of its thread."""
+        """Both are kept or none, once, and the event has the next number of its thread."""
         async with self._storage() as threads:
             before = await answered(threads, ANN, message("m1"))
             accepted = await threads.accept_message(ANN, message("m2", thread_id=before.thread_id), "analyst")
@@ -100,6 +100,7 @@ class StorageConformance(ListsConformance):
                 await threads.begin_run(accepted.run_id, 4, beginning(attrs.evolve(accepted, run_id="no-run")))
             waiting = await threads.run(ANN, accepted.run_id)
             first = await threads.begin_run(accepted.run_id, 4, beginning(accepted))
+            again = await threads.begin_run(accepted.run_id, 4, beginning(accepted))
             running = await threads.run(ANN, accepted.run_id)
             seqs = await kept_events(threads, accepted)
             with refused("a beginning of no run", RequestRefused, ErrorCode.RUN_NOT_FOUND):
@@ -107,6 +108,7 @@ class StorageConformance(ListsConformance):
         assert (waiting.state, waiting.attempt) == ("waiting", 0), f"a beginning that was refused is kept: {waiting}"
         assert (running.state, running.attempt, running.generation) == ("running", 1, 4), f"not running: {running}"
         assert (first.seq, seqs) == (3, [1, 2, 3]), f"the first event of the second run is {first.seq} of {seqs}"
+        assert (again.seq, again.frame) == (3, first.frame), "a run that was begun already is begun anew"
 
     async def test_a_run_ends_once(self) -> None:
         """What comes after its end is refused, and changes nothing."""

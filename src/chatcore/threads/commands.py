@@ -116,11 +116,14 @@ class Commands:
         return int(last_seq) + 1
 
     def begin_run(self, run_id: str, generation: int, first: Callable[[int], StoredEvent], now: float) -> StoredEvent:
-        """The same, with the run's first event, which ``first`` makes of its ``seq``.
+        """The same, with the run's first event, which ``first`` makes of its ``seq``; it may be tried again.
 
         Raises:
             RequestRefused, RunEnded: as :meth:`start_run`.
         """
+        begun = self._begun(run_id)
+        if begun is not None:
+            return begun
         event = first(self.start_run(run_id, generation, now))
         thread_id, _ = self._open_run(run_id)
         self.append_events(thread_id, [event], now)
@@ -204,6 +207,17 @@ class Commands:
         if state in ENDED_STATES:
             raise RunEnded(str(run_id), state)
         return thread_id, user_id
+
+    def _begun(self, run_id: str) -> StoredEvent | None:
+        """The first event of a run that an earlier try has begun, of whose success nobody was told."""
+        found = self._transaction.find(sql.FIND_RUN, run_id=run_id)
+        if found is None or found[2] != "running":
+            return None
+        event = self._transaction.find(sql.FIND_FIRST_EVENT, thread_id=found[0], run_id=run_id)
+        if event is None:
+            return None
+        seq, kind, frame = event
+        return StoredEvent(seq=seq, first_seq=seq, run_id=run_id, type=kind, frame=frame)
 
     def _add_run(self, user_id: str, accepted: Accepted, now: float) -> None:
         self._transaction.run(

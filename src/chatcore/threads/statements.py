@@ -52,6 +52,11 @@ FIND_LAST_EVENT = (
     .where(_THIS_THREAD, threads.c.last_seq == bindparam("before"))
 )
 """What the events after ``before`` are chained to; nothing unless that is the thread's last."""
+_OF_RUN = (events.c.thread_id == bindparam("thread_id"), events.c.run_id == bindparam("run_id"))
+FIND_FIRST_EVENT = select(events.c.seq, events.c.type, events.c.frame).where(
+    events.c.thread_id == bindparam("thread_id"),
+    events.c.seq == select(func.min(events.c.seq)).where(*_OF_RUN).scalar_subquery(),
+)
 FIND_RUN = select(runs.c.thread_id, runs.c.user_id, runs.c.state).where(_THIS_RUN)
 
 TOUCH_THREAD = update(threads).where(_THIS_THREAD).values(updated_at=bindparam("now"))
