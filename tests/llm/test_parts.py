@@ -62,7 +62,7 @@ def test_each_tool_is_a_function_whose_schema_is_an_object() -> None:
         for reference in _references(schema):
             assert reference.removeprefix("#/$defs/") in schema["$defs"], reference
     assert "$defs" not in functions[0]["function"]["parameters"]
-    assert set(functions[1]["function"]["parameters"]["$defs"]) == {"Period", "Filter", "Measure"}
+    assert set(functions[1]["function"]["parameters"]["$defs"]) == {"Period", "Stretch", "Filter", "Measure"}
 
 
 def _references(part: Any) -> list[str]:

@@ -12,6 +12,7 @@ import trio.testing
 
 from chatcore.initialization.lifecycle import State
 from chatcore.initialization.progress import Snapshot
+from chatcore.session.attendance import PATIENCE_SECONDS
 from chatcore.testing import Script, ScriptedServices, in_virtual_time, run_in_virtual_time
 from scenes import Stage, application, staged
 
@@ -74,7 +75,7 @@ async def test_while_a_crowd_comes_in_all_steps_are_told_together_and_in_time() 
     assert len(times) < 10, "of some twenty changes, few are told one by one"
     gaps = [after - before for before, after in pairwise(times)]
     assert max(gaps) <= SILENCE_SECONDS
-    assert min(gaps[2:]) > 1.0, "in between, the crowd goes first"
+    assert min(gaps[2:]) > 0.9 * PATIENCE_SECONDS, "in between, the crowd goes first"
 
 
 @in_virtual_time
