@@ -24,10 +24,10 @@ from bench.workloads.starts import cold_start, failing_start
 from bench.workloads.steady import echo, stream
 
 
-def workloads(clients: list[int], full: bool) -> list[Workload]:
+def workloads(clients: list[int], start_seconds: float, full: bool) -> list[Workload]:
     """All of them, at a size."""
     return [
-        *(stampede(count) for count in clients),
+        *(stampede(count, start_seconds) for count in clients),
         memory(clients=1000),
         echo(clients=100, pings=1000 if full else 400),
         stream(clients=100, deltas=1000 if full else 400),
@@ -50,6 +50,7 @@ def main(
     only: list[str] | None = None,
     designs: list[str] | None = None,
     clients: list[int] | None = None,
+    start_seconds: float = 3.0,
     rounds: int = 3,
     full: bool = False,
     environments: Path | None = None,
@@ -60,6 +61,7 @@ def main(
         only: workloads: stampede, memory, echo, stream, cold_start, failing_start; all unless given.
         designs: by name; all unless given.
         clients: of each stampede.
+        start_seconds: that the services take in a stampede.
         rounds: of chatcore and the ordinary design; the others play one.
         full: every design plays every round, 10,000 clients come too, and there is more to echo and to stream.
         environments: the folder that python -m bench.environments has filled; chatcore alone unless given.
@@ -68,14 +70,13 @@ def main(
     names = designs or list(DESIGNS if environments else [OURS.name])
     playing = [DESIGNS[name] for name in names]
     sizes = clients or ([1000, 5000, 10_000] if full else [1000, 5000])
-    chosen = [one for one in workloads(sizes, full) if only is None or one.name in only]
+    chosen = [one for one in workloads(sizes, start_seconds, full) if only is None or one.name in only]
     comparisons = trio.run(measure, Place(environments, Cores.apart()), chosen, playing, Effort(rounds, full))
-    keep(comparisons, {one.name: versions(environments, one) for one in playing}, {"rounds": rounds, "full": full})
+    settings = {"rounds": rounds, "full": full, "start_seconds": start_seconds}
+    keep(comparisons, {one.name: versions(environments, one) for one in playing}, settings)
 
 
-def keep(
-    comparisons: dict[str, Comparison], versions: dict[str, dict[str, str]], settings: dict[str, int | bool]
-) -> None:
+def keep(comparisons: dict[str, Comparison], versions: dict[str, dict[str, str]], settings: dict[str, float]) -> None:
     """Print what was reached, and write down everything: as JSON, as a page, and in pictures."""
     verdicts = judge(comparisons)
     if verdicts:
@@ -83,7 +84,7 @@ def keep(
     goals = [attrs.asdict(one) | {"met": one.met} for one in verdicts]
     results = {"goals": goals, "rounds": {key: one.rounds for key, one in comparisons.items()}}
     path = save("stress", settings, results, versions)
-    command = f"python -m bench --environments FOLDER --rounds {settings['rounds']}{' --full' * settings['full']}"
+    command = f"python -m bench --environments FOLDER --rounds {settings['rounds']}{' --full' * bool(settings['full'])}"
     path.with_suffix(".md").write_text(page(command, comparisons, verdicts, versions))
     for written in (path, path.with_suffix(".md"), *pictures(path)):
         print(f"written to {written.relative_to(ROOT)}")

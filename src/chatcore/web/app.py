@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
 
 from quart import Response, send_file, send_from_directory
@@ -81,6 +82,8 @@ def _add_documents(app: QuartTrio) -> None:
 
 
 def _add_pages(app: QuartTrio) -> None:
+    mimetypes.init()  # reads the system's lists, which would keep everybody waiting when the first page is asked for
+
     async def page(name: str) -> Response:
         response = await send_from_directory(PAGES, name)
         response.headers["content-security-policy"] = CONTENT_POLICY
