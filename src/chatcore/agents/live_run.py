@@ -26,6 +26,7 @@ from chatcore.errors import AgentFailure, ErrorCode, StorageUnavailable
 from chatcore.ids import new_id
 from chatcore.protocol import messages as m
 from chatcore.protocol.codec import decode_server_frame
+from chatcore.protocol.text import as_sendable
 from chatcore.store import RETRY
 from chatcore.threads.model import StoredEvent
 
@@ -349,6 +350,6 @@ def _completion(call: ToolCall, status: str, seconds: float) -> dict[str, Any]:
         "tool_call_id": call.tool_call_id,
         "tool": call.tool,
         "status": status,
-        "summary": str(call.summary).encode(errors="replace").decode(),
+        "summary": as_sendable(str(call.summary)),
         "duration_seconds": round(seconds, 4),
     }

@@ -88,11 +88,6 @@ class RunLog:
         return str(self.context.thread_id)
 
     @property
-    def begun(self) -> bool:
-        """Whether there is an event."""
-        return self.next_seq > self._first_seq
-
-    @property
     def seconds(self) -> float:
         """How long the run has lasted."""
         return trio.current_time() - self.began_at

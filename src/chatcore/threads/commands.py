@@ -110,10 +110,8 @@ class Commands:
             RequestRefused: ``RUN_NOT_FOUND``.
             RunEnded: it is over.
         """
-        thread_id, _ = self._open_run(run_id)
-        self._transaction.run(sql.START_RUN, run_id=run_id, of=generation, now=now)
-        _, last_seq = self._transaction.find(sql.FIND_THREAD, thread_id=thread_id)
-        return int(last_seq) + 1
+        thread_id, *_ = self._open_run(run_id)
+        return self._start(thread_id, run_id, generation, now)
 
     def begin_run(self, run_id: str, generation: int, first: Callable[[int], StoredEvent], now: float) -> StoredEvent:
         """The same, with the run's first event, which ``first`` makes of its ``seq``; it may be tried again.
@@ -121,11 +119,11 @@ class Commands:
         Raises:
             RequestRefused, RunEnded: as :meth:`start_run`.
         """
-        begun = self._begun(run_id)
-        if begun is not None:
+        thread_id, _, state = self._open_run(run_id)
+        begun = self._first_event(thread_id, run_id) if state == "running" else None
+        if begun is not None:  # by an earlier try, of whose success nobody was told
             return begun
-        event = first(self.start_run(run_id, generation, now))
-        thread_id, _ = self._open_run(run_id)
+        event = first(self._start(thread_id, run_id, generation, now))
         self.append_events(thread_id, [event], now)
         return event
 
@@ -164,7 +162,7 @@ class Commands:
         Raises:
             RequestRefused, SequenceBroken, RunEnded: as :meth:`append_events`.
         """
-        thread_id, user_id = self._open_run(run.run_id)
+        thread_id, user_id, _ = self._open_run(run.run_id)
         if thread_id != run.thread_id:
             raise RequestRefused(ErrorCode.RUN_NOT_FOUND)
         self.append_events(thread_id, events, now)
@@ -198,25 +196,26 @@ class Commands:
         epoch, _ = found
         return message.thread_id, epoch
 
-    def _open_run(self, run_id: str | None) -> tuple[str, str]:
-        """The thread and the user of a run that is not over."""
+    def _open_run(self, run_id: str | None) -> tuple[str, str, str]:
+        """The thread, the user and the state of a run that is not over."""
         found = self._transaction.find(sql.FIND_RUN, run_id=run_id)
         if found is None:
             raise RequestRefused(ErrorCode.RUN_NOT_FOUND)
         thread_id, user_id, state = found
         if state in ENDED_STATES:
             raise RunEnded(str(run_id), state)
-        return thread_id, user_id
+        return thread_id, user_id, state
 
-    def _begun(self, run_id: str) -> StoredEvent | None:
-        """The first event of a run that an earlier try has begun, of whose success nobody was told."""
-        found = self._transaction.find(sql.FIND_RUN, run_id=run_id)
-        if found is None or found[2] != "running":
+    def _start(self, thread_id: str, run_id: str, generation: int, now: float) -> int:
+        self._transaction.run(sql.START_RUN, run_id=run_id, of=generation, now=now)
+        _, last_seq = self._transaction.find(sql.FIND_THREAD, thread_id=thread_id)
+        return int(last_seq) + 1
+
+    def _first_event(self, thread_id: str, run_id: str) -> StoredEvent | None:
+        found = self._transaction.find(sql.FIND_FIRST_EVENT, thread_id=thread_id, run_id=run_id)
+        if found is None:
             return None
-        event = self._transaction.find(sql.FIND_FIRST_EVENT, thread_id=found[0], run_id=run_id)
-        if event is None:
-            return None
-        seq, kind, frame = event
+        seq, kind, frame = found
         return StoredEvent(seq=seq, first_seq=seq, run_id=run_id, type=kind, frame=frame)
 
     def _add_run(self, user_id: str, accepted: Accepted, now: float) -> None:

@@ -24,8 +24,8 @@ COSTS: Final[Mapping[int, int]] = MappingProxyType({0x1: 2, 0x2: 20})
 """As how many a frame counts: a request, and a priority, for which Hypercorn goes through all that there are."""
 
 FRAMES_IN_TURN: Final = 16
-"""Frames after which others have their turn: a read may hold seven thousand, and a request that is taken back costs
-half a millisecond."""
+"""Frames after which others have their turn: a read may hold seven thousand, and a request that is taken back
+costs more than any other frame."""
 
 FRAME_BYTES: Final = 16_384
 """The longest: what is announced, as nothing else is (section 4.2)."""

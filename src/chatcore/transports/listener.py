@@ -191,7 +191,9 @@ async def _judged(stream: BoundedStream, judge: RequestFilter, turnstile: Turnst
             data = await stream.receive_some(HEAD_BYTES)
         if not data:
             break
+        arrived_at = trio.current_time()
         await turnstile.go_through()
+        until += trio.current_time() - arrived_at
         passed += judge.feed(data)
     return passed
 

@@ -44,10 +44,10 @@ class Query:
     @cached_property
     def key(self) -> str:
         """Says wholly what is asked, and is short, however long that is."""
-        return key_of(self.sql, sorted(self.parameters.items()))
+        return short_key(self.sql, sorted(self.parameters.items()))
 
 
-def key_of(*parts: Any) -> str:
+def short_key(*parts: Any) -> str:
     """Says wholly what the parts are, and is short, however long they are."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -22,7 +22,7 @@ from chatcore.agents.analyst.blocking import interruptible
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Candidate
 from chatcore.agents.analyst.connecting import connect, lock, single_select
-from chatcore.agents.analyst.evidence import Query, Rows, key_of
+from chatcore.agents.analyst.evidence import Query, Rows, short_key
 from chatcore.agents.analyst.filling import fill
 from chatcore.agents.analyst.flights import SingleFlight
 from chatcore.agents.analyst.keeping import Kept
@@ -113,7 +113,7 @@ class Ledger:
 
     async def _select(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
         """Run one SELECT on a cursor of its own, in a worker thread."""
-        cursor, key = self._connection.cursor(), key_of(sql)
+        cursor, key = self._connection.cursor(), short_key(sql)
         known = self._parsed.get(key)
 
         def work() -> tuple[duckdb.Statement, Rows]:
