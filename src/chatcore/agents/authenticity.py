@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from chatcore.agents.numbers import Proof, code_is_closed, may_say_numbers, proof_of
+from chatcore.agents.numbers import Proof, proof_of
 from chatcore.agents.placeholders import (
     LONGEST,
     STIRRING,
@@ -24,6 +24,8 @@ from chatcore.agents.placeholders import (
     may_hold_placeholder,
     plain,
 )
+from chatcore.agents.quantities import may_say_numbers
+from chatcore.agents.rendered import code_is_closed
 from chatcore.protocol.messages import Answer, Evidence, Recommendation
 
 _FENCE = r"```.*?(?:```|(?P<unclosed>\Z))"

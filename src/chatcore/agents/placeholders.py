@@ -43,12 +43,12 @@ _FOLD: Final = (
 )
 _FOREIGN: Final = re.compile("[" + "".join(chr(code) for code in _FOLD if code > 127) + "]")
 
-_INVISIBLE: Final = (
+INVISIBLE: Final = (
     "\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff"
 )
 _BLANK: Final = "\u2800\u3164\u115f\u1160\uffa0"
 _QUOTES: Final = '"“”„«»'
-_TAG: Final = (
+TAG: Final = (
     r"</?(?:a|b|bdi|bdo|big|br|cite|code|del|dfn|div|em|font|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|pre|q|s|samp|small"
     r"|span|strike|strong|sub|sup|td|th|tr|tt|u|ul|var|wbr)\b[^<>]*>|<!--.*?-->"
 )
@@ -56,19 +56,19 @@ _LINK: Final = r"\]\([^()\s]*\)"
 _ENTITY: Final = r"&(?:\#[xX][0-9a-fA-F]{1,8}|\#[0-9]{1,9}|[A-Za-z][A-Za-z0-9]{1,31});"
 _DRESS: Final = re.compile(
     rf"""(?P<entity>{_ENTITY}) | (?P<escape>\\[!-/:-@\[-`{{-~]) | (?P<blank>[\s{_BLANK}]+)
-    | {_TAG} | {_LINK} | [*~`\[\]{_QUOTES}{_INVISIBLE}] | (?<![^\W_])_+ | _+(?![^\W_]) | ^>""",
+    | {TAG} | {_LINK} | [*~`\[\]{_QUOTES}{INVISIBLE}] | (?<![^\W_])_+ | _+(?![^\W_]) | ^>""",
     re.VERBOSE | re.MULTILINE | re.DOTALL | re.IGNORECASE,
 )
 """What a text is dressed up with. Underscores within a word are its own."""
-_SIGN: Final = re.compile(rf"[\s{_BLANK}&\\<\[\]*~`{_QUOTES}{_INVISIBLE}_>]")
+_SIGN: Final = re.compile(rf"[\s{_BLANK}&\\<\[\]*~`{_QUOTES}{INVISIBLE}_>]")
 """What each of it begins with."""
 _UNPLAIN: Final = re.compile(
     rf"[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{_BLANK}"
-    rf"&\\<\[\]*~`{_QUOTES}{_INVISIBLE}_>]|  "
+    rf"&\\<\[\]*~`{_QUOTES}{INVISIBLE}_>]|  "
 )
 """… but for single spaces."""
 _BLANKS: Final = re.compile(rf"[\s{_BLANK}]+")
-_UNSEEN: Final = re.compile(rf"[{_INVISIBLE}]+")
+_UNSEEN: Final = re.compile(rf"[{INVISIBLE}]+")
 _UNFINISHED: Final = re.compile(r"(?:&\#?\w{0,31}|<[^<>]*|\](?:\([^()\s]*)?|\\)\Z")
 """What the next characters may make dress of."""
 _UNFINISHED_LETTER: Final = re.compile(r"&(?:\#[xX]?[0-9a-fA-F]{0,9})?\Z")
@@ -96,14 +96,14 @@ _FIRST: Final = "[" + "".join(sorted({words[0] for words in _PLAIN_WORDS})) + "]
 _PLACEHOLDER: Final = re.compile(rf"(?={_FIRST})(?<!\w)(?:{'|'.join(map(_whole, _PLAIN_WORDS))})")
 _BEGUN: Final = re.compile(rf"(?={_FIRST})(?<!\w)(?:{'|'.join(map(_begun, _PLAIN_WORDS))})")
 
-_SQUEEZED: Final = re.compile(rf"[\s{_BLANK}{_INVISIBLE}*~`\[\]{_QUOTES}_>\\]+")
+_SQUEEZED: Final = re.compile(rf"[\s{_BLANK}{INVISIBLE}*~`\[\]{_QUOTES}_>\\]+")
 _SQUEEZE_ASCII: Final = {
     **{code: code + 32 for code in range(ord("A"), ord("Z") + 1)},
     **{code: None for code in range(128) if _SQUEEZED.match(chr(code))},
 }
 _PIECES: Final = tuple(_SQUEEZED.sub("", words) for words in _PLAIN_WORDS)
 _WITHOUT_UNDERSCORE: Final = frozenset(words.replace("_", "") for words in _PLAIN_WORDS if "_" in words)
-_TAG_OR_LINK: Final = re.compile(rf"{_TAG}|{_LINK}", re.DOTALL | re.IGNORECASE)
+_TAG_OR_LINK: Final = re.compile(rf"{TAG}|{_LINK}", re.DOTALL | re.IGNORECASE)
 
 
 @attrs.frozen
