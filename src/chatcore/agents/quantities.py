@@ -61,7 +61,7 @@ _CURRENCIES = r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|M
 _CURRENCY_CODE = re.compile(rf"{_CURRENCIES}(?=\d)")
 _EXPONENT = re.compile(r"\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+|x10\Z)")
 _NUMBER = re.compile(
-    r"(?P<sign>(?<![\w)\]])[-−–+])?(?P<currency>[$€£¥₹]\s?)?(?<!\d)"
+    r"(?=[-−–+$€£¥₹\d])(?P<sign>(?<![\w)\]])[-−–+])?(?P<currency>[$€£¥₹]\s?)?(?<!\d)"
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[_'’]\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
     r"(?P<exponent>[eE][+-]?\d+)?(?:\s?[×x*·]\s?10\s?\^\s?(?P<power>[-−+]?\d+))?"
     r"(?:(?P<suffix>(?(currency)(?:[mbt]n?|[kKMBT]|MM)|(?:[kKMBT]|MM|[mbt]n))(?![A-Za-z])|[千万萬亿億])"
@@ -102,6 +102,8 @@ _SPELT_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _SPELT_WORD = re.compile(rf"{'|'.join(_SPELT[::-1])}|hundred|{'|'.join(_SPELT_SCALES)}")
+_PARTS_OF_SPELT = _words("ten elev twel teen nty rty fty xty hty ety hundred dozen thousand illion")
+"""One of them is in each number in words from ten on."""
 _MAY_SAY_NUMBERS = re.compile(
     r"[\d&]|[^\x00-\x7f]|\b(?:ten|eleven|twelve|thir|four|fif|six|seven|eigh|nine|twen|for|one|two|three|five)",
     re.IGNORECASE,
@@ -158,7 +160,11 @@ def _kept(text: str) -> tuple[Shown, ...]:
 def _find(text: str) -> tuple[Shown, ...]:
     undated = _DATES.sub(_blank_date, text) if _MAY_HOLD_DATE.search(text) else text
     shown = map(_shown, _NUMBER.finditer(_RUN.sub(_blank_name, undated)))
-    return (*shown, *map(_spelt, _SPELT_NUMBER.finditer(text)))
+    return (*shown, *(map(_spelt, _SPELT_NUMBER.finditer(text)) if _may_be_spelt(text.lower()) else ()))
+
+
+def _may_be_spelt(text: str) -> bool:
+    return any(part in text for part in _PARTS_OF_SPELT)
 
 
 def without_list_marks(text: str) -> str:

@@ -29,6 +29,7 @@ _UNSEEN: Final = re.compile(f"[{INVISIBLE}]+")
 _ESCAPE: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _EMPHASIS: Final = re.compile(r"(\*{1,3}|~~)(?=\S)([^*~\n]+?)(?<=\S)\1")
 _RAISED: Final = re.compile(r"(?<=[\w)])(?<![⁰¹²³⁴-⁹])[⁺⁻]?[⁰¹²³⁴-⁹]+")
+_RAISED_DIGIT: Final = re.compile("[⁰¹²³⁴-⁹]")
 _FOREIGN_DIGIT: Final = re.compile(r"(?![0-9])\d")
 _ARABIC_SIGNS: Final = str.maketrans({"٫": ".", "٬": ",", "٪": "%"})
 
@@ -57,6 +58,9 @@ def as_rendered(text: str) -> str:
 
 def _in_ascii(text: str) -> str:
     """Digits of every script as those of ASCII; what is raised, as a power."""
-    text = _RAISED.sub(lambda raised: "^" + unicodedata.normalize("NFKC", raised.group()), text)
+    if _RAISED_DIGIT.search(text) is not None:
+        text = _RAISED.sub(lambda raised: "^" + unicodedata.normalize("NFKC", raised.group()), text)
     text = unicodedata.normalize("NFKC", text).translate(_ARABIC_SIGNS)
+    if text.isascii() or _FOREIGN_DIGIT.search(text) is None:
+        return text
     return _FOREIGN_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit.group())), text)
