@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-from chatcore.agents.placeholders import INVISIBLE, TAG
+from chatcore.agents.placeholders import INVISIBLE, LINK, TAG
 
 _BEGINS: Final = r"^(?:[ \t]{0,3}(?:>|[-*+][ \t]|\d{1,9}[.)][ \t]))*[ \t]{0,3}"
 _CODE: Final = re.compile(
@@ -21,9 +21,9 @@ _CODE: Final = re.compile(
 """A fence begins a line, or what a list or a quotation has in one. Code in a line does not go beyond its paragraph, and
 a tick behind a backslash begins none."""
 
-_DRESSED: Final = re.compile(r"[^\x00-\x7f]|[\\&<]|\]\(|\d\S?[*~]|[*~]\S?\d")
+_DRESSED: Final = re.compile(r"[^\x00-\x7f]|[\\&<]|\][(\[]|\d\S?[*~]|[*~]\S?\d")
 """Anything that may show another figure than its characters say."""
-_LINK: Final = re.compile(r"\[([^\[\]]*)\]\([^()\s]*\)")
+_LINK: Final = re.compile(rf"\[([^\[\]]*)(?:{LINK})")
 _TAG: Final = re.compile(TAG, re.DOTALL | re.IGNORECASE)
 _UNSEEN: Final = re.compile(f"[{INVISIBLE}]+")
 _ESCAPE: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
