@@ -55,7 +55,10 @@ _FOLD: Final = (
 )
 _FOREIGN: Final = re.compile("[" + "".join(chr(code) for code in _FOLD if code > 127) + "]")
 
-INVISIBLE: Final = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufff9-\ufffb\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff"
+INVISIBLE: Final = (
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufff9-\ufffb\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff"
+)
 _BLANK: Final = "\u2800\u3164\u115f\u1160\uffa0"
 _QUOTES: Final = '"“”„«»'
 TAG: Final = (
