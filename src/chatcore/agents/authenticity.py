@@ -244,8 +244,10 @@ class AnswerGuard:
         """
         beside = [*answer.insights, *answer.action_items]
         beside += [*(answer.alternatives or ()), *(answer.missing or ())]
+        beside += [when for when in ((answer.covered.from_, answer.covered.to) if answer.covered else ()) if when]
         for proposal in answer.recommendations:
-            quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
+            amounts = (proposal.baseline, proposal.projected, proposal.saving)
+            quantities = "; ".join(f"{amount!r} {proposal.unit}" for amount in amounts)
             beside += [proposal.text, proposal.unit, *proposal.assumptions, quantities]
         judge = AnswerGuard(self.question, self._cited(answer), proof=self._proof, proven_by=self._proven_by).judge
         return next(filter(None, map(judge, [answer.text, *beside])), None) or self._judge_sums(answer)
