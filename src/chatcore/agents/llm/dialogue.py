@@ -207,7 +207,7 @@ def _unreadable(call: Call, reply: Reply) -> str:
     if reply.cut:
         return "Not used: you were cut off before the arguments ended. Call it again with shorter ones."
     if len(call.arguments) > MAX_ARGUMENT_BYTES:
-        return f"Not used: the arguments are longer than {MAX_ARGUMENT_BYTES // 1024} KiB. Call it again with shorter ones."
+        return f"Not used: the arguments are longer than {MAX_ARGUMENT_BYTES // 1024} KiB. Call it with shorter ones."
     return "Not used: the arguments are not a JSON object."
 
 
