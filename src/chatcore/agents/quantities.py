@@ -46,6 +46,8 @@ _DATES = re.compile(
             rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?(?!\w)",
             rf"\b{_MONTH}\s+{_DAY}(?:,?\s+{_YEAR})?(?![\w,.]*\d)",
             rf"\b\d\d?[./]\d\d?[./]{_YEAR}\b",
+            rf"(?<![\w.,/-])(?:0[1-9]|1[0-2])/{_YEAR}\b(?!/)",
+            rf"(?<![\w.,/-]){_YEAR}/(?:0[1-9]|1[0-2])(?:/(?:0[1-9]|[12]\d|3[01]))?(?![\w/])",
             rf"(?<![\w.:]){_CLOCK}(?:\s?[ap]m)?\b{_ZONE}",
             rf"\b{_TIME_WORD}\s+{_YEAR}\b(?![,.-]?\d)(?!\s+{_QUANTITY})(?:\s?[-–]\s?{_YEAR}\b)?",
         )
@@ -97,7 +99,7 @@ _SPELT_SCALES = {"dozen": 12.0, "thousand": 1e3, "million": 1e6, "billion": 1e9,
 _SMALL = rf"(?:(?:{_TENS})(?:[\s-]?(?:{_ONES})(?!\w))?|{_TEENS}|{_ONES})"
 _BELOW_THOUSAND = rf"{_SMALL}(?:[\s-]hundred(?:(?:\sand)?\s{_SMALL})?)?"
 _SPELT_NUMBER = re.compile(
-    rf"\b(?!twenty[\s-]?twenty){_BELOW_THOUSAND}"
+    rf"\b(?<!per )(?!twenty[\s-]?twenty){_BELOW_THOUSAND}"
     rf"(?:[\s-](?:{'|'.join(_SPELT_SCALES)})(?:(?:,|\sand)?\s{_BELOW_THOUSAND})?)*\b",
     re.IGNORECASE,
 )
@@ -192,7 +194,8 @@ def number_in(string: str) -> float | None:
 
 
 def _is_padded(digits: str) -> bool:
-    return digits[:1] == "0" and digits[1:2].isdigit()
+    """Whether it goes on with what stands before it, as the end of ``7 000`` does, or is a name, as ``007`` is."""
+    return digits[:1] == "0" and digits[1:3].isdigit() and len(digits[1:3]) == 2
 
 
 def _blank_date(match: re.Match[str]) -> str:
