@@ -168,12 +168,17 @@ def nothing_to_rank(table: Table, catalogue: Catalogue) -> Refusal:
 
 def not_supported(what: str, catalogue: Catalogue) -> Refusal:
     """The question asks for something that is not answered."""
+    plan = ("How can we reduce our bill?",) if what in _OF_SAVING and catalogue.price_books else ()
     return Refusal(
         reason="not_supported",
         text=f"That asks for {what}, which I do not work out: I report what the rows say.",
         missing=(what,),
-        alternatives=suggestions(catalogue),
+        alternatives=(*plan, *suggestions(catalogue)),
     )
+
+
+_OF_SAVING = frozenset({"a recommendation", "what would have been otherwise"})
+"""What is not worked out as it was asked, though a plan of savings is."""
 
 
 def no_such_column(word: str, table: Table, catalogue: Catalogue) -> Refusal:

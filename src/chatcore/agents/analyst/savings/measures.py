@@ -79,13 +79,17 @@ def batched(discount_percent: float) -> Change:
     return Change(name="batch", basis="what_if", touched=touched)
 
 
-def cached() -> Change:
-    """All input at the price of what is read from a cache: more can never be saved by caching."""
+def cached(hit_percent: float | None = None) -> Change:
+    """All input at the price of what is read from a cache: more can never be saved by caching; or a share of it."""
+    at_most = f"call_input_tokens * cache_read_rate / {_MILLION} + list_output_cost"
+    share, bound = "", {}
+    if hit_percent is not None:
+        share, bound = " * $hit_percent / 100.0", {"hit_percent": hit_percent}
     sql = (
-        f"SELECT call, call_input_tokens * cache_read_rate / {_MILLION} + list_output_cost AS projected, "
+        f"SELECT call, list_cost - (list_cost - ({at_most})){share} AS projected, "
         "model AS target FROM base WHERE cache_read_rate IS NOT NULL"
     )
-    return Change(name="cache", basis="ceiling", touched=Condition(sql))
+    return Change(name="cache", basis="ceiling", touched=Condition(sql, bound))
 
 
 def cap_length(at: int | None) -> Condition:

@@ -31,6 +31,7 @@ from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.refusals import no_such_column, suggestions
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.savings.asked import HIT_PERCENT
 from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
 from chatcore.agents.analyst.sql import restriction
 from chatcore.protocol.messages import Recommendation
@@ -204,6 +205,8 @@ _KNOWN = frozenset(["hit", "rate", "reuse", "reused", "share", "prompts", "windo
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """What a cache of prefixes would have had."""
     named = [mention.table for mention in reading.tables if find_blocks(mention.table)]
+    if not named and any(re.search(pattern, reading.text) for pattern in HIT_PERCENT):
+        return None  # a share that is supposed, and not the one that is found
     if not re.search(_PREFIX, reading.text) and not (named and re.search(_CACHE, reading.text)):
         return None
     able = named or [table for table in reading.catalogue.tables if find_blocks(table)]

@@ -13,6 +13,7 @@ import attrs
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.intents.account import step_name
 from chatcore.agents.analyst.intents.base import table_of
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices.pricing import calls_of, price_lists, priced_calls
@@ -69,12 +70,13 @@ class Priced:
     def start(self, intent: Intent, *others: str) -> Condition:
         """The start of a query: ``lists`` of the prices, and ``base``, a row per paid call that has a list price.
 
-        The columns of ``base``: ``call``, ``model``, ``logged``, ``called_at`` where there is a time, and those of
-        ``priced_calls``.
+        The columns of ``base``: ``call``, ``model``, ``logged``, ``called_at`` where there is a time, ``part`` where
+        it is split by something else than the model, and those of ``priced_calls``.
         """
         time, matches = time_of(self.table), self.matches(*others)
         keep = {"call": "rowid", "model": self.model, "logged": self.cost or "CAST(NULL AS DOUBLE)"}
         keep |= {"called_at": time} if time else {}
+        keep |= {"part": part} if (part := part_of(intent, self.table)) else {}
         calls = calls_of(self.table, self.paid(intent), keep, name=self.model)
         priced = priced_calls(calls, self.book, matches, lists="lists")
         sql = (
@@ -82,6 +84,16 @@ class Priced:
             f"base AS MATERIALIZED (SELECT * FROM ({priced.sql}) WHERE list_cost IS NOT NULL)"
         )
         return Condition(sql, priced.parameters)
+
+
+def part_of(intent: Intent, table: Table) -> str | None:
+    """SQL for what an intent splits calls by: a step of time, or a column; None where that is their model."""
+    time, model = time_of(table), table.column(Meaning.MODEL)
+    if intent.grain and time:
+        return step_name(intent.grain, f"date_trunc('{intent.grain}', {time})")
+    if intent.by is None or (model is not None and intent.by == model.name):
+        return None
+    return f"CAST({identifier(intent.by)} AS VARCHAR)"
 
 
 def can_be_priced(table: Table) -> bool:
