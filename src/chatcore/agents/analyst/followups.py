@@ -47,6 +47,13 @@ _POINTS_BACK = re.compile(
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
 _BARE_PLACES = re.compile(r"^\W*(?:the )?(?:top|bottom|first|last|cheapest|worst|biggest|next|\d+)(?: \w+)?\W*$")
+_BARE_AMOUNTS = re.compile(
+    r"\W*(?:(?:and|for|with|at|of|by|but|say|to)\s+)*"
+    r"(?:(?:(?:and|with|plus|,)\s*)?[$€£]?\d[\d,]*(?:\.\d+)?\s?(?:k|m|million|thousand)?\s*"
+    r"(?:%|percent|(?:input|output|in|out|prompt|completion)(?: tokens?)?|tokens?(?: in| out)?|calls?|requests?)"
+    r"(?: discount| off| a month| each| instead)?\W*)+"
+)
+"""``for 1000 calls?``, ``with 5k out and 2k in?``: amounts with what they are of, and nothing else."""
 _LEADS = frozenset(
     ["by", "per", "for", "in", "on", "of", "with", "from", "to", "at", "each", "every", "only", "and", "the", "a", "an"]
 )
@@ -105,7 +112,8 @@ def is_fragment(reading: Reading) -> bool:
     if not words or len(words) > _MOST_FRAGMENT_WORDS or reading.tables:
         return False
     if (
-        _BARE_PLACES.search(reading.text)
+        _BARE_AMOUNTS.fullmatch(reading.text)
+        or _BARE_PLACES.search(reading.text)
         or _PLACES_OF.search(reading.text)
         or words in (["why"], ["how"], ["how", "so"], ["how", "come"])
     ):
@@ -170,6 +178,10 @@ _OF = re.compile(r"\b(?:for|of|instead of) (?:the |only |just )*$")
 """What leads to the model that the calls were on."""
 
 
+_LESS = re.compile(r"(?:without|excluding|except|no|not|minus|other than|leaving out)\b")
+"""What leads to a measure that is to be left, and not taken."""
+
+
 def supposed(last: Intent, reading: Reading) -> list[str]:
     """What a follow-up would save of the calls that a what-if before it was about, in the ways to ask that.
 
@@ -178,6 +190,8 @@ def supposed(last: Intent, reading: Reading) -> list[str]:
         reading: the follow-up.
     """
     core = _ONLY_MARKS.sub("", reading.text).strip(" ?.!,")
+    if _LESS.match(core):
+        return []
     core = re.sub(r"\b(?:instead|as well|too|also|then)$", "", core).strip()
     return [f"what would {core} save{scope(last)}", f"what if {core}{scope(last)}"] if core else []
 

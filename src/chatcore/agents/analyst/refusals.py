@@ -136,6 +136,17 @@ def unclear_follow_up(catalogue: Catalogue) -> Refusal:
     )
 
 
+def no_reason(asked: Sequence[str], catalogue: Catalogue) -> Refusal:
+    """Why a price, a saving or a verdict is what it is."""
+    return Refusal(
+        reason="not_supported",
+        text="What it comes from is all in the answer: the prices, the calls and what is assumed of them. I work out no "
+        "reason behind these.",
+        missing=("the reason behind a figure",),
+        alternatives=(*asked, *suggestions(catalogue)),
+    )
+
+
 def which_place(asked: Sequence[str], words: str) -> Refusal:
     """A name that can take the place of either of two in the question before."""
     return Refusal(

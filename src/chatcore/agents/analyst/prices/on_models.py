@@ -23,7 +23,8 @@ from chatcore.agents.analyst.intents.base import (
 from chatcore.agents.analyst.intents.scope import filter_words, gap_query, gap_words, nothing_there, period_words
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
-from chatcore.agents.analyst.prices.lookup import MOST_MODELS, keys_of
+from chatcore.agents.analyst.prices.listed import MOST_MODELS
+from chatcore.agents.analyst.prices.lookup import keys_of
 from chatcore.agents.analyst.prices.naming import NamedModel
 from chatcore.agents.analyst.prices.pricing import PriceDate, calls_of, has_tiers, priced_calls
 from chatcore.agents.analyst.prices.questions import OURS, PriceQuestion, counts_tokens
@@ -45,6 +46,10 @@ _CALLS_ON = (
     r"\bwould\b.*\b(?:calls|requests|traffic|usage|workload)\b.*\bcosts?\b.*"
     r"\b(?:on|with|using|at(?! (?:the )?(?:list|today|current)))\b"
 )
+_TIME_ON = (
+    r"\bwould\b.*\bhave cost\b(?: \w+)? (?:on|with|using|at)\b(?! (?:the )?(?:list|today|current)\b)(?!.*\binstead\b)"
+)
+"""``what would Q1 have cost on gpt-4o``."""
 _SO_MANY = r"\b\d[\d,.]*\s?[km]? (?:such |of these )?(?:calls|requests|times)\b"
 """A number of calls that somebody thinks of, and not those that were made."""
 _OF_CALLS = r"(?:calls?|requests?|usage|traffic|prompts?|workload|spend|queries)"
@@ -96,6 +101,8 @@ def _is_of_usage(reading: Reading) -> bool:
     if reading.says(_FOR_OURS) and (reading.says(_SET_BESIDE) or reading.says(_WOULD)):
         return True
     if reading.says(_PUT_AGAIN) or (reading.says(_CALLS_ON) and not reading.says(_SO_MANY)):
+        return True
+    if reading.says(_TIME_ON):
         return True
     if reading.says(_OURS_OF_A_MODEL):
         return False

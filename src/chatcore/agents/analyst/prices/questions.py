@@ -45,7 +45,8 @@ WORDS_OF_PRICES = _words("""
     list listed price prices priced pricing rate rates card cards mtok mtoks million 1m 1k cache cached caching read
     write reads writes hit hits tier tiers tiered provider providers vendor vendors seller sellers maker official
     public api catalog catalogue workload usd history historical timeline effective per long
-    longer short shorter prompt prompts
+    longer short shorter prompt prompts utc gmt night nights day daytime offpeak off-peak certain hour hours clock
+    single ktok
 """)
 """Words that a question about prices may have, whatever the data is."""
 
@@ -54,7 +55,7 @@ _PLAIN_WORDS = (KNOWN - OTHER_NOUNS - frozenset(UNSUPPORTED)) | WORDS_OF_PRICES 
 _YEARS = (dt.date(2015, 1, 1), dt.date(2100, 1, 1))
 _SCALES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 _NUMBER = r"(?P<number>\d[\d,]*(?:\.\d+)?)\s*(?P<scale>k|m|thousand|million)?"
-INPUT = r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
+INPUT = r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|\d[\d,.]*\s?[km]?\s(?:tokens )?out|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
 OUTPUT = r"(?:output|completion|generated|response|out)"
 
 

@@ -8,10 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from chatcore.agents.analyst import refusals
-from chatcore.agents.analyst.asking import LED, Asking
-from chatcore.agents.analyst.catalogue import Column, Table
+from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
-from chatcore.agents.analyst.columns import Family
 from chatcore.agents.analyst.intents.base import Recogniser
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
@@ -20,7 +18,7 @@ from chatcore.agents.analyst.savings import chosen, unanswered
 from chatcore.agents.analyst.savings.measures import USUAL_DISCOUNT, USUAL_SMALL
 from chatcore.agents.analyst.savings.priced import Priced, can_be_priced, find_priced
 from chatcore.agents.analyst.savings.target import can_mean_a_model, target_of
-from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
+from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, led_columns, scope_of
 
 
 def _words(text: str) -> frozenset[str]:
@@ -119,7 +117,7 @@ HIT_PERCENT = (
 )
 """How much of the input is read from the cache."""
 _PART = (
-    r"\b(?P<part>half|(?:a|one|two|three) (?:thirds?|quarters?|fifths?|tenths?)|\d+(?:\.\d+)?\s?(?:%|percent)|some|most)"
+    r"\b(?P<part>half|(?:a|one|two|three) (?:thirds?|quarters?|fifths?|tenths?)|\d+(?:\.\d+)?\s?(?:%|percent)|(?:some|most|part)(?= of\b)|some(?= calls?\b))"
     r"(?: of)?(?: the| our| my| all| these| those)* (?:\w+ )?"
     r"(?:calls?|requests?|traffic|usage|prompts?|volume|workload|spend\w*|it|them)\b"
 )
@@ -169,12 +167,6 @@ def asked_of(
         filters=scope.filters,
         options={**options, **({"to": to} if to else {})},
     )
-
-
-def led_columns(asking: Asking) -> list[Column]:
-    """The columns that are asked for one by one: ``by user``, ``for each model``; not those that are only named."""
-    led = [each.column for each in asking.group_columns if LED.search(asking.reading.text[: each.start])]
-    return [column for column in led if column.family is not Family.NUMBER]
 
 
 def _target(named: re.Match[str], priced: Priced) -> str | Refusal:

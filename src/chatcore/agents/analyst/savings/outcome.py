@@ -8,9 +8,10 @@ import attrs
 
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.intents.base import Sheets, code, listed, markdown_table, plural
+from chatcore.agents.analyst.prices.pricing import part_of
 from chatcore.agents.analyst.request import Intent
 from chatcore.agents.analyst.savings.measures import Change
-from chatcore.agents.analyst.savings.priced import NAMED_MODELS, Priced, part_of
+from chatcore.agents.analyst.savings.priced import NAMED_MODELS, Priced
 from chatcore.agents.analyst.sql import Condition, exact_sum
 from chatcore.protocol.messages import Recommendation
 

@@ -13,10 +13,9 @@ import attrs
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
-from chatcore.agents.analyst.intents.account import step_name
 from chatcore.agents.analyst.intents.base import table_of
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
-from chatcore.agents.analyst.prices.pricing import calls_of, price_lists, priced_calls
+from chatcore.agents.analyst.prices.pricing import calls_of, part_of, price_lists, priced_calls
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.refusals import groupings, suggestions
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -84,16 +83,6 @@ class Priced:
             f"base AS MATERIALIZED (SELECT * FROM ({priced.sql}) WHERE list_cost IS NOT NULL)"
         )
         return Condition(sql, priced.parameters)
-
-
-def part_of(intent: Intent, table: Table) -> str | None:
-    """SQL for what an intent splits calls by: a step of time, or a column; None where that is their model."""
-    time, model = time_of(table), table.column(Meaning.MODEL)
-    if intent.grain and time:
-        return step_name(intent.grain, f"date_trunc('{intent.grain}', {time})")
-    if intent.by is None or (model is not None and intent.by == model.name):
-        return None
-    return f"CAST({identifier(intent.by)} AS VARCHAR)"
 
 
 def can_be_priced(table: Table) -> bool:
