@@ -140,8 +140,8 @@ def no_reason(asked: Sequence[str], catalogue: Catalogue) -> Refusal:
     """Why a price, a saving or a verdict is what it is."""
     return Refusal(
         reason="not_supported",
-        text="What it comes from is all in the answer: the prices, the calls and what is assumed of them. I work out no "
-        "reason behind these.",
+        text="What it comes from is all in the answer: the prices, the calls and what is assumed of them. I work out "
+        "no reason behind these.",
         missing=("the reason behind a figure",),
         alternatives=(*asked, *suggestions(catalogue)),
     )

@@ -224,9 +224,10 @@ _PASSED = rf"{_MUCH} (?:on )?(?:pass(?:es|ed)?(?: rate)?|scores?|quality|accurac
 """``at least 60% pass rate``."""
 _LESS = r"(?:under|below|within|for at most|for less than|at most)"
 _WITHIN = rf"\b(?:best|highest|strongest|smartest)\b.{{0,40}}?\b{_LESS}\s+{AMOUNT}"
+_UNDER = r"(?:less than|under|below|at most|up to|within|<)"
 _COSTING = (
-    rf"\b(?:cost(?:s|ing)?|(?:total|run) costs?|priced?|for|and)(?: \w+)? (?:less than|under|below|at most|up to|within|<)\s*{AMOUNT}"
-    rf"|(?<![\w.])(?:less than|under|below|at most|up to|within|<)\s*(?P<sum>\$\s?\d[\d,]*(?:\.\d+)?)"
+    rf"\b(?:cost(?:s|ing)?|(?:total|run) costs?|priced?|for|and)(?: \w+)? {_UNDER}\s*{AMOUNT}"
+    rf"|(?<![\w.]){_UNDER}\s*(?P<sum>\$\s?\d[\d,]*(?:\.\d+)?)"
 )
 """``costs less than $10``, ``under $5``."""
 _WORDS = frozenset({"quality", "cost", "score", "models", "model", "pass", "rate"})

@@ -11,7 +11,7 @@ from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, code, listed, markdown_table, options_of
 from chatcore.agents.analyst.pricebook import PriceKey, Rate
 from chatcore.agents.analyst.prices import wording
-from chatcore.agents.analyst.prices.listed import LookupOptions, MOST_MODELS, prices_query
+from chatcore.agents.analyst.prices.listed import MOST_MODELS, LookupOptions, prices_query
 from chatcore.agents.analyst.prices.lookup import intent_of, keys_of, model_fault
 from chatcore.agents.analyst.prices.questions import OURS, PRICE, PriceQuestion
 from chatcore.agents.analyst.reading import Reading

@@ -35,7 +35,7 @@ _COSTS = (
 )
 _WOULD_HAVE = r"\bwould\b.*\bhave cost\b"
 _THOUSAND = r"\b(?:per|each|every|a|for)\s+(?:1k|1[,.]?000|k|thousand)\s+(?:\w+ )?tokens?\b|\bper (?:1k|ktok)\b"
-_ONE_TOKEN = r"\b(?:per|each|every|a single|one)\s+(?:single )?(?:input |output |prompt |completion |cached )?token\b"
+_A_SINGLE = r"\b(?:per|each|every|a single|one)\s+(?:single )?(?:input |output |prompt |completion |cached )?token\b"
 _CHEAPER_THEN = r"\bcheaper\b.*\b(?:hours?|times?|night|day|weekends?)\b"
 _SELLERS = (
     r"\b(?:who|which|what|where|cheapest|all|every|list|compare|best|other)\b.*\b(?:providers?|sellers?|vendors?|hosts?)\b"
@@ -76,7 +76,9 @@ def _offers(question: PriceQuestion) -> Intent | Refusal | None:
     return msgspec.structs.replace(intent, options=msgspec.to_builtins(options)) if keys else None
 
 
-_OF_SELLERS = frozenset("sells sell sold offers offer offered hosts host hosted provides where".split())
+_OF_SELLERS = frozenset(
+    ["sells", "sell", "sold", "offers", "offer", "offered", "hosts", "host", "hosted", "provides", "where"]
+)
 
 
 def _is_of_usage(reading: Reading, said: bool) -> bool:
@@ -176,7 +178,7 @@ def rate_of(reading: Reading) -> Rate | None:
 
 def unit_of(reading: Reading) -> int:
     """How many tokens a price is asked for."""
-    return 1_000 if reading.says(_THOUSAND) else 1 if reading.says(_ONE_TOKEN) else PER_MILLION
+    return 1_000 if reading.says(_THOUSAND) else 1 if reading.says(_A_SINGLE) else PER_MILLION
 
 
 def intent_of(

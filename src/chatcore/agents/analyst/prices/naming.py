@@ -153,15 +153,14 @@ def _tells_nothing(word: str, book: PriceBook) -> bool:
     return word in _SOLD_AS or dated or book.seller(word) is not None
 
 
-_SOLD_AS = frozenset(
-    "instruct it chat latest turbo fast free versatile fp8 hf meta global regional us eu apac v1 v2 0 maas on demand "
-    "beta llama anthropic openai google bedrock".split()
-)
-
-
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
+
+_SOLD_AS = _words(
+    "instruct it chat latest turbo fast free versatile fp8 hf meta global regional us eu apac v1 v2 0 maas on demand "
+    "beta llama anthropic openai google bedrock"
+)
 
 _VERSIONS = _words(
     "mini nano micro tiny small medium large big max pro plus ultra lite light flash turbo fast slow long short high "

@@ -170,9 +170,15 @@ def _amount(side: str) -> str:
     return f"CASE WHEN price_model IS NULL THEN NULL WHEN {tokens} = 0 THEN 0.0 ELSE {priced} END"
 
 
+_DAY_ONLY = "CAST("
+"""How :func:`time_of` begins of a column of days, which tell no time of the day."""
+
+
 def _held(time: str | None, dated: PriceDate) -> str:
     """Whether a price holds for a call; without a time it is the price outside of any window of the day."""
-    clock = "held.from_time IS NULL" if time is None else f"(held.from_time IS NULL OR {_in_window(time)})"
+    clock = "held.from_time IS NULL"
+    if time is not None and not time.startswith(_DAY_ONLY):
+        clock = f"(held.from_time IS NULL OR {_in_window(time)})"
     if dated is PriceDate.NEWEST or time is None:
         return clock
     return f"(held.since IS NULL OR held.since <= CAST({time} AS DATE)) AND {clock}"

@@ -55,7 +55,10 @@ _PLAIN_WORDS = (KNOWN - OTHER_NOUNS - frozenset(UNSUPPORTED)) | WORDS_OF_PRICES 
 _YEARS = (dt.date(2015, 1, 1), dt.date(2100, 1, 1))
 _SCALES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 _NUMBER = r"(?P<number>\d[\d,]*(?:\.\d+)?)\s*(?P<scale>k|m|thousand|million)?"
-INPUT = r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|\d[\d,.]*\s?[km]?\s(?:tokens )?out|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
+INPUT = (
+    r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|\d[\d,.]*\s?[km]?\s(?:tokens )?out"
+    r"|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
+)
 OUTPUT = r"(?:output|completion|generated|response|out)"
 
 

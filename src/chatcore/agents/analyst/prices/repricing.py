@@ -10,7 +10,7 @@ import msgspec
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue, Table
-from chatcore.agents.analyst.columns import Meaning, name_words
+from chatcore.agents.analyst.columns import SEVERAL, Meaning, name_words
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import (
     Draft,
@@ -134,6 +134,11 @@ class Repricing:
         return f"CAST({identifier(column.name)} AS VARCHAR)" if column else "NULL"
 
     @property
+    def is_logged(self) -> bool:
+        """Whether what was logged can be added up beside the list price."""
+        return self.table.has(Meaning.COST) and self.table.currency != SEVERAL
+
+    @property
     def tiered(self) -> bool:
         """Whether tiers are applied."""
         return has_tiers(self.book, self.matches)
@@ -231,7 +236,7 @@ def _costs(repricing: Repricing, sheets: Sheets) -> str:
     scope = period_words(repricing.intent) + filter_words(repricing.intent.filters)
     amount = f"**{totals.cell('list_cost').money(currency)}**"
     text = f"At list price the usage{scope} costs {amount}, for {plural(totals.cell('priced_calls'), 'call')}"
-    if repricing.table.has(Meaning.COST) and not totals.cell("logged_cost").missing:
+    if repricing.is_logged and not totals.cell("logged_cost").missing:
         odd = ", implausible rows left out" if totals.cell("implausible_rows") else ""
         text += f"; logged for the same calls: {totals.cell('logged_cost').money(repricing.table.currency)}{odd}"
     return f"{text}."
@@ -250,7 +255,7 @@ def unpriced_words(sheets: Sheets) -> str:
 
 
 def _parts_table(repricing: Repricing, sheets: Sheets) -> str:
-    intent, currency, logged = repricing.intent, repricing.book.columns.currency, repricing.table.has(Meaning.COST)
+    intent, currency, logged = repricing.intent, repricing.book.columns.currency, repricing.is_logged
     titles = [str(intent.grain or f"`{intent.by}`"), "calls", "covered", "at list", *(["logged"] if logged else [])]
     rows = [
         [
@@ -268,7 +273,7 @@ def _parts_table(repricing: Repricing, sheets: Sheets) -> str:
 def _table(repricing: Repricing, sheets: Sheets) -> str:
     if "parts" in sheets:
         return _parts_table(repricing, sheets)
-    currency, logged = repricing.book.columns.currency, repricing.table.has(Meaning.COST)
+    currency, logged = repricing.book.columns.currency, repricing.is_logged
     titles = ["model", "priced as", "calls", "at list", *(["logged"] if logged else [])]
     rows = [
         [

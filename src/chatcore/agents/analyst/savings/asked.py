@@ -64,10 +64,8 @@ _IN_A_PART = (
 )
 """``gpt-4o as the weak model``: one of several models of a call, and not the one that is priced."""
 _ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
-_AS_GOOD = (
-    r"\b(?:cheap\w*|less expensive)\b[^?]*?\b(?:at least |just )?as (?:good|strong|capable|smart|accurate) as(?: the)?\b"
-    r"|\b(?:at least |just )?as (?:good|strong|capable|smart|accurate) as(?: the)?\b(?=[^?]*\bcheap)"
-)
+_AS = r"\b(?:at least |just )?as (?:good|strong|capable|smart|accurate) as(?: the)?\b"
+_AS_GOOD = rf"\b(?:cheap\w*|less expensive)\b[^?]*?{_AS}|{_AS}(?=[^?]*\bcheap)"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
 _CLEARLY = (
     r"\b(?:(?:impact|effect|cost) of|what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+"
@@ -102,22 +100,27 @@ _CAPS = (
     rf"\b(?:no|any) prompts?\b.{{0,20}}?\b(?:longer|larger|bigger|more|over|above)\b.{{0,8}}?{AMOUNT}",
     rf"\bprompts?\b.{{0,20}}?\b(?:at most|no (?:more|longer) than)\s+{AMOUNT}",
     rf"\b(?:no|any) prompts?\b.{{0,20}}?\b(?:exceed(?:s|ed|ing)?|went (?:over|beyond|past))\s+{AMOUNT}",
-    rf"\bprompts?\b.{{0,20}}?\b(?:never|not|n't)\b.{{0,12}}?\b(?:exceed(?:s|ed)?|gone? (?:over|beyond|past))\s+{AMOUNT}",
+    rf"\bprompts?\b.{{0,20}}?\b(?:never|not|n't)\b.{{0,12}}?\b(?:exceed(?:s|ed)?|gone? (?:over|past))\s+{AMOUNT}",
 )
-_CAP_AT = rf"\b(?:at|to|of|below|under|over|above|than|most|exceed(?:s|ed|ing)?|beyond|past)\s+{AMOUNT}(?:{_TOKENS})?(?![\w.-]*\w)"
+_CAP_AT = (
+    r"\b(?:at|to|of|below|under|over|above|than|most|exceed(?:s|ed|ing)?|beyond|past)\s+"
+    rf"{AMOUNT}(?:{_TOKENS})?(?![\w.-]*\w)"
+)
 _BATCH = r"\bbatch(?:es|ed|ing)?\b(?: api| mode| jobs?| requests?| calls?| processing)?"
 _BATCHED = r"^\W*(?:please )?batch\b|\bbatched\b"
 _PERCENT = r"(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent)(?: discount| off| cheaper)?"
 _CACHE = r"\b(?:prompt |input |context )?cach(?:e|ed|es|ing)\b"
+_SHARE = r"(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent\b)"
 HIT_PERCENT = (
-    r"\b(?:hit[- ]?(?:rate|ratio)s?|hits?)(?: were| was| is| of| at)*\s+(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent\b)",
-    r"(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent\b)(?: cache)?(?: hits?(?:[- ](?:rate|ratio))?\b| (?:of )?(?:the |our |all )*"
-    r"(?:input|prompts?|tokens|prompt tokens|input tokens) (?:(?:was|were|is|are|came|read|served|could be) )*(?:from (?:the |a )?)?"
-    r"cached?\b)",
+    rf"\b(?:hit[- ]?(?:rate|ratio)s?|hits?)(?: were| was| is| of| at)*\s+{_SHARE}",
+    rf"{_SHARE}(?: cache)?(?: hits?(?:[- ](?:rate|ratio))?\b"
+    r"| (?:of )?(?:the |our |all )*(?:input|prompts?|tokens|prompt tokens|input tokens) "
+    r"(?:(?:was|were|is|are|came|read|served|could be) )*(?:from (?:the |a )?)?cached?\b)",
 )
 """How much of the input is read from the cache."""
 _PART = (
-    r"\b(?P<part>half|(?:a|one|two|three) (?:thirds?|quarters?|fifths?|tenths?)|\d+(?:\.\d+)?\s?(?:%|percent)|(?:some|most|part)(?= of\b)|some(?= calls?\b))"
+    r"\b(?P<part>half|(?:a|one|two|three) (?:thirds?|quarters?|fifths?|tenths?)|\d+(?:\.\d+)?\s?(?:%|percent)"
+    r"|(?:some|most|part)(?= of\b)|some(?= calls?\b))"
     r"(?: of)?(?: the| our| my| all| these| those)* (?:\w+ )?"
     r"(?:calls?|requests?|traffic|usage|prompts?|volume|workload|spend\w*|it|them)\b"
 )
@@ -229,6 +232,12 @@ def _only(match: re.Match[str]) -> str:
     return rf"(?<![\w.-])({re.escape(_name(match))})(?![\w-]|\.\w)"
 
 
+def _all_onto(reading: Reading) -> list[str]:
+    """The models with a price that calls are to go to."""
+    onto = (match["to"] for match in re.finditer(_ONTO, reading.text))
+    return list(dict.fromkeys(name for name in onto if _has_price(name, reading)))
+
+
 def recognise_swap(reading: Reading) -> Intent | Refusal | None:
     """Another model instead of the ones that were used."""
     text = reading.text
@@ -236,8 +245,7 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return None
     if (part := re.search(_IN_A_PART, text)) and (re.search(_CLEARLY, text) or re.search(rf"\b{_MOVE}\b", text)):
         return refusals.not_supported(f"another {part['part']} model", reading.catalogue)
-    named = _named(text, _SWAPS)
-    onto = list(dict.fromkeys(m["to"] for m in re.finditer(_ONTO, text) if _has_price(m["to"], reading)))
+    named, onto = _named(text, _SWAPS), _all_onto(reading)
     if named is not None and len(onto) > 1 and re.search(rf"\b{_MOVE}\b", text):
         return unanswered.one_swap_at_a_time(onto)
     if named is None or not (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
@@ -249,9 +257,7 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named)
     if re.search(_AS_GOOD, text) and not re.search(rf"(?:{_AS_GOOD})\W*(?:ours|now|before|it|that|this)\b", text):
         return asked_of(reading, "swap", (_AS_GOOD,), {})
-    if re.search(_CHEAPER_ONES, text):
-        return asked_of(reading, "swap", (_CHEAPER_ONES,), {})
-    return None
+    return asked_of(reading, "swap", (_CHEAPER_ONES,), {}) if re.search(_CHEAPER_ONES, text) else None
 
 
 def recognise_route(reading: Reading) -> Intent | Refusal | None:
@@ -291,7 +297,9 @@ def recognise_batch(reading: Reading) -> Intent | Refusal | None:
 
 def recognise_cache(reading: Reading) -> Intent | Refusal | None:
     """All input from a cache."""
-    if not re.search(_CACHE, reading.text) or not re.search(rf"{_WHAT_IF}|{_CACHE_MOST}|^\W*cache\b", reading.text):
+    if not re.search(_CACHE, reading.text) or not re.search(
+        rf"{_WHAT_IF}|{_CACHE_MOST}|^\W*cache (?:the|all|our|every|my)\b", reading.text
+    ):
         return None
     hits = next((found for each in HIT_PERCENT if (found := re.search(each, reading.text))), None)
     options = {"hit_percent": amount_in(hits)} if hits else {}

@@ -136,7 +136,7 @@ class Outcome:
         return self.intent.limit or (MAX_STEPS if self.intent.grain else SHOWN_MODELS)
 
     def table(self) -> str:
-        """The models with most to save, with the one that they would be on where it depends on the model; or the parts."""
+        """The models with most to save, and what they would be on where that depends on the model; or the parts."""
         rows = self._models[: self._shown]
         moved = not self._split and len(self.targets) > 1
         moved = moved and any(row["target"].value != row["model"].value for row in rows)

@@ -265,7 +265,8 @@ class _Words:
             f"{calls} with a list price{self._scope} come to {self._money(self.whole['baseline'])} "
             f"(`{self.priced.table.name}`). With each call under the one measure that saves most on it, **at most "
             f"{self._money(self.whole['saving'])}** ({self.whole['saving_percent'].percent}) is saved{without}"
-            f"{self._of_which}. By itself this saves most: {self._title(first)}, **{self._money(first['saving'])}**.\n\n"
+            f"{self._of_which}. By itself this saves most: {self._title(first)}, "
+            f"**{self._money(first['saving'])}**.\n\n"
         )
 
     def _title(self, row: Mapping[str, Cell]) -> str:
@@ -348,7 +349,8 @@ _ASKED = (
     r"\b(?:sav(?:e|ings?)|spend less|pay less|economi[sz]e)\b",
     r"\b(?:reduc|cut|lower|optimi[sz]|shrink|trim|slash|bring down|minimi[sz]|decreas)\w*\b(?: down| on)?.{0,20}"
     r"\b(?:bills?|costs?|spend(?:ing)?|expenses?|invoice|usage costs?)\b",
-    r"\bsave (?:us |me )?(?:some |more |any )?money\b|\bwhere is (?:the|our) money wasted\b|\b(?:biggest|largest) (?:single )?savings?\b",
+    r"\bsave (?:us |me )?(?:some |more |any )?money\b|\bwhere is (?:the|our) money wasted\b",
+    r"\b(?:biggest|largest) (?:single )?savings?\b",
 )
 _ONE_THING = r"\bif\b|\bby (?!how\b)\w+ing\b|\b(?:with|using) (?:a|an|the)\b"
 """What asks for one measure, and not for the plan."""

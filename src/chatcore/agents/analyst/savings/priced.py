@@ -55,6 +55,11 @@ class Priced:
         column = self.table.column(Meaning.COST)
         return identifier(column.name) if column else None
 
+    @property
+    def logged_alike(self) -> bool:
+        """Whether what was logged is in the money of the prices, as far as their names tell."""
+        return self.table.currency in ("", self.book.columns.currency)
+
     def matches(self, *others: str) -> Mapping[str, PriceKey]:
         """What the price of each model is found by, and of others that calls may be priced as."""
         return self.book.matches((*self.models, *others))
@@ -73,7 +78,11 @@ class Priced:
         it is split by something else than the model, and those of ``priced_calls``.
         """
         time, matches = time_of(self.table), self.matches(*others)
-        keep = {"call": "rowid", "model": self.model, "logged": self.cost or "CAST(NULL AS DOUBLE)"}
+        keep = {
+            "call": "rowid",
+            "model": self.model,
+            "logged": self.cost if self.cost and self.logged_alike else "CAST(NULL AS DOUBLE)",
+        }
         keep |= {"called_at": time} if time else {}
         keep |= {"part": part} if (part := part_of(intent, self.table)) else {}
         calls = calls_of(self.table, self.paid(intent), keep, name=self.model)

@@ -15,8 +15,8 @@ def partly(part: re.Match[str], kind: str) -> Refusal:
     """Some of the calls, which the rows do not tell from the others."""
     return Refusal(
         reason="not_supported",
-        text=f"Which calls “{part[0]}” are is not said, and their costs differ: I work it out for all calls, or for those "
-        "of a model, a user or a period.",
+        text=f"Which calls “{part[0]}” are is not said, and their costs differ: I work it out for all calls, or for "
+        "those of a model, a user or a period.",
         missing=(part[0],),
         alternatives=_ASKED_WHOLE[kind],
     )

@@ -312,8 +312,8 @@ CACHE = WhatIf(
         else "Read prompts from a cache"
     ),
     assumptions=(
-        "It is a ceiling: all input, or the share of it that was asked for, is read from the cache, on each call alike, "
-        "and nothing is paid for writing it there.",
+        "It is a ceiling: all input, or the share of it that was asked for, is read from the cache, on each call "
+        "alike, and nothing is paid for writing it there.",
     ),
     untouched="none is on a model with a price for cached input",
 )
