@@ -95,7 +95,7 @@ def _in_one_currency(found: Intent, reading: Reading) -> Intent | Refusal | None
 _MONEY = (Measure.COST, Measure.COST_PER_CALL, Measure.COST_PER_MILLION_TOKENS)
 _WITHOUT_MONEY = frozenset(
     [kind.name for name in ("prices", "what if") for kind in FAMILIES[name]]
-    + ["description", "quality", "coverage", "distinct", "peak_load", "frontier", "errors", "token_ratio", "column_by"]
+    + ["description", "quality", "coverage", "distinct", "peak", "frontier", "errors", "token_ratio", "column_by"]
 )
 """Kinds that add up no costs as they were recorded."""
 

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from chatcore.agents.analyst.followups import Asked
 from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.mentions import NamedTable
+from chatcore.agents.analyst.phrasing import scope
+from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
 from chatcore.agents.analyst.reading import Reading, read
 from chatcore.agents.analyst.request import Intent
+from chatcore.agents.analyst.savings.chosen import ON_TOP, asked_as, named_measures
 
 _GOES_ON = ("prices", "what if", "decisions")
 """Families whose questions hold more than a split, a period and names: amounts, models to move to, measures."""
@@ -43,6 +46,20 @@ def asks_how_good(last: Intent, reading: Reading) -> bool:
 
 
 _SHORT = 9
+
+
+def on_top(last: Intent, reading: Reading) -> str | None:
+    """The question what two measures save together, where one is to come on top of another; None where it is not so.
+
+    Returns:
+        an empty question where the measures are not such that a plan takes them together.
+    """
+    added = named_measures(reading.text)
+    if family(last.kind) != "what if" or not ON_TOP.search(reading.text) or not added:
+        return None
+    first = asked_as(last.kind)
+    usual = not last.options or last.options == {"discount_percent": USUAL_DISCOUNT}
+    return f"what would {first} and {added[0]} save together{scope(last)}" if first and usual else ""
 
 
 def elsewhere(asked: Asked, reading: Reading) -> Iterator[str]:

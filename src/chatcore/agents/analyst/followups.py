@@ -19,6 +19,7 @@ from chatcore.agents.analyst.merging import PLAIN, asks_for_the_peak
 from chatcore.agents.analyst.phrasing import scope
 from chatcore.agents.analyst.reading import Reading, blanked
 from chatcore.agents.analyst.request import Intent
+from chatcore.agents.analyst.savings.chosen import named_measures
 
 _POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|well|so|oh|ah|please)\b[\s,.!:–-]*)*"
 _MARK = re.compile(
@@ -42,7 +43,7 @@ _PLACES_OF = re.compile(
 """``top 3 models``: a heading more than a question, which takes its period from what was asked before."""
 _POINTS_BACK = re.compile(
     r"\b(?:of|for|in|by|on|with|than|to|among|about) (?:those|them|these|that|it)\b(?! (?:are|is|were|was|cost))"
-    r"|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
+    r"|\bhow (?:much|many) of (?:that|this|it|those|them)\b|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
     r"|\bwho (?:\w+ ){1,2}(?:it|that|them|those|this)\b"
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
@@ -193,6 +194,9 @@ def supposed(last: Intent, reading: Reading) -> list[str]:
     if _LESS.match(core):
         return []
     core = re.sub(r"\b(?:instead|as well|too|also|then)$", "", core).strip()
+    measures = named_measures(core)
+    if len(measures) == 1 and not re.search(r"\d", core):
+        core = measures[0]
     return [f"what would {core} save{scope(last)}", f"what if {core}{scope(last)}"] if core else []
 
 
@@ -234,4 +238,7 @@ def _new_values(asked: Reading, reading: Reading) -> Iterator[tuple[int, int, st
     end = len(asked.text.rstrip(" ?.!"))
     for named in reading.values[:1]:
         old = [value for value in asked.values if value.column.name == named.column.name][-1:]
+        if any(span.start < named.end and named.start < span.end for span in reading.exclusions):
+            yield end, end, f" excluding {named.words}"
+            continue
         yield (old[0].start, old[0].end, named.words) if old else (end, end, f" for {named.words}")

@@ -31,9 +31,7 @@ _WITH_HOLES = (_OF_THE_GRAMMAR - {"compare"}) | {
 }  # fmt: skip
 """Kinds that ask of a period nothing but which rows lie in it."""
 
-_WHOLE = frozenset(
-    {"logged_against_list", "zero_cost_at_list", "cost_on_models", "prefix_cache", "frontier", "peak_load"}
-)
+_WHOLE = frozenset({"logged_against_list", "zero_cost_at_list", "cost_on_models", "prefix_cache", "frontier", "peak"})
 """Kinds that tell one figure of all that is asked for, and are split by nothing but what their table shows."""
 
 _TOLD_APART = {

@@ -14,7 +14,7 @@ import msgspec
 from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue
-from chatcore.agents.analyst.continuing import added_to, asks_how_good, elsewhere, family, goes_on
+from chatcore.agents.analyst.continuing import added_to, asks_how_good, elsewhere, family, goes_on, on_top
 from chatcore.agents.analyst.followups import (
     Asked,
     asks_why,
@@ -165,6 +165,9 @@ def _continued(asked: Asked, reading: Reading) -> _Followed | None:
         question = why(last)
         answered = [question] if question and isinstance(plan_alone(read(question, catalogue)), Intent) else []
         return _Followed(reading.text, refusals.no_reason(answered, catalogue))
+    together = on_top(last, reading)
+    if together is not None:
+        return _together(together, reading)
     found = (
         _going_on(asked, elsewhere(asked, reading), catalogue)
         or _what_if(last, reading)
@@ -173,6 +176,14 @@ def _continued(asked: Asked, reading: Reading) -> _Followed | None:
     if found is not None and isinstance(found.found, Intent):
         return found
     return _going_on(asked, added_to(asked, reading), catalogue) or found
+
+
+def _together(question: str, reading: Reading) -> _Followed:
+    """Two measures on the same calls, in a plan that counts nothing twice."""
+    found = plan_alone(read(question, reading.catalogue)) if question else None
+    if isinstance(found, Intent):
+        return _Followed(question, found)
+    return _Followed(reading.text, refusals.not_on_top(reading.catalogue))
 
 
 def _going_on(asked: Asked, texts: Iterable[str], catalogue: Catalogue) -> _Followed | None:

@@ -147,6 +147,17 @@ def no_reason(asked: Sequence[str], catalogue: Catalogue) -> Refusal:
     )
 
 
+def not_on_top(catalogue: Catalogue) -> Refusal:
+    """One measure on top of another that was asked for with a length, a model or a discount of its own."""
+    return Refusal(
+        reason="not_supported",
+        text="What one measure would save on top of that one I do not work out: their savings are not to be added up. "
+        "A plan sets the usual measures side by side, with each call under one of them.",
+        missing=("several measures on top of each other",),
+        alternatives=("How can we reduce our bill?", "What would batching and caching save together?"),
+    )
+
+
 def which_place(asked: Sequence[str], words: str) -> Refusal:
     """A name that can take the place of either of two in the question before."""
     return Refusal(

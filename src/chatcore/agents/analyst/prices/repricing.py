@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import attrs
@@ -97,7 +98,13 @@ def _is_of_a_time(reading: Reading) -> bool:
     if book is None or not reading.says(r"\bwould\b.*\bcosts?\b"):
         return False
     question = PriceQuestion(reading, book)
-    return bool(question.periods) and not question.models
+    text = reading.text
+    put_on = [named for named in question.models if not _OF_THEM.search(text[: named.start])]
+    return bool(question.periods) and not put_on
+
+
+_OF_THEM = re.compile(r"\b(?:excluding|except(?: for)?|without|for|of|from|by|not)\s+(?:the |our |all )*$")
+"""What leads to a model whose calls are meant, or left out."""
 
 
 @attrs.frozen

@@ -94,8 +94,23 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         return which_workload(reading.catalogue) if asks_cheapest else None
     if not (reading.says(_ASKED) or question.models) or _is_paid_rate(question):
         return None
+    if question.periods and question.models:
+        return _of_another_day(question)
     own = [] if question.reading.says(_USED) else sold_by(question)
     return (None if own else model_fault(question)) or _intent(question, own)
+
+
+def _of_another_day(question: PriceQuestion) -> Refusal:
+    """A workload at the prices of a day gone by: the newest are applied, and the others are told."""
+    found = question.periods[0]
+    words = found.choices[0].words if found.choices else question.reading.text[found.start : found.end]
+    names = [wording.shortest(row, question.book) for named in question.models for row in named.rows[:1]]
+    return Refusal(
+        reason="not_supported",
+        text=f"I work out what tokens cost at the newest list prices only, and not at those of {words}.",
+        missing=(words,),
+        alternatives=tuple(f"What was the list price of {name} in {words}?" for name in names),
+    )
 
 
 def _is_paid_rate(question: PriceQuestion) -> bool:

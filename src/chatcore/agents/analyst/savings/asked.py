@@ -11,11 +11,12 @@ from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.intents.base import Recogniser
+from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.savings import chosen, unanswered
-from chatcore.agents.analyst.savings.measures import USUAL_DISCOUNT, USUAL_SMALL
+from chatcore.agents.analyst.savings.measures import USUAL_SMALL
 from chatcore.agents.analyst.savings.priced import Priced, can_be_priced, find_priced
 from chatcore.agents.analyst.savings.target import can_mean_a_model, target_of
 from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, led_columns, scope_of
@@ -314,12 +315,18 @@ def recognise_off_peak(reading: Reading) -> Intent | Refusal | None:
     return asked_of(reading, "off_peak", (_OFF_PEAK,), {})
 
 
+def _prices_a_trace(reading: Reading) -> bool:
+    """Whether it is asked what calls without models would cost, which is a price, at a discount or without."""
+    bare = [named for named in reading.tables if not can_be_priced(named.table)]
+    return bool(bare) and bool(re.search(r"\b(?:costs?|prices?)\b", reading.text)) and "sav" not in reading.text
+
+
 def _alone(recognise: Recogniser) -> Recogniser:
     """Of one measure only: several together, or all but one, are a plan."""
 
     def recognised(reading: Reading) -> Intent | Refusal | None:
         of_several = chosen.together(reading.text) or chosen.left_out(reading.text)
-        return None if of_several else recognise(reading)
+        return None if of_several or _prices_a_trace(reading) else recognise(reading)
 
     return recognised
 

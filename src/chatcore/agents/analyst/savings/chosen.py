@@ -48,6 +48,22 @@ def together(text: str) -> list[str]:
     return names if len(names) > 1 else []
 
 
+_PLAIN = MappingProxyType({"batch": "batching", "cache": "caching", "off_peak": "running off-peak"})
+"""What is asked for by one word, and takes nothing more."""
+
+ON_TOP = re.compile(r"\b(?:on top|together|combined|in addition|additionally|both|at the same time)\b")
+
+
+def named_measures(text: str) -> list[str]:
+    """The measures that are named and take nothing more, as they are asked for."""
+    return [_PLAIN[name] for name in _named(text) if name in _PLAIN]
+
+
+def asked_as(kind: str) -> str:
+    """What a kind of what-if is asked for by, where that is one word; empty for the others."""
+    return _PLAIN.get({"cache_ceiling": "cache"}.get(kind, kind), "")
+
+
 def patterns(text: str) -> tuple[str, ...]:
     """What of a question :func:`left_out` and :func:`together` account for."""
     return (LEFT_OUT, *((_TOGETHER,) if together(text) else ()))

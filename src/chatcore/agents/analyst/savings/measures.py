@@ -16,9 +16,6 @@ Basis: TypeAlias = Literal["measured", "what_if", "ceiling"]
 USUAL_SMALL = 1_000
 """Tokens below which a prompt is small where the question does not say: a page of text or two."""
 
-USUAL_DISCOUNT = 50.0
-"""Percent off for calls that may wait: what OpenAI, Anthropic and Google publish for their batch interfaces."""
-
 USUAL_CAP_PERCENT = 95
 """Prompts are capped at the length that this share of them stays within, where the question names no length."""
 

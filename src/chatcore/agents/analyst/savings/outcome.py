@@ -56,6 +56,7 @@ def outcome_query(intent: Intent, priced: Priced, change: Change, said: Mapping[
         f"{parts[0].sql}, touched AS MATERIALIZED ({change.touched.sql}) "
         "SELECT is_whole, model, target, calls, baseline, projected, baseline - projected AS saving, "
         "100.0 * (baseline - projected) / nullif(baseline, 0) AS saving_percent, projected - baseline AS added_cost, "
+        "(baseline - projected) / nullif(calls, 0) AS saving_per_call, "
         "logged, logged * (baseline - projected) / nullif(baseline, 0) AS saving_as_logged, priced_calls, list_cost, "
         f"100.0 * (baseline - projected) / nullif(list_cost, 0) AS saving_of_all_percent{cells} FROM ({sums}), "
         f"(SELECT count(*) AS priced_calls, {money_sum('list_cost')} AS list_cost FROM base) "
@@ -173,7 +174,7 @@ class Outcome:
 
     def facts(self) -> list[str]:
         """What stands beside the saving: its share of all, what was logged, what is left out."""
-        facts = []
+        facts = [f"That is {self.money('saving_per_call')} a call that it touches."] if self.saves else []
         if not self.cell("logged").missing:
             share = f"; the same share of that is {self.money('saving_as_logged')}" if self.saves else ""
             facts.append(f"{self.money('logged')} was logged for these calls{share}.")

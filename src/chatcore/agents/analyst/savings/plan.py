@@ -35,12 +35,12 @@ from chatcore.agents.analyst.intents.scope import (
     period_words,
     relative_words,
 )
+from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.savings.asked import asked_of, names_a_model
 from chatcore.agents.analyst.savings.chosen import but, left_out, patterns, together
 from chatcore.agents.analyst.savings.measures import (
-    USUAL_DISCOUNT,
     USUAL_SMALL,
     Change,
     as_good,
@@ -343,7 +343,8 @@ _ASSUMED = {
 
 _ASKED = (
     r"\b(?:savings?|cost[- ](?:cutting|reduction|optimi[sz]ation))\b.{0,20}\b(?:plan|options?|ideas?"
-    r"|opportunit\w+|potential|measures?|tips?)\b|\bplan\b.{0,20}\bsav\w+|\btotal savings?\b",
+    r"|opportunit\w+|potential|measures?|tips?)\b|\bplan\b.{0,20}\bsav\w+",
+    r"\btotal savings?\b|\bsaves? (?:us |me )?(?:the )?most\b",
     r"\b(?:recommend|suggest|propose|advise)\w*\b.{0,40}\b(?:sav\w+|cost\w*|bill|spend\w*|cheap\w*|reduc\w*|optimi\w+)\b",
     r"\b(?:how|where|what|which)\b.{0,40}\b(?:can|could|do|to|should|would|might|ways?)\b.{0,40}"
     r"\b(?:sav(?:e|ings?)|spend less|pay less|economi[sz]e)\b",

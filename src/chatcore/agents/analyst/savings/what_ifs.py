@@ -26,10 +26,10 @@ from chatcore.agents.analyst.intents.scope import (
     period_words,
     relative_words,
 )
+from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.savings import asked, unanswered
 from chatcore.agents.analyst.savings.measures import (
-    USUAL_DISCOUNT,
     USUAL_SMALL,
     Change,
     as_good,
