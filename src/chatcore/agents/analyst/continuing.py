@@ -74,15 +74,24 @@ def elsewhere(asked: Asked, reading: Reading) -> Iterator[str]:
 def added_to(asked: Asked, reading: Reading) -> Iterator[str]:
     """The question before with an amount of the follow-up in place of its own, or the follow-up after it."""
     text, core = asked.text.rstrip(" ?.!"), _LAST.sub("", _LEAD.sub("", reading.text))
-    old = {match["unit"].rstrip("s"): match for match in _SIZED.finditer(text)}
-    new = [match for match in _SIZED.finditer(core) if match["unit"].rstrip("s") in old]
+    old = {_unit(match): match for match in _SIZED.finditer(text)}
+    new = [match for match in _SIZED.finditer(core) if _unit(match) in old]
     if new:
-        changes = [(old[match["unit"].rstrip("s")].span("amount"), match["amount"]) for match in new]
+        changes = [(old[_unit(match)].span("amount"), match["amount"]) for match in new]
         for (start, end), amount in sorted(changes, reverse=True):
             text = f"{text[:start]}{amount}{text[end:]}"
         yield text
     if core:
         yield f"{asked.text.rstrip(' ?.!')} {core}"
+
+
+def _unit(match: re.Match[str]) -> str:
+    """What an amount is of, by one name."""
+    unit = match["unit"].rstrip("s")
+    return _ALIKE.get(unit, unit)
+
+
+_ALIKE = {"input": "in", "prompt": "in", "output": "out", "completion": "out", "percent": "%", "usd": "dollar"}
 
 
 def _replaced(text: str, old: NamedTable, name: str) -> str:

@@ -67,7 +67,7 @@ _SO_MANY = r"\b\d[\d,.]*\s?[km]? (?:such |of these )?(?:calls|requests|times)\b"
 _OF_CALLS = r"(?:calls?|requests?|usage|traffic|prompts?|workload|spend|queries)"
 _THEIR_CALLS = re.compile(rf"\W*(?:models? )?{_OF_CALLS}\b")
 _CALLS_OF = re.compile(
-    rf"\b{_OF_CALLS} (?:\w+ )?(?:of|from|on|by|with|for|to|made (?:by|with|on)) (?:the |our |all )*$"
+    rf"\b{_OF_CALLS} (?:(?!costs?\b)\w+ )?(?:of|from|on|by|with|for|to|made (?:by|with|on)) (?:the |our |all )*$"
     r"|\b(?:except(?: for)?|excluding|without|other than|but not|not) (?:the |our |all )*$"
 )
 _OURS_OF_A_MODEL = r"\b(?:our|my) \S*\d\S* (?:\S+ )?(?:usage|calls|requests|traffic|workload)\b"

@@ -45,7 +45,7 @@ MAX_PARTS = 31
 _AGAIN = r"\bre-?(?:price|prices|priced|pricing|valu\w+)\b"
 _USAGE = (
     r"\b(?:usage|calls?|requests?|traffic|everything|ledger|spend|spending|workload|models? (?:have|has|had)"
-    r"|(?<!per )(?<!1k )(?<!1000 )(?<!1m )(?<!thousand )(?<!million )(?<!input )(?<!output )(?<!cached )tokens"
+    r"|(?<!per )(?<![0-9km] )(?<!thousand )(?<!million )(?<!input )(?<!output )(?<!cached )tokens"
     r"|unmatched|unpriced)\b"
 )
 _OF_ANOTHER_DAY = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"

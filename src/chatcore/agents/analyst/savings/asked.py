@@ -100,7 +100,7 @@ _CAPS = (
     r"\b(?:prompts?|contexts?|inputs?)\b.{0,25}?\b(?:capped|limited|trimmed|truncated|cut|shortened)\b",
     rf"\b(?:no|any) prompts?\b.{{0,20}}?\b(?:longer|larger|bigger|more|over|above)\b.{{0,8}}?{AMOUNT}",
     rf"\bprompts?\b.{{0,20}}?\b(?:at most|no (?:more|longer) than)\s+{AMOUNT}",
-    rf"\b(?:no|any) prompts?\b.{{0,20}}?\b(?:exceed(?:s|ed|ing)?|went (?:over|beyond|past))\s+{AMOUNT}",
+    rf"\b(?:no|any) (?:\S+ )?prompts?\b.{{0,20}}?\b(?:exceed(?:s|ed|ing)?|went (?:over|beyond|past))\s+{AMOUNT}",
     rf"\bprompts?\b.{{0,20}}?\b(?:never|not|n't)\b.{{0,12}}?\b(?:exceed(?:s|ed)?|gone? (?:over|past))\s+{AMOUNT}",
 )
 _CAP_AT = (
