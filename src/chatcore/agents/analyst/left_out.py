@@ -36,6 +36,9 @@ _WHOLE = frozenset({"logged_against_list", "zero_cost_at_list", "cost_on_models"
 
 _TOLD_APART = {
     "clock": re.compile(r"\W+(?:the |all |on )*week-?ends?\b"),
+    "savings_plan": re.compile(
+        r"\W+(?:the |any |all |using |doing )*(?:\w+ )?(?:batch|cach|cap|rout|swap|chang|switch|off.?peak)"
+    ),
     "workload_price": re.compile(r"\W+(?:the |any |all )*(?:free|trial|zero[- ]cost)\b"),
 }
 """What an answer of a kind tells apart, so that each part can be left out."""

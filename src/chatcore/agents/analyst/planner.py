@@ -175,7 +175,19 @@ def _continued(asked: Asked, reading: Reading) -> _Followed | None:
     )
     if found is not None and isinstance(found.found, Intent):
         return found
-    return _going_on(asked, added_to(asked, reading), catalogue) or found
+    return _going_on(asked, added_to(asked, reading), catalogue) or found or _refused_alike(asked, reading)
+
+
+def _refused_alike(asked: Asked, reading: Reading) -> _Followed | None:
+    """Why the question before has no answer with what the follow-up adds, where that is known of its kind."""
+    if asked.intent.kind != "prefix_cache":
+        return None
+    texts = added_to(asked, reading)
+    planned = (_Followed(text, plan_alone(read(text, reading.catalogue))) for text in texts)
+    return next((each for each in planned if isinstance(each.found, Refusal) and each.found.reason == _KNOWN), None)
+
+
+_KNOWN = "not_supported"
 
 
 def _together(question: str, reading: Reading) -> _Followed:

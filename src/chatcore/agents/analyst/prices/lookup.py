@@ -271,7 +271,8 @@ class Prices:
     def _headline(self, rows: Sequence[Mapping[str, Cell]]) -> str:
         models = list(dict.fromkeys(wording.model_of(row) for row in rows))
         if len(models) > 1:
-            return f"{self._when()}{self._cheapest(rows)}List prices {self._per}tokens of {listed(models)}:"
+            unit = f"{self._per}{'token' if self.options.tokens == 1 else 'tokens'}"
+            return f"{self._when()}{self._cheapest(rows)}List prices {unit} of {listed(models)}:"
         first, *others = rows
         when = wording.holds(first, others)
         text = f"{self._when()}{models[0]} lists at {self._rates(first)}{f' {when}' if when else ''}"
@@ -328,7 +329,17 @@ class Prices:
         ]
 
     def _untold(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
-        """That a longer prompt costs more, where it is not known how much."""
+        """That the list does not date a price; that a longer prompt costs more, where it is not known how much."""
+        return [*self._undated(rows), *self._without_tiers(rows)]
+
+    def _undated(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
+        undated = [row for row in rows if row["since"].missing and row["until"].missing]
+        if self.period is None or not undated:
+            return []
+        names = listed(list(dict.fromkeys(wording.model_of(row) for row in undated)))
+        return [f"The list gives no date for {names}: it does not say since when that price holds."]
+
+    def _without_tiers(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
         tiered = list(dict.fromkeys(wording.model_of(row) for row in rows if row["tiered"].value))
         if not tiered or self.book.tiers is not None:
             return []

@@ -31,7 +31,11 @@ LIST = (
 )
 """The list is spoken of."""
 
-OURS = r"\b(?:us|we|our|ours|my|i|me|paid|pay|paying|spent|spend|spending|logged|recorded|charged|billed)\b"
+OURS = (
+    r"\b(?:us|we|our|ours|my|i|"
+    r"(?<!give )(?<!tell )(?<!show )(?<!get )(?<!send )(?<!let )me|paid|pay|paying"
+    r"|spent|spend|spending|logged|recorded|charged|billed)\b"
+)
 """Somebody's own calls are spoken of."""
 
 PAST = r"\b(?:did|was|were|has|have|had)\b"
@@ -59,7 +63,7 @@ INPUT = (
     r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|\d[\d,.]*\s?[km]?\s(?:tokens )?out"
     r"|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
 )
-OUTPUT = r"(?:output|completion|generated|response|out)"
+OUTPUT = r"(?:output|completion|generated|response|answer|reply|out)"
 
 
 def amount_of(text: str, side: str) -> int | None:
@@ -76,6 +80,10 @@ def amount_of(text: str, side: str) -> int | None:
 
 def _count(match: re.Match[str]) -> int:
     return round(float(match["number"].replace(",", "")) * _SCALES[match["scale"] or ""])
+
+
+_UNITS = re.compile(r"\b(?:per|each|every|a|for a)\s+(?:\d[\d,]*\s?(?:k|m)?|million|thousand)\b")
+"""``per 1,000``: what a price is for."""
 
 
 @attrs.frozen
@@ -139,6 +147,18 @@ class PriceQuestion:
     def output_tokens(self) -> int | None:
         """How many come out."""
         return amount_of(self._unnamed, OUTPUT)
+
+    @property
+    def unaccounted(self) -> str | None:
+        """An amount of which nothing says what it is of."""
+        counts = {self.input_tokens, self.output_tokens, self.calls, self.reading.limit}
+        text = blanked(_UNITS.sub(lambda unit: "." * len(unit[0]), self._unnamed), self._times)
+        amounts = re.finditer(rf"(?<![\w.,$€£:-]){_NUMBER}(?![\w%:-])", text)
+        return next((match[0].strip() for match in amounts if _count(match) not in counts), None)
+
+    @property
+    def _times(self) -> list[Span]:
+        return [Span(found.start, found.end) for found in self.periods]
 
     @property
     def calls(self) -> int:

@@ -96,8 +96,21 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         return None
     if question.periods and question.models:
         return _of_another_day(question)
+    if (amount := question.unaccounted) is not None:
+        return _of_what(amount, question)
     own = [] if question.reading.says(_USED) else sold_by(question)
     return (None if own else model_fault(question)) or _intent(question, own)
+
+
+def _of_what(amount: str, question: PriceQuestion) -> Refusal:
+    """An amount that is no tokens in or out, and no calls."""
+    return Refusal(
+        reason="not_supported",
+        text=f"I cannot tell what “{amount}” is of: say how many tokens go in, how many come out, and in how many "
+        "calls.",
+        missing=(amount,),
+        alternatives=wording.price_questions(question.catalogue),
+    )
 
 
 def _of_another_day(question: PriceQuestion) -> Refusal:

@@ -111,6 +111,7 @@ _BATCH = r"\bbatch(?:es|ed|ing)?\b(?: api| mode| jobs?| requests?| calls?| proce
 _BATCHED = r"^\W*(?:please )?batch\b|\bbatched\b"
 _PERCENT = r"(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent)(?: discount| off| cheaper)?"
 _CACHE = r"\b(?:prompt |input |context )?cach(?:e|ed|es|ing)\b"
+_AS_A_SHARE = r"\b(?:in|as) (?:a )?(?:%|percent(?:age|s)?\b|per cent\b)"
 _SHARE = r"(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent\b)"
 HIT_PERCENT = (
     rf"\b(?:hit[- ]?(?:rate|ratio)s?|hits?)(?: were| was| is| of| at)*\s+{_SHARE}",
@@ -135,7 +136,7 @@ _PRICE_OF = r"\b(?:price|rate)s? (?:of|for)\b|\bwhat does\b.*\bcost\b"
 _KNOWN = _words("""
     what if instead place rather swap replace route routed routing send sent cap capped capping trim batch cached
     peak off hours times cheaper prompt prompts calls traffic everything small short simple easy long longest tokens
-    gone been had shift max maximum length longer discount api through ceiling potential worth benefit
+    measure measures gone been had shift max maximum length longer discount api through ceiling potential worth benefit
 """)
 
 
@@ -143,7 +144,7 @@ def asked_of(
     reading: Reading, kind: str, taken: Sequence[str], options: Mapping[str, Any], named: re.Match[str] | None = None
 ) -> Intent | Refusal:
     """The intent, once the period and the names are found in what the what-if left of the question."""
-    left = apart_from(reading, (*taken, _VERBS, rf"\b{_MOVE}\b"))
+    left = apart_from(reading, (*taken, _VERBS, rf"\b{_MOVE}\b", _AS_A_SHARE))
     if (part := re.search(_PART, reading.text)) is not None and "hit_percent" not in options:
         return unanswered.partly(part, kind)
     table = _table(left)
@@ -299,7 +300,7 @@ def recognise_batch(reading: Reading) -> Intent | Refusal | None:
 def recognise_cache(reading: Reading) -> Intent | Refusal | None:
     """All input from a cache."""
     if not re.search(_CACHE, reading.text) or not re.search(
-        rf"{_WHAT_IF}|{_CACHE_MOST}|^\W*cache (?:the|all|our|every|my)\b", reading.text
+        rf"{_WHAT_IF}|{_CACHE_MOST}|^\W*(?:cache (?:the|all|our|every|my)|caching)\b", reading.text
     ):
         return None
     hits = next((found for each in HIT_PERCENT if (found := re.search(each, reading.text))), None)
