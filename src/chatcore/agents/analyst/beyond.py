@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from chatcore.agents.analyst import lexicon, refusals
-from chatcore.agents.analyst.columns import SEVERAL
+from chatcore.agents.analyst.columns import SEVERAL, Meaning
 from chatcore.agents.analyst.currencies import NO_RATE, no_rate, other_currency, several_currencies
 from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.ranking import ranked
@@ -69,7 +69,8 @@ def in_other_money(found: Intent | Refusal, reading: Reading) -> Intent | Refusa
     """
     if isinstance(found, Intent) and reading.catalogue.table(found.table).currency == SEVERAL:
         return _in_one_currency(found, reading)
-    table = ranked(reading.catalogue.tables)[0]
+    own = reading.catalogue.table(found.table) if isinstance(found, Intent) else None
+    table = own if own is not None and own.has(Meaning.COST) else ranked(reading.catalogue.tables)[0]
     if isinstance(found, Refusal) and NO_RATE in found.missing:
         return None
     other = other_currency(blanked(reading.text, reading.tables), table.currency) if table.currency else ""

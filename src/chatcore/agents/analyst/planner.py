@@ -195,7 +195,7 @@ def _together(question: str, reading: Reading) -> _Followed:
     found = plan_alone(read(question, reading.catalogue)) if question else None
     if isinstance(found, Intent):
         return _Followed(question, found)
-    return _Followed(reading.text, refusals.not_on_top(reading.catalogue))
+    return _Followed(reading.text, refusals.not_on_top())
 
 
 def _going_on(asked: Asked, texts: Iterable[str], catalogue: Catalogue) -> _Followed | None:

@@ -147,7 +147,7 @@ def no_reason(asked: Sequence[str], catalogue: Catalogue) -> Refusal:
     )
 
 
-def not_on_top(catalogue: Catalogue) -> Refusal:
+def not_on_top() -> Refusal:
     """One measure on top of another that was asked for with a length, a model or a discount of its own."""
     return Refusal(
         reason="not_supported",

@@ -26,7 +26,7 @@ PRICE = (
 """A price is spoken of."""
 
 LIST = (
-    r"\b(?:at|to|from|with|against|versus|vs\.?|on|by|under|over|above|below|the) (?:the )?list\b"
+    r"\b(?:at|to|from|with|against|versus|vs\.?|on|by|under|over|above|below|than|the) (?:the )?list\b"
     r"|\blist(?:ed)?[- ](?:prices?|rates?|costs?)\b|\bprice[- ]lists?\b"
 )
 """The list is spoken of."""
