@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.analyst.conftest import ask, loaded
 
 from chatcore.agents.analyst.planner import plan
 from chatcore.agents.analyst.request import Refusal
+
+from .conftest import ask, loaded
 
 PRICES = "provider,model,input_usd_per_mtok,output_usd_per_mtok\nopenai,gpt-4o,2.5,10\nopenai,gpt-4o-mini,0.15,0.6\n"
 CENTS = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.analyst.conftest import ask, loaded
-
 from chatcore.agents.analyst.planner import plan
 from chatcore.agents.analyst.request import Refusal
+
+from .conftest import ask, loaded
 
 REFUSED = (
     ("What if only half of the calls could be batched?", ()),
