@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from chatcore.agents.analyst.columns import Family, Meaning, currency_of, family_of, flat, name_words
+from chatcore.agents.analyst.columns import SEVERAL, Family, Meaning, currency_of, family_of, flat, name_words
 from chatcore.agents.analyst.keeping import Kept
 from chatcore.agents.analyst.pricebook import PriceBook
 from chatcore.protocol.messages import Covered
@@ -128,9 +128,17 @@ class Table:
 
     @property
     def currency(self) -> str:
-        """The sign of the currency of its costs, empty where the name of the column tells none."""
-        cost = self.column(Meaning.COST)
-        return currency_of(cost.name) if cost else ""
+        """The sign of the currency of its costs, empty where nothing tells one; ``¤`` where rows are in several."""
+        cost, beside = self.column(Meaning.COST), self.currency_column
+        if cost is None or currency_of(cost.name) or beside is None:
+            return currency_of(cost.name) if cost else ""
+        return SEVERAL if len(beside.values) > 1 else currency_of(beside.values[0]) if beside.values else ""
+
+    @property
+    def currency_column(self) -> Column | None:
+        """The column that says in which currency a row's cost is."""
+        named = (c for c in self.columns if c.family is Family.TEXT and {"currency", "ccy"} & set(name_words(c.name)))
+        return next(named, None)
 
     @property
     def covered(self) -> Covered | None:

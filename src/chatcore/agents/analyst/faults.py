@@ -33,7 +33,8 @@ _PART = (
 _COUNTED_STEPS = r"\bhow many (?:days|weeks|months|quarters|years)\b"
 _SIDE = r"(?:input|output|prompt|completion|incoming|outgoing|generated)"
 _ONE_SIDE = (
-    rf"\b(?:costs?|costing|spend|spent|pay|paid|price|rate)\b.*\b(?:per|an?|each|every) "
+    rf"\b(?:costs?|costing|spend|spent|pay|paid|price|rate|expensive|cheap|cheaper|cheapest|priciest|dearest|costliest)\b.*"
+    rf"\b(?:per|an?|each|every) "
     rf"(?:\d[\d,.]*\s?[km]? |million |thousand |[km] )*{_SIDE}[ _]tokens?\b"
     rf"|\b(?:costs?|spend|spent|pay|paid|price|expenses?|bill) (?:of|on|for) (?:the |our |all )*{_SIDE}[ _]tokens?\b"
     rf"|\b{_SIDE}[ _]tokens? costs?\b|\b(?:did|do) (?:the |our |all )*{_SIDE}[ _]tokens? cost\b"

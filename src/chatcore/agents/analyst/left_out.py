@@ -13,9 +13,10 @@ import attrs
 import msgspec
 
 from chatcore.agents.analyst import lexicon, refusals
+from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.mentions import NamedColumn, Span
-from chatcore.agents.analyst.phrasing import phrase
+from chatcore.agents.analyst.phrasing import phrase, sentence
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
@@ -30,7 +31,16 @@ _WITH_HOLES = (_OF_THE_GRAMMAR - {"compare"}) | {
 }  # fmt: skip
 """Kinds that ask of a period nothing but which rows lie in it."""
 
-_TOLD_APART = {"clock": re.compile(r"\W+(?:the |all |on )*week-?ends?\b")}
+_WHOLE = frozenset({"logged_against_list", "zero_cost_at_list", "cost_on_models", "prefix_cache", "frontier", "peak"})
+"""Kinds that tell one figure of all that is asked for, and are split by nothing but what their table shows."""
+
+_TOLD_APART = {
+    "clock": re.compile(r"\W+(?:the |all |on )*week-?ends?\b"),
+    "savings_plan": re.compile(
+        r"\W+(?:the |any |all |using |doing )*(?:\w+ )?(?:batch|cach|cap|rout|swap|chang|switch|off.?peak)"
+    ),
+    "workload_price": re.compile(r"\W+(?:the |any |all )*(?:free|trial|zero[- ]cost)\b"),
+}
 """What an answer of a kind tells apart, so that each part can be left out."""
 
 _SUMS = {
@@ -78,6 +88,7 @@ def find_left_out(found: Intent, reading: Reading, apart: Callable[[Reading], bo
         or _sum(found, read)
         or _hole(found, read)
         or _exclusion(found, read)
+        or _split(found, read)
         or _limit(found, read)
         or _unknown(found, read)
     )
@@ -85,7 +96,7 @@ def find_left_out(found: Intent, reading: Reading, apart: Callable[[Reading], bo
         return None
     asked = [words for each in part.instead if (words := phrase(each, reading.catalogue))]
     first = ranked(reading.catalogue.tables)[0].name == found.table
-    return refusals.left_out(part.words, part.why, asked if first else [], reading.catalogue)
+    return refusals.left_out(part.words, part.why, [*part.asked, *(asked if first else [])], reading.catalogue)
 
 
 @attrs.frozen
@@ -96,11 +107,13 @@ class _Part:
         words: of it.
         why: in a clause.
         instead: what has an answer.
+        asked: the same in words.
     """
 
     words: str
     why: str
     instead: Sequence[Intent] = ()
+    asked: Sequence[str] = ()
 
 
 def _absent(found: Intent, reading: Reading) -> _Part | None:
@@ -201,6 +214,19 @@ def _with_object(match: re.Match[str], text: str) -> str:
     """The words with the two after them, which tell what they leave out."""
     rest = re.match(r"(?:\W+[\w.%$-]+){0,3}", text[match.end() :])
     return f"{match[0]}{rest[0] if rest else ''}".strip(" ,.?!")
+
+
+def _split(found: Intent, reading: Reading) -> _Part | None:
+    """``by month``, of a figure that is told for all of the time."""
+    asking = Asking(reading, reading.catalogue.table(found.table))
+    if found.kind not in _WHOLE or asking.grain in (None, found.grain):
+        return None
+    whole = re.sub(
+        rf"[,\s]*\b(?:(?:and|or|,) )?(?:by|per|each|every|for each) (?:the )?{asking.grain}\b", "", reading.text
+    )
+    why = f"I work that out for a whole period, and not by {asking.grain}"
+    asked = [sentence(f"{whole.strip(' ?.!,')}?")] if whole != reading.text else []
+    return _Part(f"by {asking.grain}", why, asked=asked)
 
 
 def _limit(found: Intent, reading: Reading) -> _Part | None:

@@ -166,7 +166,8 @@ STOP = _words("""
     date dates range between during within out into back over rank ranked sorted order ordered descending ascending
     second third fourth across different distinct unique various separate other answer question calculate compute say
     display print
-    single individual recorded raw i'd we've i'm break down start starts started begin begins began end ends ended
+    single individual recorded raw i'd we'd you'd they'd he'd she'd we'll i'll they'll
+    we've i'm break down start starts started begin begins began end ends ended
     first last latest newest oldest recent recently since until till before after again same share percentage percent
     proportion portion part fraction including included include along well both either cents t re ve ll hello hi hey
     there's none ask asked more less million thousand billion come comes came contribute contributed accounted

@@ -248,9 +248,23 @@ def read(question: str, catalogue: Catalogue) -> Reading:
     question = _HYPHENATED.sub("non ", question)
     corrected = _corrected(question, split_words(question, known))
     words = tuple(split_words(corrected, known))
-    tables = tuple(find_tables(corrected, words, catalogue.tables))
+    tables = tuple(
+        each for each in find_tables(corrected, words, catalogue.tables) if not sells(each, corrected, catalogue)
+    )
     limit = next((_number(m[1]) for p in _LIMITS if (m := re.search(p.format(count=_COUNTS), corrected))), None)
     return Reading(text=corrected, words=words, catalogue=catalogue, tables=tables, limit=limit)
+
+
+_SOLD = re.compile(r"\b(?:on|via|from|through|by|at|using)\s+(?:the\s+)?$")
+_PRICED = re.compile(r"\b(?:prices?|pricing|priced|rates?|costs?|sell\w*|list(?:ed)?)\b")
+_ROWS = re.compile(r"\b(?:traces?|calls|usage|tokens? in|workload|traffic|requests|rows|table)\b")
+
+
+def sells(named: NamedTable, text: str, catalogue: Catalogue) -> bool:
+    """Whether what names a table names a seller: ``the price of o3 on azure``, beside a trace of Azure's."""
+    seller = any(book.seller(text[named.start : named.end]) for book in catalogue.price_books)
+    of_prices = _PRICED.search(text) and not _ROWS.search(text)
+    return bool(seller and of_prices and _SOLD.search(text[: named.start]))
 
 
 _HYPHENATED = re.compile(r"\bnon-(?=\w)", re.IGNORECASE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatcore.agents.analyst.catalogue import Catalogue, Table
-from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.columns import SEVERAL, Meaning
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.intents.base import (
     MEASURED,
@@ -144,7 +144,7 @@ class Figure:
 
     def _share(self, sheets: Sheets) -> list[str]:
         sheet = sheets.get("share")
-        if sheet is None or sheet.cell("spend_percent").missing:
+        if sheet is None or sheet.cell("spend_percent").missing or self.table.currency == SEVERAL:
             return []
         whole, percent = sheet.cell("whole_spend").money(self.table.currency), sheet.cell("spend_percent").percent
         without = ", implausible rows left out" if "implausible" in sheets else ""
