@@ -12,7 +12,7 @@ import trio
 
 from chatcore.agents.analyst.account import ModelPrice
 from chatcore.agents.analyst.answering import proven_questions_after, words_of
-from chatcore.agents.analyst.catalogue import Catalogue, Origin
+from chatcore.agents.analyst.catalogue import Catalogue, Origin, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.earlier import questions_before
 from chatcore.agents.analyst.intents.base import Draft
@@ -25,6 +25,7 @@ from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.toolbox import tools_for
+from chatcore.agents.analyst.units import unit_notes
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
 from chatcore.agents.tools import Tool, ToolRegistry, ToolResult
@@ -145,7 +146,7 @@ class Inquiry:
         await self._tell(worded)
         following = await proven_questions_after(intent, question, found.evidence, self.ledger)
         return Answer(
-            insights=[*worded.insights, *maker_notes(intent)],
+            insights=[*worded.insights, *maker_notes(intent), *unit_notes(question, self._table(intent))],
             recommendations=list(worded.recommendations),
             action_items=[*worded.action_items, *(f"Ask: “{each}”" for each in following)],
             evidence=list(found.evidence),
@@ -156,6 +157,9 @@ class Inquiry:
         if not leans_on_earlier(question, self._catalogue):
             return []
         return await questions_before(self.run)
+
+    def _table(self, intent: Intent) -> Table:
+        return self._catalogue.table(intent.table)
 
     def _understood(self, intent: Intent) -> str:
         """What the question is taken for, and which column for the cost."""

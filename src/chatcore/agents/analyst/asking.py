@@ -61,6 +61,19 @@ _SUPERLATIVE = re.compile(
 _NEXT_TO = 2
 """Characters between a name and the word for its column: ``without claude models``, ``by user bob``."""
 
+_USE_MOST = (
+    r"\b(?:use|using)\b(?: \w+){0,3} (?:most|least|more|less|often)\b|\b(?:most|least|often) (?:do|did) we use\b"
+)
+_ORDERED = re.compile(
+    r"\b(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|ranking) by (?:the )?(?:total |number of |most )?"
+    r"(spend|spending|cost|costs|calls|usage|requests|tokens)\b"
+)
+_ORDERS = {
+    **dict.fromkeys(("spend", "spending", "cost", "costs"), Measure.COST),
+    **dict.fromkeys(("calls", "usage", "requests"), Measure.CALLS),
+}
+"""What a list is in the order of, where that is said: its table has the other sums beside."""
+
 _MONTH_DAYS = 45
 _HALF_YEAR_DAYS = 200
 
@@ -101,6 +114,9 @@ class Asking:
     @cached_property
     def measure(self) -> Measure:
         """What is summed, counted or averaged."""
+        ordered = _ORDERED.search(self.reading.text)
+        if ordered is not None and self.group_columns:
+            return self.kind_of_tokens() if ordered[1].startswith("tok") else _ORDERS[ordered[1]]
         counted = self.reading.says(r"\bhow many (?:\w+ )?tokens\b(?!.*\b(?:cost|per)\b)")
         tokens = self.reading.has(lexicon.TOKENS) and (counted or not self.reading.has(lexicon.COST))
         if self.reading.says(_PER_TOKENS):
@@ -110,6 +126,12 @@ class Asking:
             return quotient
         if self.reading.has(lexicon.CHEAP) and (self.group_columns or self.reading.sides) and self.has_tokens:
             return Measure.COST_PER_MILLION_TOKENS
+        return self.kind_of_tokens() if tokens else self._cost_or_calls()
+
+    @property
+    def summed_measure(self) -> Measure:
+        """The sum that an average over groups is of."""
+        tokens = self.reading.has(lexicon.TOKENS) and not self.reading.has(lexicon.COST)
         return self.kind_of_tokens() if tokens else self._cost_or_calls()
 
     def _quotient(self, tokens: bool) -> Measure | None:
@@ -126,7 +148,12 @@ class Asking:
     def _cost_or_calls(self) -> Measure:
         if self.reading.has(lexicon.COST | lexicon.CHEAP):
             return Measure.COST
-        counted = self.reading.has(lexicon.CALLS) or self.reading.says(COUNT_OF) or self.reading.tables
+        counted = (
+            self.reading.has(lexicon.CALLS)
+            or self.reading.says(_USE_MOST)
+            or self.reading.says(COUNT_OF)
+            or self.reading.tables
+        )
         return Measure.CALLS if counted or not self.table.has(Meaning.COST) else Measure.COST
 
     def kind_of_tokens(self) -> Measure:

@@ -41,6 +41,22 @@ def clauses(reading: Reading) -> list[str]:
     return asking if len(asking) > 1 else [reading.text]
 
 
+_IT = r"(?:that|this|those|these|they|it)"
+_SUMMED_UP = re.compile(
+    r"\s*,?\s*\b(?:and|plus)\s+(?:(?:how much|what (?:share|part|percentage|percent|fraction|portion)|which part)"
+    r"(?: of (?:the |our )?(?:\w+ )?(?:total|spend|bill|whole|cost|costs|all|everything|it))?"
+    rf"(?: (?:is|are|was|were|do|did))? {_IT}(?: (?:together|in total|make up|account for|come to))?"
+    rf"|what (?:do|did|does) {_IT} (?:add up to|sum (?:up )?to|come to|cost together|make together)"
+    r"|(?:their|the) (?:sum|combined \w+|share)(?: of (?:the )?total)?)\W*$"
+)
+"""What the sum of a list of so many, and its part of the whole, is asked by: its answer tells both."""
+
+
+def without_sum(text: str) -> str:
+    """The question without a clause that asks for the sum of what it lists."""
+    return _SUMMED_UP.sub("", text)
+
+
 def _of_two_tables(part: str, reading: Reading) -> list[str]:
     """``total cost and number of errors``: what only another table has than the one that is named."""
     named = list({mention.table.name: mention for mention in reading.tables}.values())

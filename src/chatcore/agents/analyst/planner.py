@@ -28,7 +28,7 @@ from chatcore.agents.analyst.grammar import apart, plan_in
 from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.merging import merge, of_the_same_year
 from chatcore.agents.analyst.nearest import plan_alone
-from chatcore.agents.analyst.parting import clauses, covering
+from chatcore.agents.analyst.parting import clauses, covering, without_sum
 from chatcore.agents.analyst.phrasing import phrase, sentence, why
 from chatcore.agents.analyst.pronouns import named_instead, refers
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
@@ -197,6 +197,8 @@ def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followe
 
 def _plan_whole(reading: Reading) -> Intent | Refusal:
     """What a question asks for by itself; where it asks several things, all of them or none."""
+    summed = without_sum(reading.text) if reading.limit is not None else reading.text
+    reading = reading if summed == reading.text else read(summed, reading.catalogue)
     parts = clauses(reading)
     if len(parts) == 1:
         return plan_alone(reading)

@@ -21,6 +21,8 @@ _STATE = r"(?:covered|missing|empty|active|absent|recorded|record|used|use|make|
 _GAP = r"(?:gaps?|stretch(?:es)?|holes?)"
 _SHARE = r"(?:share|percentage|percent|part|portion|proportion|fraction)"
 
+_ANY_ROWS = r"(?:data|rows|records|usage|calls|entries)"
+
 CLAIM = Claim(
     name="coverage",
     what="coverage",
@@ -34,6 +36,8 @@ CLAIM = Claim(
         r"(?:the |our |data |date |time ){0,3}coverage(?: of (?:the |our )?(?:data|ledger|table|log))?",
         r"when (?:did|was|were|do|have) (?:\w+ ){0,3}?(?:first|last)(?: (?:used?|using|called?|seen|started?))?",
         r"(?:first|last) (?:time|day)(?: that)?(?: (?:we|i|they))?(?= )",
+        rf"(?:is|are|was|were) there (?:any |some |no )?{_ANY_ROWS}(?= (?:for|in|during|on|from) )",
+        rf"(?:do|did) (?:we|you) have (?:any |some )?{_ANY_ROWS}(?= (?:for|in|during|on|from) )",
         r"how (?:continuous|complete|patchy|gappy)",
     ),
     unless=(

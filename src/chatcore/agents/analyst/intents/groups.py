@@ -35,7 +35,7 @@ from chatcore.agents.analyst.intents.scope import (
 )
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
-from chatcore.agents.analyst.sql import aggregates, parameters_of, restriction, select
+from chatcore.agents.analyst.sql import aggregates, exact_sum, parameters_of, restriction, select
 
 MAX_GROUPS = 50
 """Groups that are fetched; the totals beside them count all."""
@@ -52,11 +52,27 @@ class Places(msgspec.Struct, frozen=True):
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The groups in order, the totals of all groups, and the implausible rows among them."""
+    ranked = _groups_query(intent, catalogue)
     return [
-        _groups_query(intent, catalogue),
+        ranked,
         totals_query(intent, catalogue, distinct=intent.by),
         *implausible_query(intent, catalogue),
+        *_together_query(ranked, intent, catalogue),
     ]
+
+
+def _together_query(ranked: Query, intent: Intent, catalogue: Catalogue) -> list[Query]:
+    """What the first so many groups have together, where so many were asked for and their sum means something."""
+    table = table_of(intent, catalogue)
+    if intent.limit is None or intent.kind != "by" or not _share(intent, table):
+        return []
+    column = MEASURED[intent.measure].column
+    sums = [f"{exact_sum(column, 'DECIMAL')} AS {column}"]
+    if column == "spend" and table.implausible:
+        sums.append(f"{exact_sum('spend_without_implausible', 'DECIMAL')} AS spend_without_implausible")
+    share = exact_sum("share_percent", "DECIMAL")
+    sql = f"SELECT count(*) AS shown, {', '.join(sums)}, {share} AS share_percent FROM ({ranked.sql})"
+    return [Query("together", sql, ranked.parameters)]
 
 
 def _groups_query(intent: Intent, catalogue: Catalogue) -> Query:
@@ -124,7 +140,7 @@ class Ranking:
 
     def draft(self) -> Draft:
         """The whole answer."""
-        parts = [f"{self._headline()}\n\n", self.ranked_table(), f"\n{self._totals()}\n"]
+        parts = [f"{self._headline()}{self._together()}\n\n", self.ranked_table(), f"\n{self._totals()}\n"]
         odd = implausible_words(self.table, self.sheets.get("implausible"))
         if odd and self._is_cost:
             parts.append(f"\n{odd}")
@@ -246,6 +262,18 @@ class Ranking:
             what.insert(0, totals.cell("spend").money(self.table.currency))
         groups = plural(totals.cell("groups"), "value", "different values")
         return f"In total {' over '.join(what)}, {groups} of `{self._by}` (`{self.table.name}`)."
+
+    def _together(self) -> str:
+        """What the groups that were asked for have together."""
+        sheet, measured = self.sheets.get("together"), MEASURED[self.intent.measure]
+        if sheet is None or self._place > 1 or sheet.cell("shown").value <= 1 or sheet.cell(measured.column).missing:
+            return ""
+        amount = written(measured.column, sheet.cell(measured.column), self.table.currency)
+        text = f" Together these {sheet.cell('shown').count} have **{amount}**"
+        if self._is_cost and self._has_odd and bool(self.sheets["totals"].cell("implausible_rows")):
+            clean = sheet.cell("spend_without_implausible").money(self.table.currency)
+            text += f" as recorded, **{clean}** without implausible rows"
+        return f"{text}: {sheet.cell('share_percent').percent} of all."
 
     def _insights(self) -> list[str]:
         found = []

@@ -28,6 +28,9 @@ _OVER = r"(?:by (?:day|week|month|quarter|year)|(?:daily|weekly|monthly)|over ti
 _PER_UNIT = rf"{_COST} (?:per|of a|of each|a) {_UNIT}"
 _MOVE = r"(?:chang|ris|rose|fall|fell|gone|grow|grew|increas|decreas|go|get)\w*"
 
+_WHO = r"(?:active )?(?:users?|persons?|developers?|members?|employees?|engineers?|models?)"
+_STEP = r"(?:active )?(?:day|week|month|quarter|year)"
+
 CLAIM = Claim(
     name="unit_cost",
     what="unit costs",
@@ -41,7 +44,10 @@ CLAIM = Claim(
         r"how much does (?:a|one|each|the average) (?:user|person|developer) cost(?: us)?(?: on average)?",
         rf"{_COST} (?:per|of a) (?:paid call|paid request|active user|active day)",
     ),
-    unless=(r"list|catalogue|catalog|what if|instead|switch\w*|highest|lowest",),
+    unless=(
+        r"list|catalogue|catalog|what if|instead|switch\w*|highest|lowest",
+        rf"per {_WHO} (?:per|a|an|each|every|and) {_STEP}|per {_STEP} (?:per|and|for each|a|each) {_WHO}",
+    ),
     needs=(Meaning.COST,),
     splits=True,
     steps=True,

@@ -32,6 +32,7 @@ from chatcore.agents.analyst.shape.hours import (
 )
 from chatcore.agents.analyst.sql import Condition, aggregates, all_of, parameters_of, select
 
+
 def _tells_hours(table: Table) -> bool:
     """Whether the rows say at what time of the day they were; a date alone does not."""
     column = table.column(Meaning.TIME)
@@ -92,7 +93,7 @@ def _measure(asking: Asking) -> Measure:
     text = asking.reading
     if text.says(r"\b(?:tokens?)\b") and asking.has_tokens and not text.says(r"\b(?:spend|cost)"):
         return Measure.TOKENS
-    money = text.says(r"\b(?:spen[dt]\w*|cost\w*|expensive|pa(?:y|id)|bill\w*|money|dollars|cheap\w*|\$)")
+    money = text.says(r"\b(?:how much|spen[dt]\w*|cost\w*|expensive|pa(?:y|id)|bill\w*|money|dollars|cheap\w*|\$)")
     return Measure.COST if money and asking.table.has(Meaning.COST) else Measure.CALLS
 
 
@@ -199,7 +200,8 @@ def _headline(account: Account, sheet: str) -> str:
     money = MEASURED[account.intent.measure].is_money
     usual = _a_day(account) or account.intent.measure in _OF_A_CALL.values()
     verb = f"the average {what}{' of a day' if _a_day(account) else ''} is highest" if usual else f"most {what} fall"
-    text = f"By {_BY[sheet]} (UTC){account.scope}{_days_words(account)}, {verb}{'s' if money and not usual else ''} {_where(most)}"
+    verb += "s" if money and not usual else ""
+    text = f"By {_BY[sheet]} (UTC){account.scope}{_days_words(account)}, {verb} {_where(most)}"
     text += f" ({_figure(account, most)})"
     text += f"; least {_where(least)} ({_figure(account, least)})" if len(ranked) > 1 else ""
     asked = [row for row in account.sheet(sheet) if str(row["part"]).split(" (")[0] in _asked(account)]

@@ -26,7 +26,10 @@ _SPAN = re.compile(
     rf"\b(?:(?:between|from) (?P<first>\d{{1,2}}|{_TIME}) ?(?:and|to|until|till|-) ?(?P<last>{_TIME})"
     rf"|(?P<sign>after|before|since|until) (?P<bound>{_TIME}))(?!\w)"
 )
-_OUTSIDE = rf"\b(?:outside|out of|not (?:in|during|between)|other than|beyond|except) (?:of )?(?:the |our )?(?:{_OFFICE}|{_TIME}|\d)"
+_OUTSIDE = (
+    r"\b(?:outside|out of|not (?:in|during|between)|other than|beyond|except) (?:of )?(?:the |our )?"
+    rf"(?:{_OFFICE}|{_TIME}|\d)"
+)
 _NOON, _DAY_HOURS = 12, 24
 _NAMED = {"noon": _NOON, "midday": _NOON, "midnight": 0}
 
@@ -107,10 +110,12 @@ def _hours_of(reading: Reading) -> dict[str, Any]:
 
 
 def _between(found: re.Match[str]) -> dict[str, int]:
+    """The hours of a span, the last one not in it."""
     if found["bound"]:
         hour = _hour(found["bound"])
-        late = found["sign"] in ("after", "since")
-        return {"first": hour, "last": _DAY_HOURS} if late else {"first": 0, "last": hour}
+        return (
+            {"first": hour, "last": _DAY_HOURS} if found["sign"] in ("after", "since") else {"first": 0, "last": hour}
+        )
     last = _hour(found["last"])
     first = found["first"]
     if first.isdecimal():  # between 9 and 5pm: nine in the morning, as it comes before
