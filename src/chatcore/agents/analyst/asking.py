@@ -64,6 +64,8 @@ _NEXT_TO = 2
 _USE_MOST = (
     r"\b(?:use|using)\b(?: \w+){0,3} (?:most|least|more|less|often)\b|\b(?:most|least|often) (?:do|did) we use\b"
 )
+_VERBOSE = r"\b(?:verbose|talkative|chatty|wordy|long-winded)\b"
+"""Of a model: how much it says in a call."""
 _ORDERED = re.compile(
     r"\b(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|ranking) by (?:the )?(?:total |number of |most )?"
     r"(spend|spending|cost|costs|calls|usage|requests|tokens)\b"
@@ -121,6 +123,8 @@ class Asking:
         tokens = self.reading.has(lexicon.TOKENS) and (counted or not self.reading.has(lexicon.COST))
         if self.reading.says(_PER_TOKENS):
             return Measure.COST_PER_MILLION_TOKENS
+        if self.reading.says(_VERBOSE) and self.table.has(Meaning.OUTPUT_TOKENS):
+            return Measure.OUTPUT_TOKENS_PER_CALL
         quotient = self._quotient(tokens)
         if quotient is not None:
             return quotient

@@ -22,9 +22,11 @@ _OTHER_PRICES = (
     r"\bwould\b.*\bcosts?(?: \w+)? (?:today|now|nowadays)\b"
     r"|\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
 )
-_NEW = (
+NEW = (
     r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
     r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
+    r"|\b(?:models?|users?|features?|formats?) (?:\w+ ){0,3}"
+    r"(?:first (?:used|seen|appeared)|introduced|dropped|retired|gone)\b"
 )
 _OTHERWISE = (
     r"\b(?:if|had) (?:we|i|they|you|everyone|everybody|everything|all|every)\b[^?.;]*?"
@@ -43,7 +45,7 @@ _NOT_ANSWERED = (
     (_JUDGEMENT, "a judgement"),
     (_OTHER_PRICES, "past usage at the prices of another day"),
     (_OTHERWISE, "what would have been otherwise"),
-    (_NEW, "what is new and what is gone"),
+    (NEW, "what is new and what is gone"),
     (_CHANGE, "a change to the data"),
 )
 """Words that ask for what is not answered, with how it is called."""

@@ -20,6 +20,7 @@ from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.left_out import find_left_out
+from chatcore.agents.analyst.one_currency import mixed_currencies
 from chatcore.agents.analyst.periods import after, before
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.reading import Reading, in_table
@@ -33,6 +34,7 @@ from chatcore.agents.analyst.turns import (
     OFF,
     SINGLE_ROWS,
     THAN_LAST,
+    WITHOUT_FREE,
 )
 
 _SPREAD = frozenset({"median", "percentile", "percentiles", "p95", "p50", "p99", "distribution", "spread"})
@@ -60,7 +62,10 @@ def plan_in(reading: Reading, asking: Asking) -> Intent | Refusal:
 def _whole(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
     """An intent that answers all of the question; a refusal that names what it would leave out."""
     placed = in_other_money(found, reading) or _placed(found, reading)
-    return placed if isinstance(placed, Refusal) else find_left_out(placed, reading, apart) or placed
+    if isinstance(placed, Refusal):
+        return placed
+    mixed = mixed_currencies(placed, reading.catalogue, reading.asked or reading.text)
+    return mixed or find_left_out(placed, reading, apart) or placed
 
 
 def _placed(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
@@ -132,6 +137,8 @@ class Planner(Splitting):
             return self.intent("quality")
         if not asked or self.reading.without_outliers:
             return None
+        if self.reading.says(WITHOUT_FREE):
+            return refusals.not_supported("a figure without free calls", self.reading.catalogue)
         if self.asking.grain is not None:
             counted = figures or self.reading.has(lexicon.CALLS)
             return None if counted else refusals.not_supported(f"faults by {self.asking.grain}", self.reading.catalogue)

@@ -64,7 +64,7 @@ OTHER_KNOWN = _words("""
     many number count counts amount top most highest biggest largest best greatest leading main data table tables
     column columns schema dataset datasets file files field fields attached loaded cover covers covered coverage
     structure contents contain contains available help capabilities early late mid middle beginning half previous
-    prior preceding earlier peak peaks peaked
+    prior preceding earlier peak peaks peaked verbose talkative chatty wordy
 """)
 """Words that patterns look for."""
 

@@ -12,6 +12,7 @@ import attrs
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Family
+from chatcore.agents.analyst.currencies import named_currencies
 from chatcore.agents.analyst.holes import with_holes
 from chatcore.agents.analyst.language import Word, split_words
 from chatcore.agents.analyst.making import makers_in, of_makers
@@ -292,6 +293,7 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
     unnamed = blanked(reading.text, _distinct_names(reading, table))
     named_columns = find_columns(unnamed, [table])
     values = [v for v in values if not any(_within(v, c) for c in named_columns)]
+    values += [v for v in named_currencies(reading.text, table) if not any(_overlap(v, each) for each in values)]
     columns = [c for c in named_columns if not any(_inside(c, v) for v in values)]
     empty = _without_a_value(reading, [*columns, *by_meaning(free, table)], values)
     values, columns = [*values, *empty], [c for c in columns if not any(_overlap(c, v) for v in empty)]

@@ -64,3 +64,8 @@ SUM_PER = (
     r"\b(?:tokens?|calls?|requests?|spend|spending) (?:per|for each|of each|of every) (?!call|request|row|message)"
 )
 """A sum of each of several, of which an average is not one over single rows."""
+WITHOUT_FREE = (
+    r"\b(?:without|exclud\w+|except(?: for)?|ignoring|not counting|leaving out|minus|ex|w/o) (?:the |all |any |our )*"
+    r"(?:free|unpriced|zero[- ]cost|\$?0(?: dollar)?)\b"
+)
+"""Rows that cost nothing are to be left out."""

@@ -108,8 +108,16 @@ def _only_paid(intent: Intent) -> bool:
     return cheapest or intent.measure is Measure.COST_PER_MILLION_TOKENS
 
 
+def _apart(intent: Intent, table: Table) -> bool:
+    """Whether each group is of another currency, so that nothing of them adds up."""
+    column = table.currencies
+    return column is not None and intent.by == column.name
+
+
 def _share(intent: Intent, table: Table) -> str:
     """SQL for each group's part of the whole, in percent; of costs without the implausible rows."""
+    if _apart(intent, table) and MEASURED[intent.measure].is_money:
+        return ""
     base = {
         Measure.COST: "spend_without_implausible" if table.implausible else "spend",
         Measure.CALLS: "calls",
@@ -172,6 +180,8 @@ class Ranking:
         degree = "most" if self.intent.descending else "least"
         filters = self.intent.beside if self.intent.kind == "versus" else self.intent.filters
         scope = period_words(self.intent) + filter_words(filters)
+        if _apart(self.intent, self.table) and self._is_cost:
+            return f"By `{self._by}`{scope} the {what} is as below: amounts of different currencies are not added up."
         sentence = f"By `{self._by}`, {first} has the {degree} {what}{scope}: **{self._value(0)}**"
         return f"{sentence}{self._without(0)}."
 
@@ -258,7 +268,7 @@ class Ranking:
     def _totals(self) -> str:
         totals = self.sheets["totals"]
         what = [plural(totals.cell("calls"), noun_of(self.table))]
-        if totals.has("spend"):
+        if totals.has("spend") and not _apart(self.intent, self.table):
             what.insert(0, totals.cell("spend").money(self.table.currency))
         groups = plural(totals.cell("groups"), "value", "different values")
         return f"In total {' over '.join(what)}, {groups} of `{self._by}` (`{self.table.name}`)."
