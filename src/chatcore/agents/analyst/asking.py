@@ -20,7 +20,8 @@ SUMMED = (Meaning.COST, *TOKENS)
 """Meanings whose columns are summed under a name of their own."""
 
 ROW_NOUNS = "|".join(sorted(lexicon.SINGLE))
-PER_CALL = rf"\bper[ -](?:single )?(?:{ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
+_SO_MANY = r"(?:single |\d[\d,.]*k? |thousand |hundred |million )?"
+PER_CALL = rf"\bper[ -]{_SO_MANY}(?:{ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
 _PER_TOKENS = (
     r"\b(?:per|a|each|every|for a) (?:1[,.]?000,?000|million|mio|m|1m|1000|thousand|1k|1 million)?[ -]?tokens?\b"
     r"|\bper (?:million|mtok)\b"
@@ -47,7 +48,7 @@ _PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
 _ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
 _STEP_LED = re.compile(
     r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
-    r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)$"
+    r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)(?: active| calendar)?$"
 )
 _STEP_ALSO = re.compile(r"\b(?:by|per|each|every) \w+(?: \w+)?(?:,? and|,| &| then)(?: by| per)?$")
 """``by model and month``: the step is led by what leads to a column before it."""
@@ -119,6 +120,8 @@ class Asking:
         ordered = _ORDERED.search(self.reading.text)
         if ordered is not None and self.group_columns:
             return self.kind_of_tokens() if ordered[1].startswith("tok") else _ORDERS[ordered[1]]
+        if self.group_columns and self.reading.says(r"\b(?:most|least)[ -](?:used|popular|called|active)\b"):
+            return Measure.CALLS
         counted = self.reading.says(r"\bhow many (?:\w+ )?tokens\b(?!.*\b(?:cost|per)\b)")
         tokens = self.reading.has(lexicon.TOKENS) and (counted or not self.reading.has(lexicon.COST))
         if self.reading.says(_PER_TOKENS):

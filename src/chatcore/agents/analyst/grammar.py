@@ -6,6 +6,7 @@ named in the refusal, with questions that are answered.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import attrs
@@ -21,16 +22,17 @@ from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.left_out import find_left_out
 from chatcore.agents.analyst.one_currency import mixed_currencies
-from chatcore.agents.analyst.periods import after, before
+from chatcore.agents.analyst.periods import after, before, period_of
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.reading import Reading, in_table
-from chatcore.agents.analyst.request import Filter, Intent, Measure, Period, Refusal
+from chatcore.agents.analyst.request import Filter, Grain, Intent, Measure, Period, Refusal
 from chatcore.agents.analyst.same_time import same_times
 from chatcore.agents.analyst.splitting import Splitting
 from chatcore.agents.analyst.turns import (
     DESCRIPTION,
     EXTREME,
     HOW_ENDED,
+    NO_TOKENS,
     OFF,
     SINGLE_ROWS,
     THAN_LAST,
@@ -87,7 +89,8 @@ def apart(reading: Reading) -> bool:
     """Whether two dates are two periods to compare and not the ends of one: names are compared over one stretch."""
     if reading.sides and not reading.has(_MOVED):
         return False
-    return reading.has(lexicon.COMPARE) or reading.says(r"\bgrowth\b.*\b(?:from|between)\b")
+    gone = r"\bgrowth\b.*\b(?:from|between)\b|\b(?:gone|go|goes|went|going) (?:up|down)\b.*\b(?:from|between)\b"
+    return reading.has(lexicon.COMPARE) or reading.says(gone)
 
 
 @attrs.frozen
@@ -137,6 +140,11 @@ class Planner(Splitting):
             return self.intent("quality")
         if not asked or self.reading.without_outliers:
             return None
+        if self.reading.says(NO_TOKENS):
+            return refusals.not_supported("calls by their having no tokens", self.reading.catalogue)
+        unpriced = self.reading.has({"free", "unpriced", "zero"})
+        if unpriced and (self.asking.grain is not None or self.asking.group_columns):
+            return refusals.not_supported("free calls apart, in such a list", self.reading.catalogue)
         if self.reading.says(WITHOUT_FREE):
             return refusals.not_supported("a figure without free calls", self.reading.catalogue)
         if self.asking.grain is not None:
@@ -161,12 +169,24 @@ class Planner(Splitting):
         elif len(named) == 1 and self._wants_previous(against) and named[0].days is not None:
             periods = [before(named[0], self.asking.previous_unit), named[0]]
         if len(periods) > _TWO:
-            return refusals.too_many_periods(self.reading.catalogue)
+            return refusals.too_many_periods(self.reading.catalogue, self._all_of(periods))
         if len(periods) == _TWO and any(period.without for period in periods):
             return refusals.not_supported("a comparison without a part of a period", self.reading.catalogue)
         if len(periods) != _TWO or any(period.days is None for period in periods):
             return None
         return self._compared(sorted(periods, key=lambda period: str(period.start)))
+
+    def _all_of(self, periods: list[Period]) -> list[str]:
+        """The course over all of several periods."""
+        spans = [each for each in periods if each.days is not None]
+        if len(spans) < len(periods):
+            return []
+        first, last = min(str(each.start) for each in spans), max(str(each.end) for each in spans)
+        whole = period_of(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+        longest = max(each.days or 0 for each in spans)
+        grain: Grain = "month" if longest <= _MONTH else "quarter" if longest <= _QUARTER else "year"
+        trend = msgspec.structs.replace(self.intent("trend", grain=grain), periods=[whole], limit=None)
+        return list(filter(None, [phrase(trend, self.reading.catalogue)]))
 
     def _sides_in(self, periods: list[Period]) -> Refusal:
         """Several names in several periods: the names in each of them, or the periods for each name."""
@@ -246,6 +266,8 @@ class Planner(Splitting):
 
 
 _TWO = 2
+_MONTH, _QUARTER = 31, 92
+"""Days that the longest of them have."""
 _COLUMN_OF = {
     Measure.COST: Meaning.COST,
     Measure.TOKENS: Meaning.TOTAL_TOKENS,

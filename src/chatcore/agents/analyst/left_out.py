@@ -106,7 +106,11 @@ def _supposed(found: Intent, reading: Reading) -> Part | None:
 
 def _comparative(found: Intent, reading: Reading) -> Part | None:
     """``would deepseek be cheaper``, of one figure that stands beside nothing."""
-    match = re.search(r"\b(?:cheaper|dearer|pricier|costlier|(?:more|less) expensive)\b", reading.text)
+    match = re.search(
+        r"\b(?:cheaper|dearer|pricier|costlier|(?:more|less) expensive)\b"
+        r"|\b(?:more|less|fewer|higher|lower|bigger|smaller)\b(?: \w+){1,5} than (?!half\b|[$\d])",
+        reading.text,
+    )
     if match is None or found.kind != "total":
         return None
     each = msgspec.structs.replace(found, measure=Measure.COST_PER_MILLION_TOKENS)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 import attrs
+import msgspec
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import ROW_NOUNS
@@ -17,6 +18,10 @@ from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Measure
 from chatcore.agents.analyst.same_time import SAME_TIME, is_same_time
 
+_LISTED = (
+    r"\b(?:list|show|display|print|give|see)\b(?: \w+){0,3} (?:all|every|each|the|raw|single|individual)? ?"
+    rf"(?:{ROW_NOUNS})\b"
+)
 _ADDED = r"\b(?:together|combined|altogether|sum of|add(?:ed)? up)\b"
 _LISTS = frozenset({"total", "by", "trend", "cross", "compare", "versus", "top_calls", "distinct"})
 _MIDDLES = re.compile(
@@ -61,8 +66,32 @@ def figure_left_out(found: Intent, reading: Reading) -> Part | None:
     """The first figure, order or concept that is asked for and would not be told."""
     if found.kind not in _LISTS:
         return None
-    checks = (_added, _middle, _within, _order, _side, _same_time, _concept)
+    checks = (_listed, _beside_distinct, _added, _middle, _within, _order, _side, _same_time, _concept)
     return next((part for check in checks if (part := check(found, reading)) is not None), None)
+
+
+def _listed(found: Intent, reading: Reading) -> Part | None:
+    """``list all calls``, where they would be counted."""
+    match = re.search(_LISTED, reading.text)
+    if (
+        found.kind != "total"
+        or match is None
+        or reading.says(r"\b(?:how many|how much|number of|count|total|sum|spend|cost)\b")
+    ):
+        return None
+    largest = msgspec.structs.replace(found, kind="top_calls", measure=Measure.COST, limit=5)
+    return Part(match[0], "I count rows, and list only those that are largest", [largest, found])
+
+
+def _beside_distinct(found: Intent, reading: Reading) -> Part | None:
+    """``spend and number of users by month``, where only the users would be told."""
+    if found.kind != "distinct" or found.grain is None:
+        return None
+    match = re.search(
+        r"\b(?:spend|spending|costs?|bill|tokens)\b(?= (?:and|plus|,)|,)|(?<=and )(?:spend|cost|tokens)\b", reading.text
+    )
+    trend = msgspec.structs.replace(found, kind="trend", by=None, measure=Measure.COST)
+    return Part(match[0], f"I tell “{match[0]}” and the number of different values apart", [trend]) if match else None
 
 
 def _middle(found: Intent, reading: Reading) -> Part | None:
@@ -70,7 +99,9 @@ def _middle(found: Intent, reading: Reading) -> Part | None:
     match = _MIDDLES.search(reading.text)
     if match is None:
         return None
-    why = f"I work out “{match[0]}” over all rows that are asked for, and not by groups or steps"
+    known = re.match(r"med|perc|p\d", match[0]) is not None
+    over = "over all rows that are asked for, and not by groups or steps"
+    why = f"I work out “{match[0]}” {over}" if known else f"I do not work out “{match[0]}”"
     return Part(match[0], why, [found])
 
 

@@ -14,7 +14,7 @@ from chatcore.agents.analyst.phrasing import during
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table, read
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.turns import WITHOUT_FREE
+from chatcore.agents.analyst.turns import NO_TOKENS, WITHOUT_FREE
 
 _TAKEN_FOR = frozenset(["total", "by"])
 _OPEN = frozenset(["not_supported", "no_such_column"])
@@ -105,6 +105,20 @@ NEAREST = (
         "Which models drove the change in spend{change}?|Which list prices changed?|Cost per million tokens by model",
         "That can mean what was spent, or what a token is listed at. Which change is meant, and between when?",
         "what changed, and between when",
+    ),
+    Nearest(
+        NO_TOKENS,
+        "Which calls returned nothing{when}?|How many calls have less than 5 tokens{when}?"
+        "|Distribution of tokens{when}",
+    ),
+    Nearest(
+        r"\b(?:free|unpriced|zero[- ]cost)\b",
+        "How many calls were free{when}?|Free calls by model{when}|What would the free calls cost at list price{when}?",
+    ),
+    Nearest(
+        r"\bsessions?\b",
+        "How many sessions were there{when}?|Average cost per session{when}|Average number of calls per session{when}"
+        "|Most expensive sessions{when}",
     ),
     Nearest(
         NEW_OR_GONE,

@@ -18,7 +18,8 @@ _BETWEEN = re.compile(
 )
 _TAIL = re.compile(
     r"\s*,?\s*\b(?:and|but|plus)\s+(?:(?P<thing>(?:on|with|using|through)\s+(?:what|which|which (?:llms?|models?)))"
-    r"|(?P<feature>for (?:what|which (?:purposes?|tasks?|features?)))|(?P<user>(?:by|for) whom?)"
+    r"|(?P<feature>for (?:what|which (?:purposes?|tasks?|features?))|what (?:it was |they were )?for)"
+    r"|(?P<user>(?:by|for) whom?)"
     r"|(?P<when>when))\W*$"
 )
 _TAILS = {"thing": "by model", "feature": "by feature", "user": "by user", "when": "by month"}

@@ -60,6 +60,8 @@ _BLAMED = re.compile(
 _LIMITS = (
     r"\b(?:top|first|largest|biggest|highest|bottom|lowest|smallest|cheapest|worst|best)[ -]({count})\b",
     r"\b(?:most expensive|most costly|costliest|priciest|dearest|which) ({count})\b",
+    r"\b({count}) (?:days|weeks|months|quarters|models|users|people|modes|features|calls|requests|sessions)"
+    r" (?:with|that have|that had|having) (?:the )?(?:most|least|highest|lowest|fewest|largest|biggest|smallest)\b",
     r"\b({count}) (?:most|least|largest|biggest|highest|lowest|cheapest|costliest|priciest|smallest|dearest|top)\b",
 )
 _COUNTS = r"\d{1,4}|" + "|".join(lexicon.NUMBERS)
@@ -70,7 +72,8 @@ _PLACE = re.compile(
 )
 _THRESHOLD = re.compile(
     r"\b(above|over|under|below|exceeding|exceeded|more than|less than|fewer than|greater than|at least|at most)\s+"
-    r"[$€£]?\d[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
+    r"(?:(?:an?|one|half an?) (?:dollar|cent|buck|million|thousand|hundred|euro)\b|[$€£]?\d)"
+    r"[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
 )
 
 

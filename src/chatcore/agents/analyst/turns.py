@@ -69,3 +69,6 @@ WITHOUT_FREE = (
     r"(?:free|unpriced|zero[- ]cost|\$?0(?: dollar)?)\b"
 )
 """Rows that cost nothing are to be left out."""
+NO_TOKENS = (
+    r"\b(?:zero|no|0) (?:input |output |prompt |total )?tokens?\b|\btokens? (?:were|are|was|is|being) (?:zero|0)\b"
+)

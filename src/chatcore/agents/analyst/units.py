@@ -8,6 +8,9 @@ from chatcore.agents.analyst.catalogue import Table
 
 _SCALED = re.compile(r"\bin (?P<unit>cents|pennies|thousands?|millions?|billions?|k\b|mio\b)(?: of (?:\w+))?")
 _PER_THOUSAND = re.compile(r"\bper (?:1[ ,.]?000|1 ?k|thousand|k) ?tok(?:en)?s?\b")
+_PER_CALLS = re.compile(
+    r"\bper (?P<many>\d[\d,.]*k?|thousand|hundred|million) (?:calls|requests|prompts|messages|queries)\b"
+)
 _PER_TOKEN = re.compile(r"\b(?:cost|costs|price|spend|pay) (?:per|of a|of one|for a|of a single) token\b")
 
 
@@ -24,6 +27,10 @@ def unit_notes(question: str, table: Table) -> list[str]:
         notes.append(f"Asked for in {scaled['unit']}: {own} and calls are counted one by one.")
     if _PER_THOUSAND.search(text):
         notes.append("Asked for by the thousand: a thousand tokens cost a thousandth of what a million cost.")
+    if many := _PER_CALLS.search(text):
+        notes.append(
+            f"Asked for per {many['many']} calls: the cost per call is of one, and so many cost as many times that."
+        )
     if _PER_TOKEN.search(text):
         notes.append("One token costs a millionth of what a million cost.")
     return notes

@@ -67,9 +67,9 @@ def _together_query(ranked: Query, intent: Intent, catalogue: Catalogue) -> list
     if intent.limit is None or intent.kind != "by" or not _share(intent, table):
         return []
     column = MEASURED[intent.measure].column
-    sums = [f"{exact_sum(column, 'DECIMAL')} AS {column}"]
-    if column == "spend" and table.implausible:
-        sums.append(f"{exact_sum('spend_without_implausible', 'DECIMAL')} AS spend_without_implausible")
+    spend = ["spend", *(["spend_without_implausible"] if table.implausible else [])] if table.has(Meaning.COST) else []
+    names = dict.fromkeys([column, *([] if _apart(intent, table) else spend)])
+    sums = [f"{exact_sum(name, 'DECIMAL')} AS {name}" for name in names]
     share = exact_sum("share_percent", "DECIMAL")
     sql = f"SELECT count(*) AS shown, {', '.join(sums)}, {share} AS share_percent FROM ({ranked.sql})"
     return [Query("together", sql, ranked.parameters)]
@@ -283,7 +283,12 @@ class Ranking:
         if self._is_cost and self._has_odd and bool(self.sheets["totals"].cell("implausible_rows")):
             clean = sheet.cell("spend_without_implausible").money(self.table.currency)
             text += f" as recorded, **{clean}** without implausible rows"
-        return f"{text}: {sheet.cell('share_percent').percent} of all."
+        text += f": {sheet.cell('share_percent').percent} of all"
+        clean = "spend_without_implausible" if sheet.has("spend_without_implausible") else "spend"
+        if self._is_cost or not sheet.has(clean) or sheet.cell(clean).missing:
+            return f"{text}."
+        without = ", implausible rows left out" if bool(self.sheets.get("implausible")) else ""
+        return f"{text}, and cost {sheet.cell(clean).money(self.table.currency)}{without}."
 
     def _insights(self) -> list[str]:
         found = []

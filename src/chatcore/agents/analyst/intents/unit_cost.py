@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.account import Account, Subject, by_column, by_step, kind_of
@@ -14,8 +15,9 @@ from chatcore.agents.analyst.intents.scope import (
     nothing_there,
     totals_query,
 )
+from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
-from chatcore.agents.analyst.request import Refusal
+from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.sql import exact_sum, select, tokens_of
 
 SHOWN = 24
@@ -153,9 +155,19 @@ def _insights(account: Account) -> list[str]:
     return found
 
 
+def recognise(reading: Reading) -> Intent | Refusal | None:
+    """Unit costs in one period: between two they are compared."""
+    between = reading.says(rf"\b{_MOVE}\b.*\b(?:from|between)\b") and not reading.says(rf"\b{_OVER}\b")
+    asking = CLAIM.of(reading, apart=bool(between))
+    if not isinstance(asking, Asking):
+        return asking
+    return None if len(asking.reading.periods) > 1 else CLAIM.intent(asking)
+
+
 KIND = kind_of(
     CLAIM,
     "Cost per call, per million tokens, per user and per day with rows; by a column or over time",
     queries,
     draft,
+    recognise=recognise,
 )

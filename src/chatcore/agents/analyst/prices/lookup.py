@@ -45,6 +45,8 @@ _OF_USAGE = frozenset(lexicon.GRAINS) | lexicon.CALLS | lexicon.AVERAGE | {"tota
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for a model's price: said so, or in the present tense and of nobody's usage."""
+    if reading.says(r"\b(?:price|rate|volume|mix)[- ]effects?\b"):
+        return None
     said, costs = reading.says(PRICE) or reading.says(LIST), reading.says(_COSTS)
     if not (said or (costs and not reading.says(PAST))) or reading.says(OURS) or _is_of_usage(reading, said):
         return None

@@ -16,7 +16,7 @@ WORKING_DAYS = "Monday to Friday"
 PARTS = (("night", 0, 6), ("morning", 6, 12), ("afternoon", 12, 18), ("evening", 18, 24))
 
 DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
-_OFFICE = r"(?:working|office|business) hours"
+_OFFICE = r"(?:(?:working|office|business) hours|off[- ]hours|after[- ]hours)"
 PART = rf"(?:mornings?|afternoons?|evenings?|nights?|night[- ]?time|overnight|{_OFFICE})"
 _TIME = r"(?:\d{1,2}(?::00)? ?(?:am|pm)|\d{1,2}:00|noon|midday|midnight)"
 BETWEEN_HOURS = (
@@ -27,7 +27,8 @@ _SPAN = re.compile(
     rf"|(?P<sign>after|before|since|until) (?P<bound>{_TIME}))(?!\w)"
 )
 _OUTSIDE = (
-    r"\b(?:outside|out of|not (?:in|during|between)|other than|beyond|except) (?:of )?(?:the |our )?"
+    r"\b(?:off|after)[- ]hours\b"
+    r"|\b(?:outside|out of|not (?:in|during|between)|other than|beyond|except) (?:of )?(?:the |our )?"
     rf"(?:{_OFFICE}|{_TIME}|\d)"
 )
 _NOON, _DAY_HOURS = 12, 24
@@ -45,6 +46,8 @@ _WITHOUT_WEEKENDS = (
     r"\b(?:without|exclud\w+|except(?: for| on)?|ignoring|not on|apart from) (?:the |all )?week-?ends?\b"
 )
 _WORKING = r"\b(?:on|during|for|of|our|the|working) week[- ]?days\b|\b(?:work(?:ing)? ?days)\b|\bweek[- ]?days only\b"
+
+_DAYS_THROUGH = re.compile(rf"\b({DAY}) ?(?:to|through|till|until|-|–) ?({DAY})\b")
 
 Unit = Literal["hour", "weekday", "weekend", "part", "span"]
 _Hour = Annotated[int, msgspec.Meta(ge=0, le=_DAY_HOURS)]
@@ -85,12 +88,24 @@ def unit_of(reading: Reading) -> Unit | None:
 
 def narrowed(reading: Reading, unit: Unit) -> dict[str, Any]:
     """The options that say which hours and days are meant."""
-    days = [name for name in DAYS if reading.says(rf"\b{name.lower()}s?\b")]
+    days = _through(reading) or [name for name in DAYS if reading.says(rf"\b{name.lower()}s?\b")]
+    if unit == "weekday" and _through(reading):
+        return {"days": days}
     if unit == "weekday" or unit == "weekend":
         return {"named": [WORKING_DAYS] if reading.says(_WITHOUT_WEEKENDS) else days}
     span = _hours_of(reading) if unit == "span" else {}
     named = [name for name, *_ in PARTS if reading.says(rf"\b{name}s?\b")]
     return {"named": named, "days": days or _half_of_the_week(reading), **span}
+
+
+def _through(reading: Reading) -> list[str]:
+    """The days from one to another: ``monday to friday``."""
+    found = _DAYS_THROUGH.search(reading.text)
+    if found is None:
+        return []
+    names = [name.lower() for name in DAYS]
+    first, last = names.index(found[1].removesuffix("s")), names.index(found[2].removesuffix("s"))
+    return list(DAYS[first : last + 1]) if first <= last else [*DAYS[first:], *DAYS[: last + 1]]
 
 
 def _half_of_the_week(reading: Reading) -> list[str]:
@@ -106,7 +121,10 @@ def _hours_of(reading: Reading) -> dict[str, Any]:
     found, outside = _SPAN.search(reading.text), reading.says(_OUTSIDE)
     if found is None:
         return {"first": 9, "last": 17, "working": True, "outside": outside}
-    return {**_between(found), "outside": outside}
+    bounds = [_between(match) for match in _SPAN.finditer(reading.text)]
+    first, last = max(each["first"] for each in bounds), min(each["last"] for each in bounds)
+    whole = bounds[0] if len(bounds) == 1 else {"first": first, "last": last}
+    return {**whole, "outside": outside}
 
 
 def _between(found: re.Match[str]) -> dict[str, int]:

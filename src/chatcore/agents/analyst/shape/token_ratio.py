@@ -38,6 +38,7 @@ CLAIM = Claim(
         rf"tokens? in (?:per|for {_EACH}|to|vs\.?|versus) tokens? out",
         rf"{_IN}(?: tokens?)?[ -]{_OUT}(?: tokens?)? {_RATIO}|{_OUT}(?: tokens?)?[ -]{_IN}(?: tokens?)? {_RATIO}",
         rf"(?:in[ -/]out|i/o)(?: tokens?)? {_RATIO}|token ratios?",
+        rf"(?:most|least|highest|lowest) {_IN}(?: tokens?)? (?:per|for {_EACH}) {_OUT}(?: tokens?)?",
         rf"{_OUT}(?: token)? (?:share|percentage|fraction|proportion)s?",
         rf"{_SHARE} of (?:the |our |all )?tokens (?:is|are|was|were|that is|that are) {_OUT}",
     ),
