@@ -28,6 +28,7 @@ from chatcore.agents.analyst.toolbox import tools_for
 from chatcore.agents.analyst.units import unit_notes
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
+from chatcore.agents.numbers import proof_of
 from chatcore.agents.tools import Tool, ToolRegistry, ToolResult
 from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
@@ -97,6 +98,13 @@ class Analyst:
             return await Inquiry(ledger, run, self._turns).answer(message.content)
 
 
+def _proven(refusal: Refusal, question: str) -> Refusal:
+    """A refusal without the questions that have a number nobody said: ``Top 10`` where the ten was spelt out."""
+    proof = proof_of(question, ())
+    kept = tuple(each for each in refusal.alternatives if not proof.untraceable_numbers(each))
+    return attrs.evolve(refusal, alternatives=kept)
+
+
 @attrs.frozen
 class Inquiry:
     """One question put to one ledger.
@@ -121,7 +129,7 @@ class Inquiry:
         async with self.turns:
             planned = await self._read(question, tools)
         if isinstance(planned, Refusal):
-            return await self._refuse(planned, ())
+            return await self._refuse(_proven(planned, question), ())
         found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
         async with self.turns:
             return await self._say(question, planned, found)

@@ -47,7 +47,8 @@ _HOW_LONG = (
 _PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
 _ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
 _STEP_LED = re.compile(
-    r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
+    r"\b(by|per|each|every|(?:which|what|the)(?: \d{1,3}| two| three| four| five| ten)|which|what|a"
+    r"|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
     r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)(?: active| calendar)?$"
 )
 _STEP_ALSO = re.compile(r"\b(?:by|per|each|every) \w+(?: \w+)?(?:,? and|,| &| then)(?: by| per)?$")

@@ -74,6 +74,7 @@ def find_left_out(found: Intent, reading: Reading, apart: Callable[[Reading], bo
         figure_left_out(found, read)
         or _absent(found, read)
         or _supposed(found, read)
+        or _sides(found, read)
         or _comparative(found, read)
         or _average(found, read)
         or _hole(found, read)
@@ -102,6 +103,27 @@ def _supposed(found: Intent, reading: Reading) -> Part | None:
     """``what if we dropped claude``, which no kind of what-if took for its own."""
     asked = found.kind in _OF_THE_GRAMMAR and reading.says(r"\bwhat if\b")
     return Part("what if", "I do not work out what would have been in such a case", []) if asked else None
+
+
+_TELLS_SIDES = frozenset({"versus", "compare", "by", "cross", "drivers", "makers", "column_by", "threshold"})
+_OF_SPEND = frozenset(
+    {
+        "clock", "concentration", "distribution", "sessions", "token_ratio", "unit_cost", "empty_outputs", "free_calls",
+        "odd_days", "implausible", "coverage", "average_per", "leaders", "trend", "statistics", "errors",
+    }
+)  # fmt: skip
+
+
+def _sides(found: Intent, reading: Reading) -> Part | None:
+    """``gpt vs claude on weekends``, where both would be told as one."""
+    match = re.search(r"\b(?:vs|versus|compared? (?:to|with)|compare|comparison|against|or)\b", reading.text)
+    if match is None or found.kind not in _OF_SPEND - _TELLS_SIDES or not reading.sides:
+        return None
+    versus = msgspec.structs.replace(
+        found, kind="versus", by=reading.sides[0].column, grain=None, column=None, options={}, limit=None,
+        filters=[*reading.sides, *reading.beside],
+    )  # fmt: skip
+    return Part(match[0], "I set names side by side by their sums, and not by this", [versus])
 
 
 def _comparative(found: Intent, reading: Reading) -> Part | None:

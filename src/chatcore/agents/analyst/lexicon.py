@@ -178,7 +178,7 @@ STOP = _words("""
     threw thrown put puts putting pour poured rack racked chew chewed eat eats ate eating swallow swallowed blow
     blew blown plot draw graphed visualize visualise attributable attributed due owing related associated goes
     toward towards onto ll giv gimme teh hte adn nd fo wat wats log logs ledger thousands millions
-    billions pennies mio ascending together
+    billions pennies mio ascending together summarize summarise sum
 """)
 """Words that carry no meaning of their own here."""
 
@@ -224,8 +224,9 @@ _TIMES = _words("""
 """)
 
 SLIPPED = _words("""
-    total totals happened happens happening please during between without excluding except together altogether because
-    percentage everything everyone calculate display provide compared combined approximately currently recently
+    much summarize total totals happened happens happening please during between without excluding except together
+    altogether because percentage everything everyone calculate display provide compared combined approximately
+    currently recently
 """)
 """Words without a meaning of their own that are long enough to be misspelt and known again."""
 

@@ -20,9 +20,11 @@ from chatcore.agents.analyst.followups import (
     is_fragment,
     is_plain,
     leans,
+    measured_anew,
     points_back,
     reworded,
     supposed,
+    within_last,
 )
 from chatcore.agents.analyst.grammar import apart, plan_in
 from chatcore.agents.analyst.kinds import FAMILIES
@@ -115,12 +117,21 @@ def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[s
 
 def _follow(asked: Asked, reading: Reading) -> _Followed:
     """What a follow-up asks for."""
-    found = _of_it(asked, reading) or _changing(asked, reading)
+    of_it = _of_it(asked, reading)
+    found = of_it or _changing(asked, reading)
+    if of_it is not None or found.found == plan_alone(reading):
+        found = _scoped(asked, reading, found)
     lacking = isinstance(found.found, Refusal) and found.found.reason == "no_such_column"
     if not lacking or is_fragment(reading):
         return found
     elsewhere = _elsewhere(asked.intent, reading)
     return _in_words(elsewhere, reading) if isinstance(elsewhere, Intent) else found
+
+
+def _scoped(asked: Asked, reading: Reading, found: _Followed) -> _Followed:
+    """What takes nothing from the question before, in its period: ``how much of it was on weekends?``."""
+    alone = found.found
+    return attrs.evolve(found, found=within_last(asked.intent, alone, reading)) if isinstance(alone, Intent) else found
 
 
 def _in_words(found: Intent | Refusal, reading: Reading) -> _Followed:
@@ -180,6 +191,9 @@ _OF_ALL_WAYS = "savings_plan"
 def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:
     """The last question put again in words, with what a follow-up names; asked back where that fits two places."""
     catalogue = asking.reading.catalogue
+    again_measured = measured_anew(asked.intent, asking)
+    if again_measured is not None:
+        return _Followed(asked.text, again_measured)
     before = in_table(read(asked.text, catalogue), asking.table, apart=apart)
     texts = reworded(before, asking, asked.intent)
     found = [(text, intent) for text in texts if isinstance(intent := plan_alone(read(text, catalogue)), Intent)]

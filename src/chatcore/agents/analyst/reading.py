@@ -72,7 +72,7 @@ _PLACE = re.compile(
 )
 _THRESHOLD = re.compile(
     r"\b(above|over|under|below|exceeding|exceeded|more than|less than|fewer than|greater than|at least|at most)\s+"
-    r"(?:(?:an?|one|half an?) (?:dollar|cent|buck|million|thousand|hundred|euro)\b|[$€£]?\d)"
+    r"(?:(?:an?|one|half an?) (?:dollar|cent|buck|euro)\b|[$€£]?\d)"
     r"[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
 )
 

@@ -48,6 +48,8 @@ CLAIM = Claim(
     ),
     unless=(
         r"list|catalogue|catalog|what if|instead|switch\w*|highest|lowest",
+        rf"(?:average|avg|mean) (?:daily|weekly|monthly|quarterly|yearly|annual) {_COST} (?:per|of a|of each) {_WHO}",
+        rf"(?:each|every|a|one) {_WHO} (?:costs?|spends?)(?: \w+)? (?:per|a|each|every) {_STEP}",
         rf"per {_WHO} (?:per|a|an|each|every|and) {_STEP}|per {_STEP} (?:per|and|for each|a|each) {_WHO}",
     ),
     needs=(Meaning.COST,),

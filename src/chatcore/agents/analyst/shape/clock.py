@@ -49,6 +49,7 @@ CLAIM = Claim(
         r"(?:at )?what time(?:s)?(?: of (?:the )?day)?(?= (?:do|did|are|is|was|were|we|of))",
         r"(?:by |per |each |every |which |what )?(?:week[ -]?days?|days? of (?:the )?week)",
         r"(?:at |on |over |during |the ){0,3}week-?ends?(?: and week-?days?)?",
+        r"(?:on |during |the )?work(?:ing)? ?days",
         rf"(?:on |every |by |each |from )?{DAY}(?: ?(?:,|and|or|vs|versus|to|through|till|until|-) ?{DAY})*",
         rf"(?:in |at |during |by |outside |out |of )*(?:the )?{PART}",
         BETWEEN_HOURS,

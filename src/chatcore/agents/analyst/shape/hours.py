@@ -36,7 +36,7 @@ _NAMED = {"noon": _NOON, "midday": _NOON, "midnight": 0}
 
 _HOURS = r"\bhours?\b(?<!hours)|\b(?:by|per|each|every|which|what|over|busiest|peak) (?:the )?hours?\b|\bhourly\b"
 _TIMES = r"\b(?:what time|time of (?:the )?day|hours? of (?:the )?day|at what hours?)\b"
-_WEEK = rf"week[- ]?days?|days? of (?:the )?week|week-?ends?|{DAY}"
+_WEEK = rf"work(?:ing)? ?days|week[- ]?days?|days? of (?:the )?week|week-?ends?|{DAY}"
 _SPLIT_BY_DAYS = (
     r"\b(?:by|per|each|every|which|what|across) (?:the )?(?:single )?(?:week[ -]?days?|days? of (?:the )?week)\b"
     r"|\bhours? (?:and|by|of|per|x) (?:the )?(?:week[ -]?days?|days? of (?:the )?week)\b"
