@@ -143,7 +143,8 @@ class Planner(Splitting):
         if self.reading.says(NO_TOKENS):
             return refusals.not_supported("calls by their having no tokens", self.reading.catalogue)
         unpriced = self.reading.has({"free", "unpriced", "zero"})
-        if unpriced and (self.asking.grain is not None or self.asking.group_columns):
+        counted = figures or self.reading.has(lexicon.CALLS)
+        if unpriced and ((self.asking.grain is not None and counted) or (self.asking.group_columns and figures)):
             return refusals.not_supported("free calls apart, in such a list", self.reading.catalogue)
         if self.reading.says(WITHOUT_FREE):
             return refusals.not_supported("a figure without free calls", self.reading.catalogue)

@@ -97,6 +97,8 @@ class Splitting(Building):
         """``average spend per user per month``: over every user and month."""
         if not self.reading.has(lexicon.AVERAGE) or len(columns) + bool(grain) > _TWO:
             return None
+        if len(columns) + bool(grain) == _TWO and not self.reading.says(r"\b(?:per|each|every|a)\b"):
+            return None
         measure = self.asking.summed_measure
         averaged = self.intent("average_per", by=columns[0].name, grain=grain, measure=measure)
         across = {} if len(columns) == 1 else {"across": columns[1].name}
