@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from chatcore.agents.analyst.connecting import PARSED_CHARACTERS, executable_select
 from chatcore.agents.analyst.evidence import MAX_EVIDENCE_ROWS, Query, Rows, evidence_of
 from chatcore.agents.analyst.ledger import Ledger, QueryRefused, open_ledger
 from chatcore.agents.analyst.sources import find_sources
@@ -66,18 +67,31 @@ ATTACKS = (
 )
 
 
+@pytest.mark.parametrize("padding", ["", f" /* {' ' * PARSED_CHARACTERS} */"], ids=["short", "long"])
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_nothing_but_a_select_over_the_rows_is_run(small: Path, attack: str) -> None:
+async def test_nothing_but_a_select_over_the_rows_is_run(small: Path, attack: str, padding: str) -> None:
     import duckdb
 
     local_frame = {"a": 1}  # what DuckDB would find in the caller's variables, were it allowed to look
     target = small.parent / "out"
     async with loaded(small) as ledger:
         with pytest.raises((QueryRefused, duckdb.Error)):
-            await ledger.query(Query("attack", attack.format(path=target)))
+            await ledger.query(Query("attack", attack.format(path=target) + padding))
         assert not target.exists()
-        assert (await ledger.query(Query("rows", "SELECT * FROM t"))).rows == ((1, 0.5), (2, 0.25))
+        assert (await ledger.query(Query("rows", f"SELECT * FROM t{padding}"))).rows == ((1, 0.5), (2, 0.25))
     assert local_frame
+
+
+@pytest.mark.parametrize("columns", [1, 4_000], ids=["short", "long"])
+def test_only_a_short_query_is_parsed_with_the_interpreter_held(columns: int) -> None:
+    import duckdb
+
+    sql = f"SELECT {', '.join(['$n'] * columns)}"
+    with duckdb.connect() as connection:
+        select = executable_select(connection, sql)
+        assert select is not None
+        assert (select == sql) is (len(sql) > PARSED_CHARACTERS)
+        assert connection.execute(select, {"n": 7}).fetchall() == [(7,) * columns]
 
 
 @pytest.mark.parametrize(

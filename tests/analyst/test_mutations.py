@@ -13,7 +13,7 @@ import pytest
 from chatcore.agents.analyst.planner import plan
 from chatcore.agents.analyst.request import Intent
 from chatcore.agents.authenticity import AnswerGuard
-from chatcore.protocol.messages import Answer, Evidence, Recommendation
+from chatcore.protocol.messages import Answer, Covered, Evidence, Recommendation
 
 from .conftest import ask, loaded, write_csv
 
@@ -153,7 +153,15 @@ def test_any_part_of_a_recommendation_that_is_changed_is_caught() -> None:
     swapped = [("baseline", 60.0), ("projected", 40.0), ("saving", 60.0), ("saving", 12.0), ("saving", 40.02)]
     changed: list[dict[str, object]] = [{field: value} for field, value in swapped]
     changed += [{"text": put(PROPOSAL.text, at, digit)} for at, digit in digits(PROPOSAL.text) if at > 6]
-    changed += [{"assumptions": ["the same 13 calls"]}, {"baseline": 110.0, "saving": 50.0}]
+    changed += [{"assumptions": ["the same 13 calls"]}, {"baseline": 110.0, "saving": 50.0}, {"unit": "million USD"}]
     for fields in changed:
         proposal = msgspec.structs.replace(PROPOSAL, **fields)
         assert guard.judge_answer(msgspec.structs.replace(whole, recommendations=[proposal])) is not None, fields
+
+
+def test_words_in_place_of_the_covered_period_are_read_too() -> None:
+    guard = AnswerGuard("", lambda: [CELLS])
+    refusal = Answer(answered=False, text="No.", reason="no_rows", missing=["rows"], alternatives=["What?"])
+    for covered, may_leave in [("2024-08-13", True), ("2025-01-02 03:04:05", True), ("77 calls", False)]:
+        answer = msgspec.structs.replace(refusal, covered=Covered(from_=covered))
+        assert (guard.judge_answer(answer) is None) == may_leave

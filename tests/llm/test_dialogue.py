@@ -207,6 +207,16 @@ async def test_an_answer_that_was_cut_is_asked_for_again_and_never_shown() -> No
 
 
 @in_virtual_time
+async def test_an_answer_that_a_filter_broke_off_is_asked_for_again_and_never_shown() -> None:
+    asked = Asked(saying("It began well and", finish="content_filter"), saying("It is well."))
+    assert (await asked.answer()).text == "It is well."
+    assert "filter" in asked.model.last_told
+
+    answer = await Asked(saying("It began well and", finish="content_filter")).answer()
+    assert (answer.answered, answer.text) == (False, "The model's server broke its answer off, so it is not shown.")
+
+
+@in_virtual_time
 async def test_its_tokens_are_counted() -> None:
     asked = Asked(*(calling("look_up", {"name": f"n{i}"}) for i in range(20)), tokens=30)
     assert not (await asked.answer()).answered
@@ -238,8 +248,9 @@ WRONG = [
     (calling("format_disk"), "there is no such tool; there are look_up"),
     (calling("look_up", '{"name": '), "not a JSON object"),
     (calling("look_up", '["spend"]'), "not a JSON object"),
-    (calling("look_up", '{"name":' * 3000), "not a JSON object"),
-    (calling("look_up", {"name": "x" * MAX_ARGUMENT_BYTES}), "not a JSON object"),
+    (calling("look_up", '{"name":' * 3000), "longer than 16 KiB"),
+    (calling("look_up", '{"name":' * 2000), "not a JSON object"),
+    (calling("look_up", {"name": "x" * MAX_ARGUMENT_BYTES}), "longer than 16 KiB"),
     (calling("look_up", '{"name": "sp', finish="length"), "shorter"),
     (calling("look_up", {"name": 7}), "an argument is wrong"),
     (calling("look_up", {"name": "nothing"}), "there is no such thing"),

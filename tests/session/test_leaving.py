@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -12,6 +13,7 @@ import attrs
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from chatcore.context import UserExecutionContext
 from chatcore.errors import ContextRequired
@@ -477,3 +479,20 @@ async def test_one_that_comes_in_while_the_server_drains_is_told_at_once() -> No
     assert isinstance(told, m.Draining)
     assert transport.closed is not None
     assert transport.closed.code == 1012
+
+
+class Heavy(str):
+    """A message of which one can see whether anybody holds it still."""
+
+
+@in_virtual_time
+async def test_nothing_of_what_a_client_said_is_held_while_it_is_quiet() -> None:
+    async with staged(application(two_services())) as stage:
+        peer = await stage.silent(unread=100)
+        message = Heavy(json.dumps({"type": "ping", "nonce": "n" * 900_000}))
+        held = weakref.ref(message)
+        await peer.client.send(message)
+        del message
+        await peer.until(m.Error)
+        await trio.testing.wait_all_tasks_blocked()
+        assert held() is None

@@ -27,12 +27,21 @@ EACH_SECONDS = 0.01
 
 @attrs.define(eq=False)
 class Guest:
-    """Someone who attends, and what they heard when."""
+    """Someone who attends, and what they heard when; to tell them again takes so many seconds."""
 
     heard: list[tuple[float, Snapshot]] = attrs.field(factory=list)
+    seconds: float = 0.0
 
     def follow(self, snapshot: Snapshot) -> None:
+        if self.seconds and self.heard:
+            jump(self.seconds)
         self.heard.append((trio.current_time(), snapshot))
+
+
+def jump(seconds: float) -> None:
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, trio.testing.MockClock)
+    clock.jump(seconds)
 
 
 def ten_services(fail_at: float | None = None) -> ScriptedServices:
@@ -56,13 +65,11 @@ def started(stage: Stage) -> Guest:
 
 async def crowd(stage: Stage, seconds: float) -> None:
     """One comes in every turn of the loop, which takes a while."""
-    clock = trio.lowlevel.current_clock()
-    assert isinstance(clock, trio.testing.MockClock)
     until = trio.current_time() + seconds
     while trio.current_time() < until:
         stage.server.session_parts.usher.enter(Guest())
         await trio.lowlevel.checkpoint()
-        clock.jump(EACH_SECONDS)
+        jump(EACH_SECONDS)
 
 
 @in_virtual_time
@@ -76,6 +83,20 @@ async def test_while_a_crowd_comes_in_all_steps_are_told_together_and_in_time() 
     gaps = [after - before for before, after in pairwise(times)]
     assert max(gaps) <= SILENCE_SECONDS
     assert min(gaps[2:]) > 0.9 * PATIENCE_SECONDS, "in between, the crowd goes first"
+
+
+@in_virtual_time
+async def test_among_thousands_who_take_time_to_tell_nobody_hears_nothing_for_long() -> None:
+    async with staged(application(ten_services())) as stage:
+        began_at, first = trio.current_time(), started(stage)
+        thousands = [Guest(seconds=0.00025) for _ in range(3_000)]
+        for guest in thousands:
+            stage.server.session_parts.usher.enter(guest)
+        await crowd(stage, 4.5)
+
+    for guest in (first, thousands[0], thousands[-1]):
+        times = [began_at, *(at for at, _ in guest.heard if at <= began_at + 4.5)]
+        assert max(after - before for before, after in pairwise(times)) <= SILENCE_SECONDS
 
 
 @in_virtual_time

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -14,9 +15,12 @@ import trio
 from chatcore.errors import ConfigurationError
 from chatcore.observability import Recorder
 from chatcore.settings import Settings
+from chatcore.testing import in_virtual_time
 from chatcore.transports import stream as module
-from chatcore.transports.listener import http_served
+from chatcore.transports.http_head import RequestFilter
+from chatcore.transports.listener import HEAD_SECONDS, _judged, http_served
 from chatcore.transports.stream import SLICE_BYTES, BoundedStream, open_listeners
+from chatcore.transports.turnstile import Turnstile
 
 LOTS = b"x" * 8_000_000
 """More than two sockets hold between them."""
@@ -169,6 +173,51 @@ async def test_bytes_that_cannot_be_digested_end_their_own_connection_only() -> 
                 assert b"secret" not in answer or name == "crash"
                 assert await _ask(listeners[0].port) == b"ok", name
     assert set(log.events) <= {"connection_failed"}
+
+
+@pytest.mark.parametrize("data", [BAD["both lengths"], BAD["half"], b""], ids=["a bad head", "half a head", "nothing"])
+async def test_whoever_resets_before_a_request_leaves_no_line_in_the_log(data: bytes) -> None:
+    log, settings = Log(), Settings(bind="127.0.0.1:0")
+    listeners = await open_listeners(settings)
+    with trio.fail_after(30):
+        async with http_served(crash_or_answer, listeners, settings, log):
+            for _ in range(10):
+                peer = await trio.open_tcp_stream("127.0.0.1", listeners[0].port)
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                await peer.send_all(data)
+                await trio.sleep(0.01)
+                await peer.aclose()
+            assert await _ask(listeners[0].port) == b"ok"
+    assert log.events == []
+
+
+@attrs.define
+class Slow(Turnstile):
+    """One at which others go first for long."""
+
+    seconds: float = 0.0
+
+    async def go_through(self) -> None:
+        await trio.sleep(self.seconds)
+
+
+@attrs.define(eq=False)
+class Drip:
+    """A client whose head comes in three parts, each after so many seconds."""
+
+    seconds: float
+    parts: list[bytes] = attrs.field(factory=lambda: [b"GET / HT", b"TP/1.1\r\nHo", b"st: x\r\n\r\n"])
+
+    async def receive_some(self, _: int) -> bytes:
+        await trio.sleep(self.seconds)
+        return self.parts.pop(0)
+
+
+@in_virtual_time
+async def test_the_turns_of_others_are_not_held_against_a_client() -> None:
+    assert await _judged(cast("BoundedStream", Drip(1.0)), RequestFilter(), Slow(seconds=HEAD_SECONDS))
+    with pytest.raises(trio.TooSlowError):
+        await _judged(cast("BoundedStream", Drip(HEAD_SECONDS / 2)), RequestFilter(), Slow())
 
 
 async def _receive(peer: trio.SocketStream) -> bytes:

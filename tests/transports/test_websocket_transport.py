@@ -338,12 +338,13 @@ async def test_after_a_fault_the_answer_to_the_close_ends_it_at_once() -> None:
 SQUEEZED_BYTES = 32_768
 
 
-def squeezed(size: int) -> bytes:
-    """A frame that holds so many bytes."""
+def squeezed(size: int, beginning: int = 0) -> bytes:
+    """A message that holds so many bytes; where it has a beginning of so many bytes compressed, in two frames."""
     compressor = compressobj(wbits=-15)
-    data = compressor.compress(bytes(size)) + compressor.flush(Z_SYNC_FLUSH)
-    plain = Frame(Opcode.BINARY, data[:-4]).serialize(mask=True)
-    return bytes([plain[0] | COMPRESSED]) + plain[1:]
+    data = (compressor.compress(bytes(size)) + compressor.flush(Z_SYNC_FLUSH))[:-4]
+    plain = Frame(Opcode.BINARY, data[:beginning] or data, fin=not beginning).serialize(mask=True)
+    rest = Frame(Opcode.CONT, data[beginning:]).serialize(mask=True) if beginning else b""
+    return bytes([plain[0] | COMPRESSED]) + plain[1:] + rest
 
 
 def roomy() -> MessageReader:
@@ -351,19 +352,28 @@ def roomy() -> MessageReader:
     return MessageReader(SQUEEZED_BYTES, Inflater(15))
 
 
+@pytest.mark.parametrize("beginning", [0, 2], ids=["one frame", "two frames"])
 @in_virtual_time
-async def test_few_inflate_at_once_and_the_others_wait_for_them() -> None:
+async def test_few_inflate_at_once_and_the_others_wait_for_them(beginning: int) -> None:
     inflating = trio.Semaphore(0)
     async with talk(reader=roomy(), inflating=inflating) as (transport, peer):
-        await peer.stream.send_all(squeezed(SQUEEZED_BYTES))
+        await peer.stream.send_all(squeezed(SQUEEZED_BYTES, beginning))
         with trio.move_on_after(1) as waiting:
             await transport.receive()
         assert waiting.cancelled_caught
     async with talk(reader=roomy(), inflating=inflating) as (transport, peer):
-        await peer.stream.send_all(squeezed(SQUEEZED_BYTES))
+        await peer.stream.send_all(squeezed(SQUEEZED_BYTES, beginning))
         inflating.release()
         assert await transport.receive() == bytes(SQUEEZED_BYTES)
     assert inflating.value == 1
+
+
+@in_virtual_time
+async def test_what_is_inflated_at_once_waits_for_nobody() -> None:
+    async with talk(reader=roomy(), inflating=trio.Semaphore(0)) as (transport, peer):
+        await peer.stream.send_all(squeezed(1_000))
+        with trio.fail_after(1):
+            assert await transport.receive() == bytes(1_000)
 
 
 @pytest.mark.parametrize(("size", "fault"), [(100 * SQUEEZED_BYTES, TransportViolated), (20_000, TransportOverrun)])

@@ -429,5 +429,11 @@ def test_no_text_of_a_csv_is_a_formula(item: Evidence) -> None:
         assert not text.startswith(FORMULA) or f"'{text}" in read
 
 
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_whatever_may_begin_a_formula_is_guarded(begin: str) -> None:
+    text = csv_text(evidence(["name", "cost"], [f"{begin}1+1", 2.5]))
+    assert next(iter(csv.reader(io.StringIO(text.partition("\r\n")[2], newline=""))))[0] == f"'{begin}1+1"
+
+
 def test_a_file_name_is_harmless() -> None:
     assert file_name("run_1", 'e1"\r\n/..é') == "run_1-e1____.._"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
-from chatcore.agents.numbers import Proof, code_is_closed, may_say_numbers, proof_of
+from chatcore.agents.numbers import Proof, proof_of
 from chatcore.agents.placeholders import (
     LONGEST,
     STIRRING,
@@ -24,17 +24,36 @@ from chatcore.agents.placeholders import (
     may_hold_placeholder,
     plain,
 )
+from chatcore.agents.quantities import may_say_numbers
+from chatcore.agents.rendered import code_is_closed
 from chatcore.protocol.messages import Answer, Evidence, Recommendation
 
-_FENCE = r"```.*?(?:```|(?P<unclosed>\Z))"
-_CODE = r"(?P<ticks>`{1,2})(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)"
+_FENCE = r"(?P<fence>`{3,})(?=[^`\n]*(?:\n|\Z)).*?(?:^[ \t>]*(?P=fence)`*|(?P<unclosed>\Z))"
+_CODE = r"(?<![\\`])(?P<ticks>`+)(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)"
 _QUOTE = r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»"
 _QUOTED_LINE = r">(?<=^>)[^\n]*"
-_SPANS = rf"(?P<code>{_FENCE}|{_CODE})|(?P<quote>{_QUOTE})|(?P<line>{_QUOTED_LINE})"
-_SPAN = re.compile(_SPANS, re.DOTALL | re.MULTILINE)
-"""Code and quotations."""
-_SPAN_OR_OPEN = re.compile(rf"{_SPANS}|(?P<open>[`\"“«][^\n]*\Z)", re.DOTALL | re.MULTILINE)
+_SPANS = rf"(?P<code>{{fence}}{_CODE})|(?P<quote>{_QUOTE})|(?P<line>{_QUOTED_LINE})"
+_OPEN = r"|(?P<open>[`\"“«][^\n]*\Z)"
+
+
+class _Spans(NamedTuple):
+    """Patterns of code and quotations, for where a block of code may begin and for where none can."""
+
+    anywhere: re.Pattern[str]
+    within: re.Pattern[str]
+
+
+def _spans(more: str = "") -> _Spans:
+    compiled = [re.compile(_SPANS.format(fence=f) + more, re.DOTALL | re.MULTILINE) for f in (f"{_FENCE}|", _NEVER)]
+    return _Spans(*compiled)
+
+
+_NEVER = r"(?!)(?P<fence>)(?P<unclosed>)|"
+_SPAN = _spans()
+_SPAN_OR_OPEN = _spans(_OPEN)
 """… and what may become one of them by what is said next."""
+_BEFORE_FENCE = re.compile(r"(?:[ \t]*(?:>|[-*+][ \t]|\d{1,9}[.)][ \t]))*[ \t]*")
+"""What a line may have before a block of code; ticks in the middle of one begin none."""
 _OPENING = re.compile(r"[`\"“«>]")
 """What each of them begins with; looking for it is many times as fast."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”»)*_]*\s|\n")
@@ -75,10 +94,12 @@ class Alarm:
         return told
 
 
-def _find_spans(pattern: re.Pattern[str], text: str, at: int) -> Iterator[re.Match[str]]:
-    """As ``pattern.finditer``."""
+def _find_spans(spans: _Spans, text: str, at: int) -> Iterator[re.Match[str]]:
+    """As ``finditer`` of a pattern."""
     while (opening := _OPENING.search(text, at)) is not None:
-        span = pattern.match(text, opening.start())
+        start = opening.start()
+        begins = _BEFORE_FENCE.fullmatch(text, text.rfind("\n", 0, start) + 1, start) is not None
+        span = (spans.anywhere if begins else spans.within).match(text, start)
         at = opening.end() if span is None else span.end()
         if span is not None:
             yield span
@@ -223,8 +244,10 @@ class AnswerGuard:
         """
         beside = [*answer.insights, *answer.action_items]
         beside += [*(answer.alternatives or ()), *(answer.missing or ())]
+        beside += [when for when in ((answer.covered.from_, answer.covered.to) if answer.covered else ()) if when]
         for proposal in answer.recommendations:
-            quantities = f"{proposal.baseline!r} {proposal.projected!r} {proposal.saving!r}"
+            amounts = (proposal.baseline, proposal.projected, proposal.saving)
+            quantities = "; ".join(f"{amount!r} {proposal.unit}" for amount in amounts)
             beside += [proposal.text, proposal.unit, *proposal.assumptions, quantities]
         judge = AnswerGuard(self.question, self._cited(answer), proof=self._proof, proven_by=self._proven_by).judge
         return next(filter(None, map(judge, [answer.text, *beside])), None) or self._judge_sums(answer)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 import attrs
@@ -30,46 +32,58 @@ PLACEHOLDERS: Final = (
 LONGEST: Final = max(map(len, PLACEHOLDERS))
 
 _LOOK_ALIKES: Final[Mapping[str, str]] = {
-    "a": "аɑαА", "b": "ЬВ", "c": "сϲС", "d": "ԁ", "e": "еЕ", "f": "ϝғ", "g": "ɡց", "h": "һН",
-    "i": "іıİІΙι", "k": "КкΚκK", "l": "ӏІ", "m": "мМ", "n": "ոΝ", "o": "оοОΟ", "p": "рρРΡ", "r": "гᴦ",
-    "s": "ѕſЅ", "t": "тТΤτ", "u": "υս", "w": "ԝѡ", "y": "уүУΥ", ":": "：∶ː꞉︓﹕", "_": "＿‿",
+    "a": "аɑαАᴀ", "b": "ЬВʙ", "c": "сϲСᴄᏟ", "d": "ԁᴅ", "e": "еЕᴇ", "f": "ϝғꜰ", "g": "ɡցɢ", "h": "һНʜ",
+    "i": "іıİІΙιɪ", "k": "КкΚκKᴋ", "l": "ӏІʟ", "m": "мМᴍ", "n": "ոΝɴ", "o": "оοОΟᴏ", "p": "рρРΡᴘ", "r": "гᴦʀ",
+    "s": "ѕſЅꜱ", "t": "тТΤτᴛ", "u": "υսᴜ", "w": "ԝѡᴡ", "y": "уүУΥʏ", ":": "：∶ː꞉︓﹕", "_": "＿‿",
 }  # fmt: skip
 """Characters that nobody tells from those of a placeholder, and letters that are equal to them in another case."""
+
+
+def _drawn_letters() -> Iterator[tuple[int, str]]:
+    """Letters drawn otherwise, as in bold for formulas or in a circle."""
+    for code in chain(range(0x2100, 0x2150), range(0x24B6, 0x24EA), range(0x1D400, 0x1D7CC), range(0x1F130, 0x1F150)):
+        letter = unicodedata.normalize("NFKC", chr(code)).lower()
+        if len(letter) == 1 and "a" <= letter <= "z":
+            yield code, letter
+
 
 _FOLD: Final = (
     {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
     | {code: chr(code - 0xFEE0).lower() for code in range(0xFF01, 0xFF5F)}  # full width
+    | dict(_drawn_letters())
     | {ord(other): shown for shown, others in _LOOK_ALIKES.items() for other in others}
 )
 _FOREIGN: Final = re.compile("[" + "".join(chr(code) for code in _FOLD if code > 127) + "]")
 
-_INVISIBLE: Final = (
-    "\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff"
+INVISIBLE: Final = (
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufff9-\ufffb\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff"
 )
 _BLANK: Final = "\u2800\u3164\u115f\u1160\uffa0"
 _QUOTES: Final = '"“”„«»'
-_TAG: Final = (
+TAG: Final = (
     r"</?(?:a|b|bdi|bdo|big|br|cite|code|del|dfn|div|em|font|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|pre|q|s|samp|small"
     r"|span|strike|strong|sub|sup|td|th|tr|tt|u|ul|var|wbr)\b[^<>]*>|<!--.*?-->"
 )
-_LINK: Final = r"\]\([^()\s]*\)"
+_TARGET: Final = r"(?:<[^<>\n]*>|[^()\s<>]*(?:\([^()\s]*\)[^()\s]*)?)"
+LINK: Final = rf"\]\({_TARGET}(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*\)|\]\[[^\[\]\n]*\]"
 _ENTITY: Final = r"&(?:\#[xX][0-9a-fA-F]{1,8}|\#[0-9]{1,9}|[A-Za-z][A-Za-z0-9]{1,31});"
 _DRESS: Final = re.compile(
-    rf"""(?P<entity>{_ENTITY}) | (?P<escape>\\[!-/:-@\[-`{{-~]) | (?P<blank>[\s{_BLANK}]+)
-    | {_TAG} | {_LINK} | [*~`\[\]{_QUOTES}{_INVISIBLE}] | (?<![^\W_])_+ | _+(?![^\W_]) | ^>""",
+    rf"""(?P<entity>{_ENTITY}) | (?P<escape>\\[!-/:-@\[-`{{-~]) | \\(?=[\r\n]) | (?P<blank>[\s{_BLANK}]+)
+    | {TAG} | {LINK} | [*~`\[\]{_QUOTES}{INVISIBLE}] | (?<![^\W_])_+ | _+(?![^\W_]) | ^>""",
     re.VERBOSE | re.MULTILINE | re.DOTALL | re.IGNORECASE,
 )
 """What a text is dressed up with. Underscores within a word are its own."""
-_SIGN: Final = re.compile(rf"[\s{_BLANK}&\\<\[\]*~`{_QUOTES}{_INVISIBLE}_>]")
+_SIGN: Final = re.compile(rf"[\s{_BLANK}&\\<\[\]*~`{_QUOTES}{INVISIBLE}_>]")
 """What each of it begins with."""
 _UNPLAIN: Final = re.compile(
     rf"[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{_BLANK}"
-    rf"&\\<\[\]*~`{_QUOTES}{_INVISIBLE}_>]|  "
+    rf"&\\<\[\]*~`{_QUOTES}{INVISIBLE}_>]|  "
 )
 """… but for single spaces."""
 _BLANKS: Final = re.compile(rf"[\s{_BLANK}]+")
-_UNSEEN: Final = re.compile(rf"[{_INVISIBLE}]+")
-_UNFINISHED: Final = re.compile(r"(?:&\#?\w{0,31}|<[^<>]*|\](?:\([^()\s]*)?|\\)\Z")
+_UNSEEN: Final = re.compile(rf"[{INVISIBLE}]+")
+_UNFINISHED: Final = re.compile(r"(?:&\#?\w{0,31}|<[^<>]*|\](?:\([^\n]{0,500}|\[[^\[\]\n]{0,500})?|\\)\Z")
 """What the next characters may make dress of."""
 _UNFINISHED_LETTER: Final = re.compile(r"&(?:\#[xX]?[0-9a-fA-F]{0,9})?\Z")
 
@@ -96,14 +110,14 @@ _FIRST: Final = "[" + "".join(sorted({words[0] for words in _PLAIN_WORDS})) + "]
 _PLACEHOLDER: Final = re.compile(rf"(?={_FIRST})(?<!\w)(?:{'|'.join(map(_whole, _PLAIN_WORDS))})")
 _BEGUN: Final = re.compile(rf"(?={_FIRST})(?<!\w)(?:{'|'.join(map(_begun, _PLAIN_WORDS))})")
 
-_SQUEEZED: Final = re.compile(rf"[\s{_BLANK}{_INVISIBLE}*~`\[\]{_QUOTES}_>\\]+")
+_SQUEEZED: Final = re.compile(rf"[\s{_BLANK}{INVISIBLE}*~`\[\]{_QUOTES}_>\\]+")
 _SQUEEZE_ASCII: Final = {
     **{code: code + 32 for code in range(ord("A"), ord("Z") + 1)},
     **{code: None for code in range(128) if _SQUEEZED.match(chr(code))},
 }
 _PIECES: Final = tuple(_SQUEEZED.sub("", words) for words in _PLAIN_WORDS)
 _WITHOUT_UNDERSCORE: Final = frozenset(words.replace("_", "") for words in _PLAIN_WORDS if "_" in words)
-_TAG_OR_LINK: Final = re.compile(rf"{_TAG}|{_LINK}", re.DOTALL | re.IGNORECASE)
+_TAG_OR_LINK: Final = re.compile(rf"{TAG}|{LINK}", re.DOTALL | re.IGNORECASE)
 
 
 @attrs.frozen
@@ -213,13 +227,13 @@ def may_hold_placeholder(text: str) -> bool:
     """False where there is none, told without reading the text character by character."""
     if "&" in text:
         text = html.unescape(text)
-    if "<" in text or "](" in text:
+    if "<" in text or "](" in text or "][" in text:
         text = _TAG_OR_LINK.sub("", text)
     if text.isascii():
         squeezed = text.translate(_SQUEEZE_ASCII)
     else:
-        squeezed = _SQUEEZED.sub("", text)
-        squeezed = squeezed.translate(_FOLD) if _FOREIGN.search(squeezed) else squeezed.casefold()
+        shown = text.translate(_FOLD) if _FOREIGN.search(text) else text.casefold()
+        squeezed = _SQUEEZED.sub("", shown)
     return any(piece in squeezed for piece in _PIECES)
 
 

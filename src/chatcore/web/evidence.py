@@ -23,7 +23,7 @@ from chatcore.web.charts import Chart, chart_of, foremost
 
 _SAFE: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
 

@@ -40,9 +40,10 @@ _NOTES = {
 """What every answer says over data that nobody attached."""
 
 THOUGHT_AT_ONCE = 4
-"""Questions that are read, or put into words, side by side: while some of them wait for a commit, others are thought
-about. One thread does all of it, so that with more at once none is answered earlier, and each turn of the event loop
-takes longer, for everybody."""
+"""Questions that are read, and as many that are put into words, side by side: while some of them wait for a commit,
+others are thought about. One thread does all of it, so that with more at once none is answered earlier, and each turn
+of the event loop takes longer, for everybody. Who has what the words are made of does not wait for those whose question
+is yet to be read: of fifty who ask at once, the first have their answers while the last are read."""
 
 
 class Data(Protocol):
@@ -50,6 +51,18 @@ class Data(Protocol):
 
     def opened_for(self, user_id: str) -> AbstractAsyncContextManager[Ledger]:
         """The data as this user may see it now."""
+
+
+def _few() -> trio.CapacityLimiter:
+    return trio.CapacityLimiter(THOUGHT_AT_ONCE)
+
+
+@attrs.frozen
+class Places:
+    """To be had for reading, and for wording, each in the order of coming; not while the database is asked."""
+
+    reading: trio.CapacityLimiter = attrs.field(factory=_few)
+    wording: trio.CapacityLimiter = attrs.field(factory=_few)
 
 
 @attrs.frozen
@@ -67,7 +80,7 @@ class Analyst:
     language_model: Model | None = None
     more_tools: Sequence[Tool[Any]] = ()
     model_price: ModelPrice | None = None
-    _turns: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(THOUGHT_AT_ONCE), init=False)
+    _places: Places = attrs.field(factory=Places, init=False)
 
     proves_numbers: ClassVar[bool] = True
     restartable: ClassVar[bool] = True
@@ -95,7 +108,7 @@ class Analyst:
                 note = _NOTES.get(ledger.catalogue.origin)
                 inquiry = ModelInquiry(ledger, run, self.language_model, note, self.more_tools, self.model_price)
                 return await inquiry.answer(message.content)
-            return await Inquiry(ledger, run, self._turns).answer(message.content)
+            return await Inquiry(ledger, run, self._places).answer(message.content)
 
 
 def _proven(refusal: Refusal, question: str) -> Refusal:
@@ -112,12 +125,12 @@ class Inquiry:
     Args:
         ledger: what is asked.
         run: who is told.
-        turns: to be had for reading and wording, in the order of coming; not while the database is asked.
+        places: of all who ask.
     """
 
     ledger: Ledger
     run: Run
-    turns: trio.CapacityLimiter
+    places: Places
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -126,12 +139,12 @@ class Inquiry:
     async def answer(self, question: str) -> Answer:
         """The whole way from a question to its answer."""
         tools = tools_for(self.ledger)
-        async with self.turns:
+        async with self.places.reading:
             planned = await self._read(question, tools)
         if isinstance(planned, Refusal):
             return await self._refuse(_proven(planned, question), ())
         found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
-        async with self.turns:
+        async with self.places.wording:
             return await self._say(question, planned, found)
 
     async def _read(self, question: str, tools: ToolRegistry) -> Intent | Refusal:

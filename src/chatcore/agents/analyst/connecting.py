@@ -14,6 +14,16 @@ MEMORY_LIMIT = "1GB"
 MAX_THREADS = 4
 """More would not make a question faster, and would take the processors from the server."""
 
+PARSED_CHARACTERS = 8_192
+"""Of a query that is parsed by itself, so that it need not be parsed again: Python's interpreter is held meanwhile, for
+two microseconds a character, and everybody waits. A longer one is parsed where it is run, each time."""
+
+_IS_SINGLE_SELECT = """
+SELECT NOT CAST(found -> '$.error' AS BOOLEAN) AND json_array_length(found, '$.statements') = 1
+FROM (SELECT CAST(json_serialize_sql($sql) AS JSON) AS found)
+"""
+"""Only SELECT statements can be serialized."""
+
 _LOCKS = (
     "SET enable_external_access = false",
     "SET python_enable_replacements = false",
@@ -64,3 +74,11 @@ def single_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Stateme
     statements = cursor.extract_statements(sql)
     selects = [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
     return statements[0] if selects else None
+
+
+def executable_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement | str | None:
+    """The same, but a long one as it is written."""
+    if len(sql) <= PARSED_CHARACTERS:
+        return single_select(cursor, sql)
+    found = cursor.execute(_IS_SINGLE_SELECT, {"sql": sql}).fetchone()
+    return sql if found == (True,) else None

@@ -21,7 +21,7 @@ import trio
 from chatcore.agents.analyst.blocking import interruptible
 from chatcore.agents.analyst.catalogue import Catalogue, Origin
 from chatcore.agents.analyst.columns import Candidate
-from chatcore.agents.analyst.connecting import connect, lock, single_select
+from chatcore.agents.analyst.connecting import connect, executable_select, lock
 from chatcore.agents.analyst.evidence import Query, Rows, short_key
 from chatcore.agents.analyst.filling import fill
 from chatcore.agents.analyst.flights import SingleFlight
@@ -76,6 +76,10 @@ class Apart:
     database: Callable[[], Awaitable[int]]
 
 
+def _characters(select: duckdb.Statement | str) -> int:
+    return len(select if isinstance(select, str) else select.query)
+
+
 @attrs.define(eq=False)
 class Ledger:
     """Loaded data, locked.
@@ -93,8 +97,8 @@ class Ledger:
     _flights: SingleFlight[Rows] = attrs.field(
         factory=lambda: SingleFlight(Kept(KEPT_BYTES, lambda rows: rows.size + KEPT_BESIDE_BYTES)), init=False
     )
-    _parsed: Kept[duckdb.Statement] = attrs.field(
-        factory=lambda: Kept(KEPT_SQL_CHARACTERS, lambda select: len(select.query)), init=False
+    _parsed: Kept[duckdb.Statement | str] = attrs.field(
+        factory=lambda: Kept(KEPT_SQL_CHARACTERS, _characters), init=False
     )
 
     async def query(self, query: Query) -> Rows:
@@ -116,8 +120,8 @@ class Ledger:
         cursor, key = self._connection.cursor(), short_key(sql)
         known = self._parsed.get(key)
 
-        def work() -> tuple[duckdb.Statement, Rows]:
-            select = known or single_select(cursor, sql)
+        def work() -> tuple[duckdb.Statement | str, Rows]:
+            select = known or executable_select(cursor, sql)
             if select is None:
                 raise QueryRefused
             cursor.execute(select, dict(parameters))

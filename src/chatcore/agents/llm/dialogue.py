@@ -158,7 +158,7 @@ class Dialogue:
         """What the model is told of a call. Whatever goes wrong with one is told, and ends nothing."""
         arguments = _arguments_of(call)
         if arguments is None:
-            return _unreadable(reply)
+            return _unreadable(call, reply)
         if not self.budget.take_tool_call():
             return _NO_CALL_LEFT
         key = (call.name, json.dumps(arguments, sort_keys=True))
@@ -203,9 +203,11 @@ def _arguments_of(call: Call) -> dict[str, Any] | None:
         return None
 
 
-def _unreadable(reply: Reply) -> str:
+def _unreadable(call: Call, reply: Reply) -> str:
     if reply.cut:
         return "Not used: you were cut off before the arguments ended. Call it again with shorter ones."
+    if len(call.arguments) > MAX_ARGUMENT_BYTES:
+        return f"Not used: the arguments are longer than {MAX_ARGUMENT_BYTES // 1024} KiB. Call it with shorter ones."
     return "Not used: the arguments are not a JSON object."
 
 

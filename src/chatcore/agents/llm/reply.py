@@ -26,6 +26,9 @@ MOST_TOKENS = 2**40
 CUT = "length"
 """The reason of a reply that a limit of its length ended."""
 
+FILTERED = "content_filter"
+"""The reason of a reply that the server has left something out of."""
+
 
 @attrs.frozen
 class Call:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import attrs
 
 from chatcore.agents.authenticity import Alarm, AnswerGuard
-from chatcore.agents.llm.reply import Reply
+from chatcore.agents.llm.reply import FILTERED, Reply
 from chatcore.protocol.messages import Evidence
 
 _THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
@@ -48,6 +48,8 @@ def defect_of(reply: Reply, question: str, evidence: Sequence[Evidence] | None) 
     text = answer_text(reply)
     if reply.cut:
         return _CUT
+    if reply.finish == FILTERED:
+        return _FILTERED
     if not text:
         return _EMPTY
     return unproven(text, question, evidence)
@@ -77,6 +79,10 @@ def _alarmed(alarm: Alarm) -> Defect:
 _CUT = Defect(
     "Your answer was cut off because it was too long, and was not shown. Answer again, much shorter.",
     "The model's answer was cut off before its end, so it is not shown.",
+)
+_FILTERED = Defect(
+    "Your answer was broken off by a filter of its content, and was not shown. Answer again, in other words.",
+    "The model's server broke its answer off, so it is not shown.",
 )
 _EMPTY = Defect(
     "Your answer was empty. Answer the question, call a tool, or decline.",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.plain import plain
+from chatcore.agents.analyst.sandbox.beside import read_beside
 from chatcore.agents.analyst.sandbox.limits import Limits, Outcome
 from chatcore.agents.analyst.sandbox.written import written_numbers
 
@@ -144,6 +145,9 @@ def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
     if not connection.get_table_names(sql):
         return {"outcome": Outcome.NO_TABLE}
     tree = _tree(connection, sql)
+    beside = read_beside(tree, _system_views(connection))
+    if beside is not None:
+        return {"outcome": Outcome.FAILED, "words": f"{beside} is not of the data; select from the tables alone"}
     changing = _changing(tree)
     if changing is not None:
         words = f"{changing} gives other rows when the query is run again, as it will be by whoever checks the answer"
@@ -170,6 +174,15 @@ def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     if tree.get("error"):
         raise duckdb.ParserException("this form of a query is not taken; write a plain SELECT")
     return tree
+
+
+def _system_views(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The names by which a query reads views of the database's own; a table of the data may have taken one."""
+    rows = connection.execute(
+        "SELECT lower(view_name) FROM duckdb_views() WHERE internal"
+        " EXCEPT SELECT lower(table_name) FROM duckdb_tables() WHERE NOT internal"
+    ).fetchall()
+    return frozenset(name for (name,) in rows)
 
 
 def _changing(tree: Any) -> str | None:

@@ -1,0 +1,270 @@
+"""The numbers that a text shows, in digits and in words. Pure.
+
+Nothing is found in what is no quantity: dates and times, the marks of a list, names with digits in them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+
+import attrs
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+BELOW_NEED_NO_PROOF = 10
+"""Integers below this are counted at a glance."""
+
+_SHORT = 4096
+"""Characters of a text whose numbers are remembered."""
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
+_YEAR = r"(?:19|20)\d\d"
+_CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?"
+_ZONE = r"(?:\s?(?:Z|UTC)|[+-]\d\d:?\d\d)?"
+_QUANTITY = (
+    r"(?:calls?|tokens?|rows?|requests?|users?|models?|dollars?|usd|times|runs?|days?|weeks?|months?|hours?|seconds?"
+    r"|minutes?|messages?|errors?|percent|records?|features?)\b"
+)
+_TIME_WORD = (
+    rf"(?:in|of|since|from|to|until|till|through|during|before|after|years?|and|or|vs\.?|versus|than|between|by|for"
+    rf"|q[1-4]|h[12]|{_MONTH})"
+)
+_DATES = re.compile(
+    "|".join(
+        (
+            rf"\b{_YEAR}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?(?:[T ]{_CLOCK}{_ZONE})?(?![\w-])",
+            rf"\b{_YEAR}[- ]?(?:q[1-4]|h[12]|w\d\d)\b",
+            rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?(?!\w)",
+            rf"\b{_MONTH}\s+{_DAY}(?:,?\s+{_YEAR})?(?![\w,.]*\d)",
+            rf"\b\d\d?[./]\d\d?[./]{_YEAR}\b",
+            rf"(?<![\w.,/-])(?:0[1-9]|1[0-2])/{_YEAR}\b(?!/)",
+            rf"(?<![\w.,/-]){_YEAR}/(?:0[1-9]|1[0-2])(?:/(?:0[1-9]|[12]\d|3[01]))?(?![\w/])",
+            rf"(?<![\w.:]){_CLOCK}(?:\s?[ap]m)?\b{_ZONE}",
+            rf"\b{_TIME_WORD}\s+{_YEAR}\b(?![,.-]?\d)(?!\s+{_QUANTITY})(?:\s?[-–]\s?{_YEAR}\b)?",
+        )
+    ),
+    re.IGNORECASE,
+)
+_MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|\d:\d|jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec", re.IGNORECASE)
+"""A part of everything that is a date or a time: most texts have none, and are not searched by the slower pattern."""
+
+_LIST_MARK = re.compile(r"^[ \t>]*(\d{1,9})[.)](?=\s)", re.MULTILINE)
+_RUN = re.compile(r"[A-Za-z0-9_][\w.:@#+-]*(?<![.:+-])")
+_CURRENCIES = r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|KRW|SGD|HKD|NZD|ZAR|TRY|US)"
+_CURRENCY_CODE = re.compile(rf"{_CURRENCIES}(?=\d)")
+_EXPONENT = re.compile(r"\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+|x10\Z)")
+_NUMBER = re.compile(
+    r"(?=[-−–+$€£¥₹\d])(?P<sign>(?<![\w)\]])[-−–+])?(?P<currency>[$€£¥₹]\s?)?(?<!\d)"
+    r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[_'’]\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
+    r"(?P<exponent>[eE][+-]?\d+)?(?:\s?[×x*·]\s?10\s?\^\s?(?P<power>[-−+]?\d+))?"
+    r"(?:(?P<suffix>(?(currency)(?:[mbt]n?|[kKMBT]|MM)|(?:[kKMBT]|MM|[mbt]n))(?![A-Za-z])|[千万萬亿億])"
+    r"|[\s-]{0,2}(?P<word>(?i:hundreds?|thousands?|tausend|tsd|mille|dozens?|lakhs?|crores?|milli(?:on(?:s|en|es)?|oni)"
+    r"|mill?ones|mio|mln|[mbt]n|milliard(?:en?|s|i)?|mrd|bln|billions?|trillions?))\b)?"
+)
+_PERCENT = re.compile(
+    r"\s?(?:%|(?:percent|per cent|percentage points?|pct|pp|prozent|pour cent|por ciento|per cento)\b)", re.IGNORECASE
+)
+_PER_MILLE = re.compile(r"\s?‰")
+_SCALES = {
+    "hundred": 1e2, "thousand": 1e3, "tausend": 1e3, "tsd": 1e3, "mille": 1e3, "dozen": 12.0, "lakh": 1e5,
+    "crore": 1e7, "bln": 1e9, "billion": 1e9, "trillion": 1e12, "mrd": 1e9,
+    "k": 1e3, "m": 1e6, "mm": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9, "t": 1e12, "tn": 1e12,
+    "千": 1e3, "万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8,
+}  # fmt: skip
+"""What else begins with ``mi`` or ``ml`` is a million, in one language or another."""
+_CHANGED = re.compile(
+    r"\b(?:rose|rises?|risen|fell|falls?|fallen|grew|grown|grows|drop(?:ped|s)?|increased?|decreased?|climbed|jumped|sank"
+    r"|shrank|reduced|cut|went|came|comes|amounts?|amounted|adds? up|added up|up|down|equal)(?: back)?\s+(?:to|by)\s+$"
+    r"|\b(?:total|sum|average|mean|median|costs?|spend|bill|count|maximum|minimum)\s+of\s+$",
+    re.IGNORECASE,
+)
+"""What stands before ``2024`` where that is an amount and no year."""
+_SPELT = _words("""
+    one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen twenty thirty forty fifty sixty seventy eighty ninety
+""")
+_SPELT_VALUES = {word: float(n) for n, word in enumerate(_SPELT[:19], 1)}
+_SPELT_VALUES |= {word: 10.0 * n for n, word in enumerate(_SPELT[19:], 2)}
+_ONES, _TEENS, _TENS = "|".join(_SPELT[:9]), "|".join(_SPELT[9:19]), "|".join(_SPELT[19:])
+_SPELT_SCALES = {"dozen": 12.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SMALL = rf"(?:(?:{_TENS})(?:[\s-]?(?:{_ONES})(?!\w))?|{_TEENS}|{_ONES})"
+_BELOW_THOUSAND = rf"{_SMALL}(?:[\s-]hundred(?:(?:\sand)?\s{_SMALL})?)?"
+_SPELT_NUMBER = re.compile(
+    rf"\b(?<!per )(?!twenty[\s-]?twenty){_BELOW_THOUSAND}"
+    rf"(?:[\s-](?:{'|'.join(_SPELT_SCALES)})(?:(?:,|\sand)?\s{_BELOW_THOUSAND})?)*\b",
+    re.IGNORECASE,
+)
+_SPELT_WORD = re.compile(rf"{'|'.join(_SPELT[::-1])}|hundred|{'|'.join(_SPELT_SCALES)}")
+_PARTS_OF_SPELT = _words("ten elev twel teen nty rty fty xty hty ety hundred dozen thousand illion")
+"""One of them is in each number in words from ten on."""
+_MAY_SAY_NUMBERS = re.compile(
+    r"[\d&]|[^\x00-\x7f]|\b(?:ten|eleven|twelve|thir|four|fif|six|seven|eigh|nine|twen|for|one|two|three|five)",
+    re.IGNORECASE,
+)
+_FIGURE_NAME = re.compile(
+    r"(?:costs?|spend|spent|total|sum|tokens?|calls?|rows?|requests?|users?|price|amount|usd|eur|saving|savings|paid|bill"
+    r"|average|mean|median|max|min|count|approx|about|circa|ca)[-_]?\d[\d.]*|[A-Za-z]+\d{4,}|x\d+",
+    re.IGNORECASE,
+)
+"""What looks like a name and is a number with a word before it: ``cost-5000``, ``x5000``."""
+
+
+@attrs.frozen
+class Shown:
+    """A number as a text shows it.
+
+    Args:
+        text: the characters.
+        value: what they say, with its sign if it has one; infinite where they are no number by themselves.
+        tolerance: half a unit of the last digit shown.
+        signed: whether it has a sign.
+        percent: whether it is a percentage.
+        led: whether the words before it make it an amount, though it look like a year.
+    """
+
+    text: str
+    value: float
+    tolerance: float
+    signed: bool = False
+    percent: bool = False
+    led: bool = False
+
+    @property
+    def needs_no_proof(self) -> bool:
+        """Whether it is an integer below 10."""
+        return abs(self.value) < BELOW_NEED_NO_PROOF and self.tolerance == 0.5
+
+
+def may_say_numbers(text: str) -> bool:
+    """Whether a text can have a number in it, in digits or in words."""
+    return _MAY_SAY_NUMBERS.search(text) is not None
+
+
+def find_quantities(text: str) -> tuple[Shown, ...]:
+    """The numbers of a text without code, as they stand there; of a short one they are remembered: many come again."""
+    return _kept(text) if len(text) <= _SHORT else _find(text)
+
+
+@lru_cache(maxsize=1024)
+def _kept(text: str) -> tuple[Shown, ...]:
+    return _find(text)
+
+
+def _find(text: str) -> tuple[Shown, ...]:
+    undated = _DATES.sub(_blank_date, text) if _MAY_HOLD_DATE.search(text) else text
+    shown = map(_shown, _NUMBER.finditer(_RUN.sub(_blank_name, undated)))
+    return (*shown, *(map(_spelt, _SPELT_NUMBER.finditer(text)) if _may_be_spelt(text.lower()) else ()))
+
+
+def _may_be_spelt(text: str) -> bool:
+    return any(part in text for part in _PARTS_OF_SPELT)
+
+
+def without_list_marks(text: str) -> str:
+    """The text without the marks of its lists: small ones, and those that follow upon another."""
+    numbers = {int(mark[1]) for mark in _LIST_MARK.finditer(text)}
+
+    def blank(mark: re.Match[str]) -> str:
+        number = int(mark[1])
+        return " " if number <= BELOW_NEED_NO_PROOF or number - 1 in numbers else mark.group()
+
+    return _LIST_MARK.sub(blank, text) if numbers else text
+
+
+def years_in(text: str) -> list[str]:
+    """What may be years in a text."""
+    return re.findall(rf"(?<!\d){_YEAR}(?!\d)", text)
+
+
+def number_in(string: str) -> float | None:
+    """What a string says that is nothing but a number; one that begins with noughts is a name."""
+    try:
+        return float(string) if string[:1] in "-+.0123456789" and not _is_padded(string) else None
+    except ValueError:
+        return None
+
+
+def _is_padded(digits: str) -> bool:
+    """Whether it goes on with what stands before it, as the end of ``7 000`` does, or is a name, as ``007`` is."""
+    return digits[:1] == "0" and digits[1:3].isdigit() and len(digits[1:3]) == 2
+
+
+def _blank_date(match: re.Match[str]) -> str:
+    """Nothing in place of a date; but ``rose to 2024`` ends in an amount."""
+    date = match.group()
+    return date if date[-4:].isdigit() and date[:2].isalpha() and _is_led(match.string, match.end() - 4) else " "
+
+
+def _is_led(text: str, start: int) -> bool:
+    """Whether what stands before a number makes it an amount, though it look like a year."""
+    return _CHANGED.search(text[max(start - _BEFORE, 0) : start]) is not None
+
+
+_BEFORE = 24
+"""Characters before a year that are looked at."""
+
+
+def _spelt(match: re.Match[str]) -> Shown:
+    """A number in words; what is said in thousands is taken to be rounded to them."""
+    whole = below = 0.0
+    last = 1.0
+    for word in _SPELT_WORD.findall(match.group().lower()):
+        last = 100.0 if word == "hundred" else _SPELT_SCALES.get(word, 1.0)
+        if word in _SPELT_SCALES:
+            whole, below = whole + below * last, 0.0
+        else:
+            below = below * last + _SPELT_VALUES.get(word, 0.0)
+    last = last if last > _SPELT_SCALES["dozen"] else 1.0
+    percent = _PERCENT.match(match.string, match.end()) is not None
+    return Shown(match.group(), whole + below, 0.5 * last, percent=percent)
+
+
+def _blank_name(match: re.Match[str]) -> str:
+    run = match.group()
+    return " " if _is_name(run) else run
+
+
+def _is_name(run: str) -> bool:
+    """Whether a run of letters and digits is a name, as ``gpt-4o`` is and ``10k`` or ``30-day`` is not."""
+    if not any(map(str.isdigit, run)) or _FIGURE_NAME.fullmatch(run):
+        return False
+    word, separator, number = run.rpartition(next((mark for mark in reversed(run) if not mark.isalnum()), " "))
+    if separator and word.isalpha() and separator in ":.#@" and number.isdigit():
+        return False  # ``Total:5000``, said without a space
+    if run[0].isdigit():
+        after_letter = re.search(r"[A-Za-z].*\d", run)
+        return after_letter is not None and _EXPONENT.match(run) is None
+    return _CURRENCY_CODE.match(run) is None and run.strip("_")[:1].isalpha()
+
+
+def _shown(match: re.Match[str]) -> Shown:
+    decimals = match["decimals"] or ""
+    scale = _scale(match["suffix"] or match["word"]) * float(f"1{match['exponent'] or ''}")  # what is too large is inf
+    scale *= float(f"1e{(match['power'] or '0').replace('−', '-')}")
+    per_mille = _PER_MILLE.match(match.string, match.end()) is not None
+    scale *= 0.1 if per_mille else 1.0
+    value = float(re.sub(r"\D", "", match["digits"]) + decimals) * scale
+    return Shown(
+        match.group().strip(),
+        math.inf if _is_padded(match["digits"]) else -value if match["sign"] not in (None, "+") else value,
+        0.5 * 10.0 ** -max(len(decimals) - 1, 0) * scale,
+        match["sign"] is not None,
+        per_mille or _PERCENT.match(match.string, match.end()) is not None,
+        _is_led(match.string, match.start()),
+    )
+
+
+def _scale(unit: str | None) -> float:
+    if unit is None:
+        return 1.0
+    unit = unit.lower()
+    return _SCALES.get(unit.removesuffix("s"), 1e9 if unit.startswith("milliard") else 1e6)
