@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
-import msgspec
-
 from chatcore.agents.analyst import lexicon, refusals
-from chatcore.agents.analyst.columns import SEVERAL, Meaning
-from chatcore.agents.analyst.currencies import NO_RATE, no_rate, other_currency, several_currencies
-from chatcore.agents.analyst.kinds import FAMILIES
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.currencies import NO_RATE, no_rate, other_currency
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, blanked
-from chatcore.agents.analyst.request import Filter, Intent, Measure, Refusal
+from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.tongues import is_foreign
 
 _SQL = (
@@ -28,9 +23,11 @@ _OTHER_PRICES = (
     r"\bwould\b.*\bcosts?(?: \w+)? (?:today|now|nowadays)\b"
     r"|\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
 )
-_NEW = (
+NEW = (
     r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
     r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
+    r"|\b(?:models?|users?|features?|formats?) (?:\w+ ){0,3}"
+    r"(?:first (?:used|seen|appeared)|introduced|dropped|retired|gone)\b"
 )
 _OTHERWISE = (
     r"\b(?:if|had) (?:we|i|they|you|everyone|everybody|everything|all|every)\b[^?.;]*?"
@@ -49,7 +46,7 @@ _NOT_ANSWERED = (
     (_JUDGEMENT, "a judgement"),
     (_OTHER_PRICES, "past usage at the prices of another day"),
     (_OTHERWISE, "what would have been otherwise"),
-    (_NEW, "what is new and what is gone"),
+    (NEW, "what is new and what is gone"),
     (_CHANGE, "a change to the data"),
 )
 """Words that ask for what is not answered, with how it is called."""
@@ -63,42 +60,13 @@ def foreign(reading: Reading) -> Refusal | None:
 
 
 def in_other_money(found: Intent | Refusal, reading: Reading) -> Intent | Refusal | None:
-    """Spend in euros, of costs in dollars: that is another figure than the one that would be told.
-
-    Of costs in several currencies those in one are told, where the question names it.
-    """
-    if isinstance(found, Intent) and reading.catalogue.table(found.table).currency == SEVERAL:
-        return _in_one_currency(found, reading)
+    """Spend in euros, of costs in dollars: that is another figure than the one that would be told."""
     own = reading.catalogue.table(found.table) if isinstance(found, Intent) else None
     table = own if own is not None and own.has(Meaning.COST) else ranked(reading.catalogue.tables)[0]
     if isinstance(found, Refusal) and NO_RATE in found.missing:
         return None
     other = other_currency(blanked(reading.text, reading.tables), table.currency) if table.currency else ""
-    if other and table.currency == SEVERAL and table.currency_column:
-        return several_currencies(table.currency_column, table.name)
     return no_rate(table, f"the question is of {other}", refusals.suggestions(reading.catalogue)) if other else None
-
-
-def _in_one_currency(found: Intent, reading: Reading) -> Intent | Refusal | None:
-    """The same of the rows in the currency that is named; refused where none is."""
-    column = reading.catalogue.table(found.table).currency_column
-    if column is None or found.kind in _WITHOUT_MONEY or found.measure not in _MONEY:
-        return None
-    if any(each.column == column.name and len(each.values) == 1 and not each.exclude for each in found.filters):
-        return None
-    named = [value for value in column.values if reading.says(rf"\b{re.escape(value.lower())}\b")]
-    if len(named) != 1:
-        return several_currencies(column, found.table)
-    only = Filter(column=column.name, values=named, words=named[0])
-    return msgspec.structs.replace(found, filters=[*found.filters, only])
-
-
-_MONEY = (Measure.COST, Measure.COST_PER_CALL, Measure.COST_PER_MILLION_TOKENS)
-_WITHOUT_MONEY = frozenset(
-    [kind.name for name in ("prices", "what if") for kind in FAMILIES[name]]
-    + ["description", "quality", "coverage", "distinct", "peak", "frontier", "errors", "token_ratio", "column_by"]
-)
-"""Kinds that add up no costs as they were recorded."""
 
 
 def beyond_any_table(reading: Reading) -> Refusal | None:

@@ -230,9 +230,6 @@ def currency_of(name: str) -> str:
 CENTS = "¢"
 """The sign of hundredths of a dollar or a euro; sums of them are told as they are."""
 
-SEVERAL = "¤"
-"""The sign of no currency in particular: costs in several, that are not to be added up."""
-
 _CURRENCIES = MappingProxyType(
     {"cents": CENTS, "cent": CENTS, "usd": "$", "dollars": "$", "eur": "€", "euro": "€", "gbp": "£"}
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from chatcore.agents.analyst.catalogue import Column, Table
+from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import CENTS
+from chatcore.agents.analyst.mentions import NamedValues
 from chatcore.agents.analyst.request import Refusal
 
 _SIGNS = {
@@ -41,17 +42,21 @@ def no_rate(table: Table, asked: str, alternatives: Sequence[str]) -> Refusal:
     )
 
 
-def several_currencies(column: Column, table: str) -> Refusal:
-    """Costs that are not to be added up: they are in several currencies."""
-    names = " and ".join(f"`{value}`" for value in column.values[:MOST_NAMED])
-    return Refusal(
-        reason="not_supported",
-        text=f"The costs in `{table}` are in several currencies ({names}, by `{column.name}`): no rate of exchange is "
-        "here to add them up. I tell those in one of them.",
-        missing=(NO_RATE,),
-        alternatives=tuple(f"What did we spend in {value}?" for value in column.values[:MOST_NAMED]),
-    )
+_SIGN_OF = {"USD": "$", "US$": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CNY": "¥", "CHF": "CHF", "INR": "₹"}
 
 
-MOST_NAMED = 4
-"""Currencies that are named one by one."""
+def named_currencies(text: str, table: Table) -> list[NamedValues]:
+    """The currencies that a question asks to be told in, where a column of the table says which one each cost is in.
+
+    Args:
+        text: of the question, in lower case.
+        table: that it is about.
+    """
+    column = table.currencies
+    found = []
+    for value in column.values if column else ():
+        said = _SIGNS.get(_SIGN_OF.get(value.upper(), ""), rf"\b{re.escape(value.lower())}\b")
+        match = re.search(rf"\b(?:in|only) (?:the |us )?(?:{said})", text) if value else None
+        if match and column:
+            found.append(NamedValues(match.start() + len("in "), match.end(), column, (value,), value))
+    return found

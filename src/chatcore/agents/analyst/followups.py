@@ -25,7 +25,8 @@ _POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|
 _MARK = re.compile(
     rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead(?! of)|same|the same|(?:what|how) about"
     r"|vs\.?|versus|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
-    r"|(?:in|as) (?:tokens|calls|dollars)\b|excluding|without|except(?: for)?|ignoring|not counting)\b"
+    r"|(?:in|as) (?:tokens|calls|dollars)\b"
+    r"|(?:sort|order|rank)(?:ed)? (?:it |them |that )?by|excluding|without|except(?: for)?|ignoring|not counting)\b"
 )
 _ONLY_MARKS = re.compile(
     rf"^\W*{_POLITE}(?:(?:and|but|also|plus|or|then|just|only|(?:what|how) about|what if|with|we|by|using)\b\s*)*"
@@ -43,7 +44,7 @@ _PLACES_OF = re.compile(
 """``top 3 models``: a heading more than a question, which takes its period from what was asked before."""
 _POINTS_BACK = re.compile(
     r"\b(?:of|for|in|by|on|with|than|to|among|about) (?:those|them|these|that|it)\b(?! (?:are|is|were|was|cost))"
-    r"|\bhow (?:much|many) of (?:that|this|it|those|them)\b"
+    r"|\bhow (?:much|many) of (?:it|that|this|those|them)\b"
     r"|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
     r"|\bwho (?:\w+ ){1,2}(?:it|that|them|those|this)\b"
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
@@ -133,6 +134,43 @@ def is_fragment(reading: Reading) -> bool:
 def is_plain(intent: Intent) -> bool:
     """Whether a follow-up can change an intent part by part; of other kinds, the question is put again in words."""
     return intent.kind in PLAIN
+
+
+_MEASURABLE = frozenset({"clock", "odd_days", "average_per", "leaders"})
+"""Kinds that are not plain, and are asked of spend, calls or tokens alike."""
+
+
+def measured_anew(last: Intent, asking: Asking) -> Intent | None:
+    """``and by calls?`` after a question of such a kind; None where anything else is named."""
+    reading = asking.reading
+    named = reading.periods or reading.values or asking.group_columns or asking.grain or reading.limit is not None
+    figures = lexicon.COST | lexicon.CALLS | lexicon.TOKENS
+    if last.kind not in _MEASURABLE or named or not reading.has(figures) or not leans(reading):
+        return None
+    return msgspec.structs.replace(last, measure=asking.summed_measure)
+
+
+def within_last(last: Intent, found: Intent, reading: Reading) -> Intent:
+    """What was made of a follow-up by itself, in the period and of the names of the question before it."""
+    own = found.periods or found.filters or found.table != last.table or found.kind not in _WITHIN
+    if own or len(last.periods) > 1 or reading.says(_OVERALL):
+        return found
+    filters = last.beside if last.kind == "versus" else last.filters
+    figures = lexicon.COST | lexicon.CALLS | lexicon.TOKENS
+    measure = found.measure if reading.has(figures) or found.kind not in _MEASURABLE else last.measure
+    return msgspec.structs.replace(found, periods=last.periods, filters=filters, measure=measure)
+
+
+_OVERALL = (
+    r"\b(?:overall|altogether|in total|total|ever|all[- ]time|everything|in all"
+    r"|all (?:of )?(?:the )?(?:years|data|rows))\b"
+)
+_WITHIN = frozenset(
+    {
+        "clock", "total", "odd_days", "sessions", "empty_outputs", "free_calls", "implausible", "concentration",
+        "distribution", "token_ratio", "unit_cost", "top_calls", "leaders", "average_per",
+    }
+)  # fmt: skip
 
 
 def asks_why(reading: Reading) -> bool:

@@ -21,15 +21,17 @@ from chatcore.agents.analyst.followups import (
     is_fragment,
     is_plain,
     leans,
+    measured_anew,
     points_back,
     reworded,
     supposed,
+    within_last,
 )
 from chatcore.agents.analyst.grammar import apart, plan_in
 from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.merging import merge, of_the_same_year
 from chatcore.agents.analyst.nearest import plan_alone
-from chatcore.agents.analyst.parting import clauses, covering
+from chatcore.agents.analyst.parting import clauses, covering, without_sum
 from chatcore.agents.analyst.phrasing import phrase, sentence, why
 from chatcore.agents.analyst.pronouns import named_instead, refers
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
@@ -117,12 +119,21 @@ def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[s
 def _follow(asked: Asked, reading: Reading) -> _Followed:
     """What a follow-up asks for."""
     repeated = _Followed(asked.text, asked.intent) if asks_how_good(asked.intent, reading) else None
-    found = repeated or _of_it(asked, reading) or _changing(asked, reading)
+    of_it = repeated or _of_it(asked, reading)
+    found = of_it or _changing(asked, reading)
+    if of_it is not None or found.found == plan_alone(reading):
+        found = _scoped(asked, reading, found)
     lacking = isinstance(found.found, Refusal) and found.found.reason == "no_such_column"
     if not lacking or is_fragment(reading):
         return found
     elsewhere = _elsewhere(asked.intent, reading)
     return _in_words(elsewhere, reading) if isinstance(elsewhere, Intent) else found
+
+
+def _scoped(asked: Asked, reading: Reading, found: _Followed) -> _Followed:
+    """What takes nothing from the question before, in its period: ``how much of it was on weekends?``."""
+    alone = found.found
+    return attrs.evolve(found, found=within_last(asked.intent, alone, reading)) if isinstance(alone, Intent) else found
 
 
 def _in_words(found: Intent | Refusal, reading: Reading) -> _Followed:
@@ -246,6 +257,9 @@ _OF_ALL_WAYS = "savings_plan"
 def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:
     """The last question put again in words, with what a follow-up names; asked back where that fits two places."""
     catalogue = asking.reading.catalogue
+    again_measured = measured_anew(asked.intent, asking)
+    if again_measured is not None:
+        return _Followed(asked.text, again_measured)
     before = in_table(read(asked.text, catalogue), asking.table, apart=apart)
     texts = reworded(before, asking, asked.intent)
     found = [(text, intent) for text in texts if isinstance(intent := plan_alone(read(text, catalogue)), Intent)]
@@ -263,6 +277,8 @@ def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followe
 
 def _plan_whole(reading: Reading) -> Intent | Refusal:
     """What a question asks for by itself; where it asks several things, all of them or none."""
+    summed = without_sum(reading.text) if reading.limit is not None else reading.text
+    reading = reading if summed == reading.text else read(summed, reading.catalogue)
     parts = clauses(reading)
     if len(parts) == 1:
         return plan_alone(reading)

@@ -386,11 +386,11 @@ def names_or_periods(asked: Sequence[str]) -> Refusal:
     )
 
 
-def too_many_periods(catalogue: Catalogue) -> Refusal:
-    """More than two periods are not compared."""
+def too_many_periods(catalogue: Catalogue, asked: Sequence[str] = ()) -> Refusal:
+    """More than two periods are not compared; ``asked`` has what tells them all."""
     return Refusal(
         reason="not_supported",
         text="I compare two periods; for more of them, a trend shows all.",
         missing=("a comparison of more than two periods",),
-        alternatives=suggestions(catalogue),
+        alternatives=tuple(asked) or suggestions(catalogue),
     )

@@ -10,8 +10,8 @@ import msgspec
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.choosing import choose_table
-from chatcore.agents.analyst.columns import SEVERAL, Meaning
-from chatcore.agents.analyst.currencies import no_rate, other_currency, several_currencies
+from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.currencies import no_rate, other_currency
 from chatcore.agents.analyst.decisions.pace import (
     clean_spend,
     pace_fault,
@@ -283,8 +283,6 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     fault = paced_table_fault(table, reading)
     if fault is not None or money is None:
         return fault or _without_amount(table)
-    if table.currency == SEVERAL and table.currency_column:
-        return several_currencies(table.currency_column, table.name)
     if table.currency and (other := other_currency(text, table.currency)):
         return no_rate(table, f"the amount is in {other}", _without_amount(table).alternatives)
     each = re.search(_EACH, text)

@@ -47,6 +47,8 @@ _OF_USAGE = frozenset(lexicon.GRAINS) | lexicon.CALLS | lexicon.AVERAGE | {"tota
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for a model's price: said so, or in the present tense and of nobody's usage."""
+    if reading.says(r"\b(?:price|rate|volume|mix)[- ]effects?\b"):
+        return None
     sellers = reading.says(_SELLERS)
     said = sellers or reading.says(PRICE) or reading.says(LIST)
     costs = reading.says(_COSTS) or reading.says(_CHEAPER_THEN)

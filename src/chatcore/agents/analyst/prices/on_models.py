@@ -30,7 +30,7 @@ from chatcore.agents.analyst.prices.pricing import PriceDate, calls_of, has_tier
 from chatcore.agents.analyst.prices.questions import OURS, PriceQuestion, counts_tokens
 from chatcore.agents.analyst.prices.repricing import money
 from chatcore.agents.analyst.prices.usage import asked_of, named_tables, usage_of
-from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.reading import Reading, in_table
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.scoping import amount_in, apart_from
@@ -101,7 +101,15 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     table = trace or usage_of(reading, counts_tokens)
     if table is None or isinstance(table, Refusal):
         return table or wording.no_usage(reading.catalogue)
+    if trace is None and _sides_but_models(reading, table):
+        return None
     return _put_on(PriceQuestion(reading, book), table, is_trace=trace is not None)
+
+
+def _sides_but_models(reading: Reading, table: Table) -> bool:
+    """Whether other names than those of models are set side by side: ``in ask mode and in diff mode``."""
+    model, sides = table.column(Meaning.MODEL), in_table(reading, table, apart=lambda _: False).sides
+    return bool(sides) and (model is None or sides[0].column != model.name)
 
 
 def _trace(reading: Reading) -> Table | Refusal | None:

@@ -11,7 +11,7 @@ import msgspec
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue, Table
-from chatcore.agents.analyst.columns import SEVERAL, Meaning, name_words
+from chatcore.agents.analyst.columns import Meaning, name_words
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import (
     Draft,
@@ -143,7 +143,7 @@ class Repricing:
     @property
     def is_logged(self) -> bool:
         """Whether what was logged can be added up beside the list price."""
-        return self.table.has(Meaning.COST) and self.table.currency != SEVERAL
+        return self.table.has(Meaning.COST)
 
     @property
     def tiered(self) -> bool:
