@@ -240,7 +240,11 @@ _MONEY = (
     rf"(?P<amount>[$€£]\s?{_NUMBER}\s?(?:k\b|m\b)?"
     rf"|{_NUMBER}\s?(?:k\b)?(?=\s?(?:dollars?|usd|bucks|eur|euros?)\b))"
 )
-_PLAIN = rf"\bbudgets?\b(?: \w+){{0,3}}? (?P<amount>{_NUMBER})\b(?!-)"
+_PLAIN = (
+    rf"\bbudgets?\b(?: (?!(?:in|for|during|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*\b)\w+){{0,3}}? "
+    rf"(?P<amount>{_NUMBER})\b(?!-)"
+)
+"""``a budget of 200``, and no year of one: ``the budget for March 2025``."""
 _BUDGET = r"\bbudget(?:s|ed|ary)?\b|\b(?:spending|spend|cost) (?:limit|cap|ceiling|allowance)\b|\ballowance\b"
 _LIMIT = r"(?:within|under|below|inside|over|above|past|beyond|exceed(?:s|ed|ing)?|more than|less than|at most|out of)"
 _ASKS = r"\b(?:are|were|is|was|did|do|does|will|have|has|had|can|would|stay\w*|remain\w*|keep\w*|kept)\b"
@@ -264,7 +268,7 @@ _EACH = (
 _WORDS = frozenset(
     """
     inside past beyond stay stayed staying remain keep kept left stick had with went day days week weeks month months
-    quarter quarters
+    quarter quarters enough sufficient suffice realistic big plan planned set
     """.split()  # noqa: SIM905
 )
 

@@ -38,7 +38,7 @@ from chatcore.agents.analyst.sql import restriction, time_of
 
 _WOULD = (
     r"\b(?:would|could|will|might)\b.*\b(?:cost|costs|pay|spend|price)\b|\bif\b|\b(?:re-?)?pric(?:e|ing)\b"
-    r"|\bhow (?:much|expensive)\b"
+    r"|\bhow (?:much|expensive)\b|\bcheap(?:er|est)\b|\bcosts? (?:of|per|for)\b|\bper (?:call|request)\b"
 )
 _SET_BESIDE = r"\b(?:compare[ds]?|comparing|comparison|vs\.?|versus|against|cheaper|cheapest|or)\b"
 _FOR_OURS = (
@@ -62,7 +62,7 @@ _TIME_ON = (
     r"\bwould\b.*\bhave cost\b(?: \w+)? (?:on|with|using|at)\b(?! (?:the )?(?:list|today|current)\b)(?!.*\binstead\b)"
 )
 """``what would Q1 have cost on gpt-4o``."""
-_SO_MANY = r"\b\d[\d,.]*\s?[km]? (?:such |of these )?(?:calls|requests|times)\b"
+_SO_MANY = r"\b\d[\d,.]*\s?(?:k|m|thousand|million)? (?:such |of these )?(?:calls|requests|times)\b"
 """A number of calls that somebody thinks of, and not those that were made."""
 _OF_CALLS = r"(?:calls?|requests?|usage|traffic|prompts?|workload|spend|queries)"
 _THEIR_CALLS = re.compile(rf"\W*(?:models? )?{_OF_CALLS}\b")
