@@ -24,13 +24,24 @@ PER_MILLION = 1_000_000
 class LookupOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is looked up: models by seller and id, and the rate that is asked for, all of them where it is None.
 
-    ``tokens``: that a price is for; ``cheapest_first``: in the order of the prices, and not of the models.
+    ``tokens``: that a price is for; ``cheapest_first``: in the order of the prices, and not of the models; ``clock``:
+    a time of the day, ``18:00``, or ``off-peak``, whose price comes first; ``longer_than``: tokens that a prompt has
+    more of; ``in_cents``: whether prices are told in hundredths.
     """
 
     models: list[PriceKey]
     rate: Rate | None = None
     tokens: int = PER_MILLION
     cheapest_first: bool = False
+    clock: str = ""
+    longer_than: int | None = None
+    in_cents: bool = False
+
+    @property
+    def scale(self) -> str:
+        """SQL that makes what is asked for of a price per million, after it; empty where that is the same."""
+        cents = " * 100" if self.in_cents else ""
+        return f"{cents} * $tokens / 1000000.0" if cents or self.tokens != PER_MILLION else ""
 
 
 def hull(periods: Sequence[Period]) -> Period | None:
@@ -43,7 +54,7 @@ def hull(periods: Sequence[Period]) -> Period | None:
     return Period(words=words, start=start, end=None if None in ends else max(filter(None, ends)))
 
 
-def _wanted(keys: Sequence[PriceKey]) -> tuple[str, dict[str, object]]:
+def wanted_models(keys: Sequence[PriceKey]) -> tuple[str, dict[str, object]]:
     """SQL for the models that are looked up in their order, and what it binds."""
     sql = (
         "SELECT unnest($price_providers) AS wanted_provider, unnest($price_models) AS wanted_model, "
@@ -55,7 +66,7 @@ def _wanted(keys: Sequence[PriceKey]) -> tuple[str, dict[str, object]]:
 def prices_query(book: PriceBook, options: LookupOptions, period: Period | None = None) -> Query:
     """The prices of some models with the time that each holds for, newest first; those of a period, if one is given."""
     said = ", ".join(f"{sql} AS {name}" for name, sql in price_rows(book.columns).items())
-    wanted, parameters = _wanted(options.models)
+    wanted, parameters = wanted_models(options.models)
     until = "lead(since) OVER (PARTITION BY place, from_time ORDER BY since NULLS FIRST)"
     joined = (
         f"SELECT *, {until} AS until FROM ({wanted}) JOIN (SELECT {said} FROM {book.columns.source}) "
@@ -63,18 +74,40 @@ def prices_query(book: PriceBook, options: LookupOptions, period: Period | None 
     )
     held = _held(period)
     texts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in ("since", "until", "from_time", "to_time"))
-    rates = ", ".join(
-        f"{rate} * $tokens / 1000000.0 AS {rate}" if options.tokens != PER_MILLION else rate for rate in Rate
-    )
-    if options.tokens != PER_MILLION:
+    rates = ", ".join(f"{rate}{options.scale} AS {rate}" if options.scale else rate for rate in Rate)
+    if options.scale:
         parameters["tokens"] = options.tokens
+    at_clock = _at_clock(options)
     order = "input + output NULLS LAST, provider, model" if options.cheapest_first else "place"
     paid = "WHERE input + output > 0" if options.cheapest_first else held.where
     sql = (
-        f"SELECT provider, model, {texts}, {rates}, tiered FROM ({joined}) AS held {paid} "
-        f"ORDER BY {order}, since DESC NULLS LAST, from_time NULLS LAST, held.input, held.output"
+        f"SELECT provider, model, {texts}, {rates}, tiered{at_clock.sql} FROM ({joined}) AS held {paid} "
+        f"ORDER BY {order}{', holds_then DESC' if at_clock.sql else ''}, since DESC NULLS LAST, from_time NULLS LAST, held.input, held.output"
     )
-    return Query("prices", sql, {**parameters, **held.parameters})
+    return Query("prices", sql, {**parameters, **held.parameters, **at_clock.parameters})
+
+
+OFF_PEAK = "off-peak"
+"""The cheaper of the prices that depend on the time of the day."""
+
+
+def _at_clock(options: LookupOptions) -> Condition:
+    """SQL for whether a price holds at the time of the day that is asked for, and how far it is below the dearest."""
+    if not options.clock:
+        return Condition("")
+    apart = ", ".join(
+        f"100.0 * (1 - held.{rate} / nullif(max(held.{rate}) OVER (PARTITION BY place), 0)) AS {rate}_below_percent"
+        for rate in (Rate.INPUT, Rate.OUTPUT)
+    )
+    if options.clock == OFF_PEAK:
+        cheapest = "held.input + held.output = min(held.input + held.output) OVER (PARTITION BY place)"
+        return Condition(f", {cheapest} AS holds_then, {apart}")
+    clock = "CAST($clock AS TIME)"
+    inside = f"{clock} >= from_time AND {clock} < to_time"
+    over = f"{clock} >= from_time OR {clock} < to_time"
+    window = f"coalesce(CASE WHEN from_time <= to_time THEN {inside} ELSE {over} END, false)"
+    then = f"CASE WHEN from_time IS NULL THEN NOT bool_or({window}) OVER (PARTITION BY place) ELSE {window} END"
+    return Condition(f", {then} AS holds_then, {apart}", {"clock": options.clock})
 
 
 def _held(period: Period | None) -> Condition:
@@ -90,7 +123,7 @@ def tiers_query(book: PriceBook, options: LookupOptions) -> list[Query]:
     tiered = [key for key in options.models if (row := book.row(key)) is not None and row.tiered]
     if book.tiers is None or not tiered:
         return []
-    wanted, parameters = _wanted(tiered)
+    wanted, parameters = wanted_models(tiered)
     rates = " UNION ALL ".join(
         f"SELECT provider_id AS provider, model_id AS model, CAST(tiers_since AS VARCHAR) AS since, '{rate}' AS rate, "
         f"unnest({rate}_tiers) AS tier FROM tiered"
@@ -99,7 +132,7 @@ def tiers_query(book: PriceBook, options: LookupOptions) -> list[Query]:
     order = ", ".join(f"'{rate}'" for rate in (Rate.INPUT, Rate.OUTPUT, Rate.CACHE_READ, Rate.CACHE_WRITE))
     sql = (
         f"WITH tiered AS ({tiers_sql(book.tiers)}) SELECT provider, model, since, tier.start AS longer_than, rate, "
-        f"tier.price * $tokens / 1000000.0 AS price FROM ({rates}) JOIN ({wanted}) "
+        f"tier.price{options.scale or ' * $tokens / 1000000.0'} AS price FROM ({rates}) JOIN ({wanted}) "
         "ON provider = wanted_provider AND model = wanted_model ORDER BY place, since NULLS FIRST, longer_than, "
         f"list_position([{order}], rate)"
     )

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 
-import attrs
 import msgspec
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import PER_CALL
 from chatcore.agents.analyst.catalogue import Catalogue
-from chatcore.agents.analyst.evidence import Cell, Query, Sheet
-from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, code, listed, markdown_table, options_of
+from chatcore.agents.analyst.evidence import Query
+from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, listed, options_of
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey, Rate
 from chatcore.agents.analyst.prices import wording
 from chatcore.agents.analyst.prices.listed import (
     MOST_MODELS,
+    OFF_PEAK,
     PER_MILLION,
     LookupOptions,
     hull,
     prices_query,
     tiers_query,
 )
+from chatcore.agents.analyst.prices.lookup_words import Prices
 from chatcore.agents.analyst.prices.naming import NamedModel, offers
 from chatcore.agents.analyst.prices.questions import LIST, OURS, PAST, PRICE, PriceQuestion
-from chatcore.agents.analyst.reading import Reading
+from chatcore.agents.analyst.reading import Reading, blanked
 from chatcore.agents.analyst.request import Intent, Period, Refusal
+from chatcore.agents.analyst.scoping import AMOUNT, amount_in
 
 # --- recognised -----------------------------------------------------------------------------------------------------
 
@@ -36,6 +39,19 @@ _COSTS = (
 _WOULD_HAVE = r"\bwould\b.*\bhave cost\b"
 _THOUSAND = r"\b(?:per|each|every|a|for)\s+(?:1k|1[,.]?000|k|thousand)\s+(?:\w+ )?tokens?\b|\bper (?:1k|ktok)\b"
 _A_SINGLE = r"\b(?:per|each|every|a single|one)\s+(?:single )?(?:input |output |prompt |completion |cached )?token\b"
+_OFF_PEAK = r"\boff[- ]?peak\b"
+_CHARGED = rf"\bhow much (?:does|do) .*\bcharges?\b|{_OFF_PEAK}.*\b(?:discount|tariff)s?\b|\b(?:discount|tariff)s?\b.*{_OFF_PEAK}"
+_CENTS = r"\bcents?\b|¢"
+_CLOCK = re.compile(
+    r"(?<![\w:.])(?P<hour>[01]?\d|2[0-3])(?::(?P<minute>[0-5]\d))?\s?(?P<half>am|pm)\b"
+    r"|(?<![\w:.])(?P<hours>[01]?\d|2[0-3]):(?P<minutes>[0-5]\d)\b|\b(?P<named>midnight|noon)\b"
+)
+_OVER = r"(?:over|above|beyond|past|(?:more|longer|larger|bigger|greater) than|exceeding)"
+_LONG_PROMPTS = re.compile(
+    rf"\b(?:prompts?|contexts?|inputs?|calls?|requests?)\b.{{0,20}}?\b(?:{_OVER}|of)\s+{AMOUNT}"
+    rf"|\b{_OVER}\s+(?P<alone>\d[\d,]*(?:\.\d+)?\s?(?:k|m)?)\b|\blong(?:er)?[- ](?:prompts?|contexts?|inputs?)\b"
+)
+"""``prompts over 200k``: of a length for which a price may be another."""
 _CHEAPER_THEN = r"\bcheaper\b.*\b(?:hours?|times?|night|day|weekends?)\b"
 _SELLERS = (
     r"\b(?:who|which|what|where|cheapest|all|every|list|compare|best|other)\b.*\b(?:providers?|sellers?|vendors?|hosts?)\b"
@@ -51,7 +67,7 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         return None
     sellers = reading.says(_SELLERS)
     said = sellers or reading.says(PRICE) or reading.says(LIST)
-    costs = reading.says(_COSTS) or reading.says(_CHEAPER_THEN)
+    costs = reading.says(_COSTS) or reading.says(_CHARGED) or reading.says(_CHEAPER_THEN)
     if not (said or (costs and not reading.says(PAST))) or reading.says(OURS) or _is_of_usage(reading, said):
         return None
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
@@ -106,7 +122,7 @@ def _asked(question: PriceQuestion, said: bool) -> Intent | Refusal | None:
         return None
     whole = _whole_seller(question)
     if whole:
-        return intent_of("price_lookup", book, whole, [], rate_of(reading), unit_of(reading))
+        return _looked_up(question, whole, [])
     fault = model_fault(question)
     if not question.models:
         if fault is not None and said:
@@ -117,7 +133,45 @@ def _asked(question: PriceQuestion, said: bool) -> Intent | Refusal | None:
     periods = [found.choices[0] for found in question.periods if not found.choices[0].relative]
     if not said and periods:
         return None
-    return intent_of("price_lookup", book, keys_of(question), periods, rate_of(reading), unit_of(reading))
+    return _looked_up(question, keys_of(question), periods)
+
+
+def _looked_up(question: PriceQuestion, keys: Sequence[PriceKey], periods: Sequence[Period]) -> Intent:
+    """The intent with what is asked of the prices of these models."""
+    text = blanked(question.reading.text, question.models)
+    long = _LONG_PROMPTS.search(text)
+    options = LookupOptions(
+        list(keys),
+        rate_of(question.reading),
+        unit_of(question.reading),
+        clock=clock_of(text),
+        longer_than=None if long is None else int(amount_in(long) or _whole(long["alone"])),
+        in_cents=re.search(_CENTS, text) is not None,
+    )
+    intent = intent_of("price_lookup", question.book, keys, periods)
+    return msgspec.structs.replace(intent, options=msgspec.to_builtins(options))
+
+
+def _whole(text: str | None) -> int:
+    """``200k`` as a number; 0 without one."""
+    scale = {"k": 1_000, "m": 1_000_000}.get((text or "")[-1:], 1)
+    return round(float((text or "0").rstrip("km ").replace(",", "")) * scale)
+
+
+def clock_of(text: str) -> str:
+    """The one time of the day that is named, as ``18:00``; ``off-peak``; empty without either."""
+    if re.search(_OFF_PEAK, text):
+        return OFF_PEAK
+    found = list(_CLOCK.finditer(text))
+    if len(found) != 1:
+        return ""
+    match = found[0]
+    if match["named"]:
+        return "00:00" if match["named"] == "midnight" else "12:00"
+    if match["half"] is None:
+        return f"{int(match['hours']):02}:{match['minutes']}"
+    hour = int(match["hour"]) % 12 + (12 if match["half"] == "pm" else 0)
+    return f"{hour:02}:{match['minute'] or '00'}"
 
 
 def _whole_seller(question: PriceQuestion) -> list[PriceKey]:
@@ -147,6 +201,8 @@ def model_fault(question: PriceQuestion) -> Refusal | None:
 
 def _when(question: PriceQuestion) -> str:
     """The time that a question names, as it follows a noun."""
+    if clock := clock_of(question.reading.text):
+        return f" {clock}" if clock == OFF_PEAK else f" at {clock} UTC"
     return f" for {question.periods[0].choices[0].words}" if question.periods and question.periods[0].choices else ""
 
 
@@ -220,144 +276,6 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
         return wording.no_such_price(names, book, catalogue)
     prices = Prices(book, catalogue, sheets, options, hull(intent.periods))
     return prices.draft()
-
-
-_CALLED = {
-    Rate.INPUT: "input tokens",
-    Rate.OUTPUT: "output tokens",
-    Rate.CACHE_READ: "input tokens read from the cache",
-    Rate.CACHE_WRITE: "input tokens written to the cache",
-}
-_TITLES = {Rate.INPUT: "input", Rate.OUTPUT: "output", Rate.CACHE_READ: "cache read", Rate.CACHE_WRITE: "cache write"}
-
-
-@attrs.frozen
-class Prices:
-    """The wording of prices."""
-
-    book: PriceBook
-    catalogue: Catalogue
-    sheets: Sheets
-    options: LookupOptions
-    period: Period | None = None
-
-    @property
-    def rate(self) -> Rate | None:
-        """The one that is asked for."""
-        return self.options.rate
-
-    @property
-    def _per(self) -> str:
-        units = {PER_MILLION: "million ", 1_000: "thousand ", 1: ""}
-        return f"per {units[self.options.tokens]}"
-
-    def draft(self) -> Draft | Refusal:
-        """The whole answer."""
-        rows = list(self._sheet)
-        if self.rate is not None and all(row[self.rate].missing for row in rows):
-            return self._without(self.rate, rows[0])
-        parts = [f"{self._headline(rows)}\n\n"]
-        if len(rows) > 1 or self.rate is None:
-            parts.append(self.table(rows))
-        parts += self._tiers()
-        return Draft(tuple(parts), (*self._untold(rows), wording.source_note(self.book, self.catalogue)))
-
-    @property
-    def _sheet(self) -> Sheet:
-        return self.sheets["prices"]
-
-    @property
-    def _currency(self) -> str:
-        return self.book.columns.currency
-
-    def _headline(self, rows: Sequence[Mapping[str, Cell]]) -> str:
-        models = list(dict.fromkeys(wording.model_of(row) for row in rows))
-        if len(models) > 1:
-            unit = f"{self._per}{'token' if self.options.tokens == 1 else 'tokens'}"
-            return f"{self._when()}{self._cheapest(rows)}List prices {unit} of {listed(models)}:"
-        first, *others = rows
-        when = wording.holds(first, others)
-        text = f"{self._when()}{models[0]} lists at {self._rates(first)}{f' {when}' if when else ''}"
-        return text + "".join(f"; {wording.holds(row, rows)}: {self._rates(row)}" for row in others) + "."
-
-    def _cheapest(self, rows: Sequence[Mapping[str, Cell]]) -> str:
-        """The first offer, where they stand in the order of their prices."""
-        if not self.options.cheapest_first:
-            return ""
-        return f"By input and output together {wording.model_of(rows[0])} is cheapest: {self._rates(rows[0])}. "
-
-    def _when(self) -> str:
-        return f"For {self.period.words}: " if self.period else ""
-
-    def _rates(self, row: Mapping[str, Cell]) -> str:
-        rates = [self.rate] if self.rate else [Rate.INPUT, Rate.OUTPUT]
-        told = [
-            f"**{wording.rate(row[r], self._currency)}** {self._per}{self._called(r)}"
-            for r in rates
-            if not row[r].missing
-        ]
-        return listed(told) or "no price per token"
-
-    def _called(self, rate: Rate) -> str:
-        return _CALLED[rate] if self.options.tokens > 1 else _CALLED[rate].replace("tokens", "token", 1)
-
-    def table(self, rows: Sequence[Mapping[str, Cell]]) -> str:
-        """All rates of all rows."""
-        known = [rate for rate in Rate if not all(row[rate].missing for row in rows)]
-        shown = [
-            [
-                code(row["model"]),
-                code(row["provider"]) if row["provider"].value else "–",
-                wording.holds(row, [other for other in rows if other["model"].value == row["model"].value]) or "–",
-                *(wording.rate(row[rate], self._currency) for rate in known),
-            ]
-            for row in rows
-        ]
-        return markdown_table(["model", "seller", "holds", *(_TITLES[rate] for rate in known)], shown)
-
-    def _tiers(self) -> list[str]:
-        sheet = self.sheets.get("tiers")
-        if sheet is None or not len(sheet):
-            return []
-        lines: dict[tuple[str, str, str], list[str]] = {}
-        for row in sheet:
-            since = "" if row["since"].missing else f" since {row['since']}"
-            key = (wording.model_of(row), since, row["longer_than"].count)
-            price = f"{_TITLES[Rate(str(row['rate']))]} {wording.rate(row['price'], self._currency)}"
-            lines[key] = [*lines.get(key, []), price]
-        told = [f"- {model}{since}, more than {start}: {listed(each)}" for (model, since, start), each in lines.items()]
-        return [
-            "\nFor a prompt of more tokens than this, all tokens of the call cost more:\n\n" + "\n".join(told) + "\n"
-        ]
-
-    def _untold(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
-        """That the list does not date a price; that a longer prompt costs more, where it is not known how much."""
-        return [*self._undated(rows), *self._without_tiers(rows)]
-
-    def _undated(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
-        undated = [row for row in rows if row["since"].missing and row["until"].missing]
-        if self.period is None or not undated:
-            return []
-        names = listed(list(dict.fromkeys(wording.model_of(row) for row in undated)))
-        return [f"The list gives no date for {names}: it does not say since when that price holds."]
-
-    def _without_tiers(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
-        tiered = list(dict.fromkeys(wording.model_of(row) for row in rows if row["tiered"].value))
-        if not tiered or self.book.tiers is not None:
-            return []
-        return [
-            f"A long prompt costs more for {listed(tiered)}: this table has the price of short prompts only. "
-            "The tiers are in `genai_prices.json`; attach it too."
-        ]
-
-    def _without(self, rate: Rate, row: Mapping[str, Cell]) -> Refusal:
-        return Refusal(
-            reason="no_rows",
-            text=f"`{self.book.columns.table}` has no price for {_CALLED[rate]} of {wording.model_of(row)}. "
-            "That is not the same as free.",
-            missing=(_CALLED[rate],),
-            alternatives=wording.price_questions(self.catalogue),
-        )
 
 
 KIND = IntentKind("price_lookup", "What a model costs by the list", queries, word, recognise, LookupOptions)

@@ -50,7 +50,7 @@ WORDS_OF_PRICES = _words("""
     write reads writes hit hits tier tiers tiered provider providers vendor vendors seller sellers maker official
     public api catalog catalogue workload usd history historical timeline effective per long
     longer short shorter prompt prompts utc gmt night nights day daytime offpeak off-peak certain hour hours clock
-    single ktok
+    single ktok pm midnight noon cut cuts drop dropped discount tariff charge charges ratio times dearer costly difference gap
 """)
 """Words that a question about prices may have, whatever the data is."""
 
@@ -179,7 +179,7 @@ def _is_part(seller: NamedSeller, model: NamedModel) -> bool:
 
 def is_amount(word: Word) -> bool:
     """Whether a word is a number: of tokens, of calls, of money, of percent, of hours."""
-    return re.fullmatch(r"[$€£]?[\d.,]+(?:k|m|mtok|%)?|x|\d\d?:\d\d", word.text) is not None
+    return re.fullmatch(r"[$€£]?[\d.,]+(?:k|m|mtok|%)?|x|\d\d?(?::\d\d)?(?:am|pm)|\d\d?:\d\d", word.text) is not None
 
 
 def usage_tables(catalogue: Catalogue) -> list[Table]:
