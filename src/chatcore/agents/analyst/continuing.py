@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chatcore.agents.analyst.followups import Asked
+from chatcore.agents.analyst.decisions.budget import OVER_WHAT
+from chatcore.agents.analyst.followups import WHICH_CALLS, Asked
 from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.mentions import NamedTable
 from chatcore.agents.analyst.phrasing import scope
 from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
 from chatcore.agents.analyst.reading import Reading, read
-from chatcore.agents.analyst.request import Intent
+from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.savings.chosen import ON_TOP, asked_as, named_measures
 
 _GOES_ON = ("prices", "what if", "decisions")
@@ -46,6 +47,31 @@ def asks_how_good(last: Intent, reading: Reading) -> bool:
 
 
 _SHORT = 9
+
+
+def over_what(asked: Asked, reading: Reading) -> str | None:
+    """``which months were over?`` after a budget: the question with its amount; None where it is not so."""
+    last, match = asked.intent, OVER_WHAT.search(reading.text)
+    if last.kind != "budget" or match is None:
+        return None
+    sign = reading.catalogue.table(last.table).currency or "$"
+    return f"which {match['steps']} went over {sign}{last.options['amount']:g}{scope(last)}"
+
+
+def which_calls(asked: Asked, reading: Reading) -> Refusal | None:
+    """``which calls?`` after a what-if, whose calls are told by what they are of and not one by one."""
+    if family(asked.intent.kind) != "what if" or not WHICH_CALLS.search(reading.text):
+        return None
+    limit = {"cap": "How many calls have more than {at} prompt tokens?"}.get(asked.intent.kind, "")
+    options = asked.intent.options
+    among = [limit.format(at=options["at"])] if limit and options.get("at") else []
+    again = asked.text.rstrip(" ?.!")
+    return Refusal(
+        reason="not_supported",
+        text="I tell what the calls of a what-if are of, and not each of them: they are in its table by model.",
+        missing=("the single calls",),
+        alternatives=(f"{again} by model?", f"{again} by month?", *among, "What are the most expensive calls?"),
+    )
 
 
 def on_top(last: Intent, reading: Reading) -> str | None:

@@ -14,6 +14,7 @@ import msgspec
 
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.asking import Asking
+from chatcore.agents.analyst.decisions.budget import OVER_WHAT
 from chatcore.agents.analyst.mentions import Span
 from chatcore.agents.analyst.merging import PLAIN, asks_for_the_peak
 from chatcore.agents.analyst.phrasing import scope
@@ -49,6 +50,11 @@ _POINTS_BACK = re.compile(
     r"|\bwho (?:\w+ ){1,2}(?:it|that|them|those|this)\b"
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
+WHICH_CALLS = re.compile(
+    r"^\W*(?:and |but |so )?(?:which|what)(?: of (?:the|our|my))? (?:calls?|requests?|prompts?|ones?|rows?)"
+    r"(?: (?:are|were|is|would) (?:these|those|they|that|it|affected|meant|concerned|touched|moved)(?: be)?)?\W*$"
+)
+"""``which calls?``: of those that were told of together."""
 _BARE_PLACES = re.compile(r"^\W*(?:the )?(?:top|bottom|first|last|cheapest|worst|biggest|next|\d+)(?: \w+)?\W*$")
 _BARE_AMOUNTS = re.compile(
     r"\W*(?:(?:and|for|with|at|of|by|but|say|to)\s+)*"
@@ -99,7 +105,7 @@ def points_back(reading: Reading) -> bool:
 
 def is_marked(reading: Reading) -> bool:
     """Whether it begins as a follow-up does, or points back."""
-    marks = (_MARK, _POINTS_BACK)
+    marks = (_MARK, _POINTS_BACK, OVER_WHAT, WHICH_CALLS)
     marked = any(mark.search(reading.text) for mark in marks)
     return marked or asks_to_draw(reading) or asks_for_the_peak(reading)
 

@@ -14,7 +14,16 @@ import msgspec
 from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue
-from chatcore.agents.analyst.continuing import added_to, asks_how_good, elsewhere, family, goes_on, on_top
+from chatcore.agents.analyst.continuing import (
+    added_to,
+    asks_how_good,
+    elsewhere,
+    family,
+    goes_on,
+    on_top,
+    over_what,
+    which_calls,
+)
 from chatcore.agents.analyst.followups import (
     Asked,
     asks_why,
@@ -176,6 +185,10 @@ def _continued(asked: Asked, reading: Reading) -> _Followed | None:
         question = why(last)
         answered = [question] if question and isinstance(plan_alone(read(question, catalogue)), Intent) else []
         return _Followed(reading.text, refusals.no_reason(answered, catalogue))
+    if (question := over_what(asked, reading)) is not None:
+        return _Followed(question, plan_alone(read(question, catalogue)))
+    if (refused := which_calls(asked, reading)) is not None:
+        return _Followed(reading.text, refused)
     together = on_top(last, reading)
     if together is not None:
         return _together(together, reading)

@@ -247,6 +247,13 @@ _PLAIN = (
 """``a budget of 200``, and no year of one: ``the budget for March 2025``."""
 _BUDGET = r"\bbudget(?:s|ed|ary)?\b|\b(?:spending|spend|cost) (?:limit|cap|ceiling|allowance)\b|\ballowance\b"
 _LIMIT = r"(?:within|under|below|inside|over|above|past|beyond|exceed(?:s|ed|ing)?|more than|less than|at most|out of)"
+OVER_WHAT = re.compile(
+    r"^\W*(?:and |but |so )?(?:which|what|how many) (?P<steps>days|weeks|months|quarters|years) "
+    r"(?:were|was|are|went|did we go|have gone|exceeded)(?: (?:over|above|beyond|past))?"
+    r"(?: (?:it|that|this|the (?:budget|limit|amount)))?\W*$"
+)
+"""``which months were over?``: over what was said before."""
+_ENOUGH = r"\b(?:enough|sufficient|suffices?|will do)\b"
 _ASKS = r"\b(?:are|were|is|was|did|do|does|will|have|has|had|can|would|stay\w*|remain\w*|keep\w*|kept)\b"
 _AGAINST = rf"{_ASKS}.*\b{_LIMIT}\s+(?:of |the |our |my |a |an )*[$€£\d]"
 _OTHERS = (
@@ -279,7 +286,9 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     money = re.search(_MONEY, text) or re.search(_PLAIN, text)
     budget = re.search(_BUDGET, text)
     against = re.search(_STEPS_OVER, text) or (re.search(_AGAINST, text) and not re.search(_OTHERS, text))
-    if not budget and not (money and against):
+    against = against or re.search(_ENOUGH, text)
+    over_what = OVER_WHAT.search(text)
+    if not budget and not over_what and not (money and against):
         return None
     table = choose_table(apart_from(reading, (_MONEY, _BUDGET)))
     if isinstance(table, Refusal):

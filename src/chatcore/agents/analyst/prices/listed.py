@@ -79,10 +79,11 @@ def prices_query(book: PriceBook, options: LookupOptions, period: Period | None 
         parameters["tokens"] = options.tokens
     at_clock = _at_clock(options)
     order = "input + output NULLS LAST, provider, model" if options.cheapest_first else "place"
+    order += ", holds_then DESC" if options.clock else ""
     paid = "WHERE input + output > 0" if options.cheapest_first else held.where
     sql = (
         f"SELECT provider, model, {texts}, {rates}, tiered{at_clock.sql} FROM ({joined}) AS held {paid} "
-        f"ORDER BY {order}{', holds_then DESC' if at_clock.sql else ''}, since DESC NULLS LAST, from_time NULLS LAST, held.input, held.output"
+        f"ORDER BY {order}, since DESC NULLS LAST, from_time NULLS LAST, held.input, held.output"
     )
     return Query("prices", sql, {**parameters, **held.parameters, **at_clock.parameters})
 

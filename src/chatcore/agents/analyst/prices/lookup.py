@@ -40,7 +40,10 @@ _WOULD_HAVE = r"\bwould\b.*\bhave cost\b"
 _THOUSAND = r"\b(?:per|each|every|a|for)\s+(?:1k|1[,.]?000|k|thousand)\s+(?:\w+ )?tokens?\b|\bper (?:1k|ktok)\b"
 _A_SINGLE = r"\b(?:per|each|every|a single|one)\s+(?:single )?(?:input |output |prompt |completion |cached )?token\b"
 _OFF_PEAK = r"\boff[- ]?peak\b"
-_CHARGED = rf"\bhow much (?:does|do) .*\bcharges?\b|{_OFF_PEAK}.*\b(?:discount|tariff)s?\b|\b(?:discount|tariff)s?\b.*{_OFF_PEAK}"
+_CHARGED = (
+    rf"\bhow much (?:does|do) .*\bcharges?\b|{_OFF_PEAK}.*\b(?:discount|tariff)s?\b"
+    rf"|\b(?:discount|tariff)s?\b.*{_OFF_PEAK}"
+)
 _CENTS = r"\bcents?\b|¢"
 _CLOCK = re.compile(
     r"(?<![\w:.])(?P<hour>[01]?\d|2[0-3])(?::(?P<minute>[0-5]\d))?\s?(?P<half>am|pm)\b"
@@ -48,11 +51,14 @@ _CLOCK = re.compile(
 )
 _OVER = r"(?:over|above|beyond|past|(?:more|longer|larger|bigger|greater) than|exceeding)"
 _LONG_PROMPTS = re.compile(
-    rf"\b(?:prompts?|contexts?|inputs?|calls?|requests?)\b.{{0,20}}?\b(?:{_OVER}|of)\s+{AMOUNT}"
+    rf"\b(?:prompts?|contexts?|inputs?|calls?|requests?)\b.{{0,20}}?\b(?:{_OVER}|(?P<is>of|with))\s+{AMOUNT}"
     rf"|\b{_OVER}\s+(?P<alone>\d[\d,]*(?:\.\d+)?\s?(?:k|m)?)\b|\blong(?:er)?[- ](?:prompts?|contexts?|inputs?)\b"
 )
 """``prompts over 200k``: of a length for which a price may be another."""
-_CHEAPER_THEN = r"\bcheaper\b.*\b(?:hours?|times?|night|day|weekends?)\b"
+_CHEAPER_THEN = (
+    r"\b(?:when|(?:which|what) (?:hours?|times?)(?: of (?:the )?day)?) (?:is|are)\b.*\bcheap(?:er|est)\b"
+    r"|\bcheaper\b.*\b(?:hours?|times?|night|day|weekends?)\b"
+)
 _SELLERS = (
     r"\b(?:who|which|what|where|cheapest|all|every|list|compare|best|other)\b.*\b(?:providers?|sellers?|vendors?|hosts?)\b"
     r"|\bwho (?:sells|offers|hosts|provides)\b|\b(?:sold|offered|hosted) by (?:whom|which)\b"
@@ -117,7 +123,7 @@ def _is_plain(reading: Reading) -> bool:
 
 
 def _asked(question: PriceQuestion, said: bool) -> Intent | Refusal | None:
-    reading, book = question.reading, question.book
+    reading = question.reading
     if question.input_tokens is not None or question.output_tokens is not None:
         return None
     whole = _whole_seller(question)
@@ -138,29 +144,29 @@ def _asked(question: PriceQuestion, said: bool) -> Intent | Refusal | None:
 
 def _looked_up(question: PriceQuestion, keys: Sequence[PriceKey], periods: Sequence[Period]) -> Intent:
     """The intent with what is asked of the prices of these models."""
-    text = blanked(question.reading.text, question.models)
+    text = blanked(question.reading.asked or question.reading.text, question.models)
     long = _LONG_PROMPTS.search(text)
     options = LookupOptions(
         list(keys),
         rate_of(question.reading),
         unit_of(question.reading),
         clock=clock_of(text),
-        longer_than=None if long is None else int(amount_in(long) or _whole(long["alone"])),
+        longer_than=_length(long) if long else None,
         in_cents=re.search(_CENTS, text) is not None,
     )
     intent = intent_of("price_lookup", question.book, keys, periods)
     return msgspec.structs.replace(intent, options=msgspec.to_builtins(options))
 
 
-def _whole(text: str | None) -> int:
-    """``200k`` as a number; 0 without one."""
-    scale = {"k": 1_000, "m": 1_000_000}.get((text or "")[-1:], 1)
-    return round(float((text or "0").rstrip("km ").replace(",", "")) * scale)
+def _length(match: re.Match[str]) -> int:
+    """The tokens that a prompt has more of: one less than it is said to have; 0 where it is only called long."""
+    tokens = int(amount_in(match) or amount_in(match, "alone") or 0)
+    return tokens - 1 if match["is"] else tokens
 
 
 def clock_of(text: str) -> str:
     """The one time of the day that is named, as ``18:00``; ``off-peak``; empty without either."""
-    if re.search(_OFF_PEAK, text):
+    if re.search(_OFF_PEAK, text) or re.search(_CHEAPER_THEN, text):
         return OFF_PEAK
     found = list(_CLOCK.finditer(text))
     if len(found) != 1:

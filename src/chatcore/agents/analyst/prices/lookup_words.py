@@ -48,7 +48,8 @@ class Prices:
         rows = list(self._sheet)
         if self.rate is not None and all(row[self.rate].missing for row in rows):
             return self._without(self.rate, rows[0])
-        parts = [f"{self._of_long_prompts()}{self._headline(rows)}\n\n"]
+        long = self._of_long_prompts()
+        parts = [f"{long}{'A shorter one: ' if long else ''}{self._headline(rows)}\n\n"]
         if len(rows) > 1 or self.rate is None:
             parts.append(self.table(rows))
         parts += self._tiers()
@@ -168,11 +169,7 @@ class Prices:
         return ["The list has no price by the time of the day here: this one holds at any hour."]
 
     def _of_any_length(self) -> list[str]:
-        if (
-            self.options.longer_than is None
-            or self._of_long_prompts()
-            or any(row["tiered"].value for row in self._sheet)
-        ):
+        if self.options.longer_than is None or any(row["tiered"].value for row in self._sheet):
             return []
         return ["The list has no other price for a long prompt here: this one is for a prompt of any length."]
 

@@ -97,7 +97,13 @@ def _begins(word: Word, book: PriceBook) -> bool:
 
 
 def _goes_on(word: Word, book: PriceBook) -> bool:
-    return not _DATE.match(word.text) and (word.text not in KNOWN or word.text in book.words)
+    return (
+        not _DATE.match(word.text) and word.text not in _BOUNDS and (word.text not in KNOWN or word.text in book.words)
+    )
+
+
+_BOUNDS = frozenset(["above", "below", "over", "under", "beyond", "past", "exceeding", "than", "off-peak"])
+"""Words that lead from a name to an amount: ``gemini-2.5-pro above 200k``."""
 
 
 def resolve(words: Sequence[str], book: PriceBook, seller: str | None = None) -> tuple[tuple[PriceRow, ...], bool]:

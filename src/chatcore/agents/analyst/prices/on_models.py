@@ -62,6 +62,11 @@ _TIME_ON = (
     r"\bwould\b.*\bhave cost\b(?: \w+)? (?:on|with|using|at)\b(?! (?:the )?(?:list|today|current)\b)(?!.*\binstead\b)"
 )
 """``what would Q1 have cost on gpt-4o``."""
+_TO_RUN = (
+    r"\bcosts?\b.*\bto (?:run|put|do|have|serve|handle)\b.*"
+    r"\b(?:everything|all|our|my|usage|calls|traffic|workload|requests)\b.*\b(?:on|with|through|via|using)\b"
+)
+"""``what would it cost to run everything on gpt-4o-mini``."""
 _SO_MANY = r"\b\d[\d,.]*\s?(?:k|m|thousand|million)? (?:such |of these )?(?:calls|requests|times)\b"
 """A number of calls that somebody thinks of, and not those that were made."""
 _OF_CALLS = r"(?:calls?|requests?|usage|traffic|prompts?|workload|spend|queries)"
@@ -125,6 +130,8 @@ def _is_of_usage(reading: Reading) -> bool:
     """Whether our own calls are to be put on models: said to be ours, and either set side by side or supposed."""
     if reading.says(_FOR_OURS) and (reading.says(_SET_BESIDE) or reading.says(_WOULD)):
         return True
+    if reading.says(_TO_RUN) and reading.says(r"\b(?:would|will|does|do)\b"):
+        return True
     if reading.says(_PUT_AGAIN) or (reading.says(_CALLS_ON) and not reading.says(_SO_MANY)):
         return True
     if reading.says(_TIME_ON):
@@ -172,6 +179,8 @@ def _discount(reading: Reading) -> float:
 def _targets(question: PriceQuestion) -> list[NamedModel]:
     """The models that calls are put on: those that are named, but for the ones whose calls are meant."""
     text = question.reading.text
+    if question.reading.says(_TO_RUN):
+        return [each for each in question.models if not _THEIR_CALLS.match(text, each.end)]
     return [each for each in question.models if not _is_of_calls(each, text)]
 
 

@@ -50,7 +50,8 @@ WORDS_OF_PRICES = _words("""
     write reads writes hit hits tier tiers tiered provider providers vendor vendors seller sellers maker official
     public api catalog catalogue workload usd history historical timeline effective per long
     longer short shorter prompt prompts utc gmt night nights day daytime offpeak off-peak certain hour hours clock
-    single ktok pm midnight noon cut cuts drop dropped discount tariff charge charges ratio times dearer costly difference gap
+    single ktok pm midnight noon cut cuts drop dropped discount tariff charge charges ratio times dearer
+    costly difference gap above beyond exceeding exceed
 """)
 """Words that a question about prices may have, whatever the data is."""
 

@@ -26,13 +26,14 @@ _DEARER = (
     r"\b(?:more|less) (?:expensive|costly)\b|\b(?:cheap|dear|costl|pric)i?er\b"
     r"|\bhow (?:many times|much more|much less)\b"
     r"|\btimes (?:as|more|less|the price)\b|\bratio\b|\bpercent(?:age)? (?:difference|more|less)\b"
-    r"|\b(?:price|cost|pricing) (?:difference|gap|ratio)\b|\bdifference (?:in|of|between)\b.*\b(?:price|cost|pricing)s?\b"
+    r"|\b(?:price|cost|pricing) (?:difference|gap|ratio)\b"
+    r"|\bdifference (?:in|of|between)\b.*\b(?:price|cost|pricing)s?\b"
     r"|\bcosts? (?:more|less|the same)\b"
 )
 _SIDES = r"\bratio\b|\bhow many times\b|\btimes (?:as|more)\b"
 _OF_CALLS = (
-    r"\b(?:calls?|requests?|usage|traffic|spend|spending|spent|bill|tokens? did|average|months?|weeks?|days?|solved|case"
-    r"|would|saved?|savings?|quality|score[sd]?|benchmark|run|hours?|night|workload|trace)\b"
+    r"\b(?:calls?|requests?|usage|traffic|spend|spending|spent|bill|tokens? did|average|months?|weeks?|days?|solved"
+    r"|case|would|saved?|savings?|quality|score[sd]?|benchmark|run|hours?|night|workload|trace)\b"
 )
 """What was used, and not what is listed."""
 _ONE_SIDE = {Rate.INPUT: r"\b(?:input|prompt)\b", Rate.OUTPUT: r"\b(?:output|completion)\b"}

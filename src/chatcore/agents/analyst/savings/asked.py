@@ -132,6 +132,13 @@ _OFF_PEAK = (
     r"\boff[- ]?peak\b(?: hours?| times?| pric\w+| rates?)?|\b(?:cheaper|cheapest|discounted|low[- ]price) hours\b"
     r"|\bat night\b|\bovernight\b|\btime[- ]of[- ]day pric\w+|\b(?:another|other|different) times? of (?:the )?day\b"
 )
+_COST_ON = (
+    r"\bwould\b.*\b(?:usage|calls|workload|traffic|requests|everything)\b.*\bcosts? (?:us )?(?:on|with) "
+    r"(?P<model>[\w./:-]+)"
+    r"|\bcosts?\b.*\bto (?:run|put|do|have|serve|handle)\b.*\b(?:everything|all|our|my)\b.*"
+    r"\b(?:on|with|via) (?P<put>[\w./:-]+)"
+)
+"""``what would our usage cost on gpt-4o with batching``: a price, and no saving of the calls that were on it."""
 _PRICE_OF = r"\b(?:price|rate)s? (?:of|for)\b|\bwhat does\b.*\bcost\b"
 _KNOWN = _words("""
     what if instead place rather swap replace route routed routing send sent cap capped capping trim batch cached
@@ -317,8 +324,12 @@ def recognise_off_peak(reading: Reading) -> Intent | Refusal | None:
 
 
 def _prices_a_trace(reading: Reading) -> bool:
-    """Whether it is asked what calls without models would cost, which is a price, at a discount or without."""
+    """Whether it is asked what calls would cost on a model, or calls without models: a price, discounted or not."""
     bare = [named for named in reading.tables if not can_be_priced(named.table)]
+    on_a_model = re.search(_COST_ON, reading.text)
+    name = (on_a_model["model"] or on_a_model["put"]).rstrip(".:/-") if on_a_model else ""
+    if name and _has_price(name, reading) and "sav" not in reading.text:
+        return re.search(r"\bcach|\binstead\b", reading.text) is None
     return bool(bare) and bool(re.search(r"\b(?:costs?|prices?)\b", reading.text)) and "sav" not in reading.text
 
 

@@ -6,7 +6,6 @@ out call by call in SQL: so the whole is never more than the savings added up, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,10 +35,7 @@ from chatcore.agents.analyst.intents.scope import (
     relative_words,
 )
 from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
-from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.savings.asked import asked_of, names_a_model
-from chatcore.agents.analyst.savings.chosen import but, left_out, patterns, together
 from chatcore.agents.analyst.savings.measures import (
     USUAL_SMALL,
     Change,
@@ -52,6 +48,7 @@ from chatcore.agents.analyst.savings.measures import (
     routed,
 )
 from chatcore.agents.analyst.savings.outcome import COMPARED, money_sum, uncovered
+from chatcore.agents.analyst.savings.plan_asked import NAME, recognise
 from chatcore.agents.analyst.savings.priced import Priced, find_priced, priced_of, scope_queries
 from chatcore.agents.analyst.savings.quality import find_quality
 from chatcore.protocol.messages import Recommendation
@@ -71,12 +68,28 @@ class PlanOptions(msgspec.Struct, frozen=True):
         cap_at: tokens that a prompt may have; None for the length that most stay within.
         discount_percent: off the price of a call that may wait.
         measures: only these, by their names; all where it is empty.
+        target: what is to be saved, in the currency of the prices; ``target_percent``: the same as a part of the whole.
     """
 
     below: int = USUAL_SMALL
     cap_at: int | None = None
     discount_percent: float = USUAL_DISCOUNT
     measures: list[str] = []
+    target: float | None = None
+    target_percent: float | None = None
+
+    @property
+    def reached(self) -> str:
+        """SQL for whether a saving is as much as is to be saved; null where nothing says how much."""
+        if self.target_percent is not None:
+            return "saving_percent >= CAST($target AS DOUBLE)"
+        return "saving >= CAST($target AS DOUBLE)" if self.target is not None else "CAST(NULL AS BOOLEAN)"
+
+    @property
+    def bound(self) -> dict[str, float]:
+        """What :attr:`reached` binds."""
+        found = self.target if self.target_percent is None else self.target_percent
+        return {} if found is None else {"target": found}
 
 
 def changes(intent: Intent, catalogue: Catalogue, priced: Priced) -> list[Change]:
@@ -118,12 +131,12 @@ def plan_query(intent: Intent, priced: Priced, found: Sequence[Change]) -> Query
     touched = ", ".join(f"by_{change.name} AS ({change.touched.sql})" for change in found)
     sql = (
         f"{start.sql}, {touched}, calls AS MATERIALIZED ({_calls(found)}), "
-        f"best AS MATERIALIZED ({_best(found)}) "
+        f"best AS MATERIALIZED ({_best(found)}) SELECT *, {options.reached} AS reaches_target FROM ("
         f"{' UNION ALL '.join(_measure(change, found, options) for change in found)} "
-        f"UNION ALL {_whole(TOGETHER, 'best')} UNION ALL {_whole(WITHOUT_CEILINGS, 'best_without_ceilings')} "
+        f"UNION ALL {_whole(TOGETHER, 'best')} UNION ALL {_whole(WITHOUT_CEILINGS, 'best_without_ceilings')}) "
         f"ORDER BY starts_with(measure, '{TOGETHER}'), saving DESC, measure"
     )
-    return Query("plan", sql, parameters)
+    return Query("plan", sql, {**parameters, **options.bound})
 
 
 def _calls(found: Sequence[Change]) -> str:
@@ -262,12 +275,30 @@ class _Words:
         sure = next((row for row in self.rows if row["measure"].value == WITHOUT_CEILINGS), None)
         without = f", or {self._money(sure['saving'])} without what is only a ceiling" if sure else ""
         return (
-            f"{calls} with a list price{self._scope} come to {self._money(self.whole['baseline'])} "
+            f"{self._target()}{calls} with a list price{self._scope} come to {self._money(self.whole['baseline'])} "
             f"(`{self.priced.table.name}`). With each call under the one measure that saves most on it, **at most "
             f"{self._money(self.whole['saving'])}** ({self.whole['saving_percent'].percent}) is saved{without}"
             f"{self._of_which}. By itself this saves most: {self._title(first)}, "
             f"**{self._money(first['saving'])}**.\n\n"
         )
+
+    def _target(self) -> str:
+        """Whether as much as is asked for can be saved, and by what."""
+        options = options_of(self.intent, PlanOptions)
+        if not options.bound:
+            return ""
+        currency = self.priced.book.columns.currency
+        told = f"{options.target_percent:g}%" if options.target is None else f"{currency}{options.target:,.2f}"
+        alone = [row for row in self._measures if row["reaches_target"].value and row["basis"].value != "ceiling"]
+        if alone:
+            each = listed([f"{self._title(row)} ({self._money(row['saving'])})" for row in alone])
+            return f"**{told} is within reach** by one measure alone: {each}. "
+        sure = next((row for row in self.rows if row["measure"].value == WITHOUT_CEILINGS), None)
+        if sure is not None and sure["reaches_target"].value:
+            return f"**{told} is within reach** by several measures together only. "
+        if self.whole["reaches_target"].value:
+            return f"**{told} is within reach** only where a ceiling counts, which nobody quite gets to. "
+        return f"**{told} is out of reach** of these measures. "
 
     def _title(self, row: Mapping[str, Cell]) -> str:
         name, target = str(row["measure"]), row["target"]
@@ -341,44 +372,8 @@ _ASSUMED = {
     "off_peak": "each of these calls can wait for the cheaper hours of the same day.",
 }
 
-_ASKED = (
-    r"\b(?:savings?|cost[- ](?:cutting|reduction|optimi[sz]ation))\b.{0,20}\b(?:plan|options?|ideas?"
-    r"|opportunit\w+|potential|measures?|tips?)\b|\bplan\b.{0,20}\bsav\w+",
-    r"\btotal savings?\b|\bsaves? (?:us |me )?(?:the )?most\b",
-    r"\b(?:recommend|suggest|propose|advise)\w*\b.{0,40}\b(?:sav\w+|cost\w*|bill|spend\w*|cheap\w*|reduc\w*|optimi\w+)\b",
-    r"\b(?:how|where|what|which)\b.{0,40}\b(?:can|could|do|to|should|would|might|ways?)\b.{0,40}"
-    r"\b(?:sav(?:e|ings?)|spend less|pay less|economi[sz]e)\b",
-    r"\b(?:reduc|cut|lower|optimi[sz]|shrink|trim|slash|bring down|minimi[sz]|decreas)\w*\b(?: down| on)?.{0,20}"
-    r"\b(?:bills?|costs?|spend(?:ing)?|expenses?|invoice|usage costs?)\b",
-    r"\bsave (?:us |me )?(?:some |more |any )?money\b|\bwhere is (?:the|our) money wasted\b",
-    r"\b(?:biggest|largest) (?:single )?savings?\b",
-)
-_ONE_THING = r"\bif\b|\bby (?!how\b)\w+ing\b|\b(?:with|using) (?:a|an|the)\b"
-"""What asks for one measure, and not for the plan."""
-
-
-_TARGET = r"\b(?:sav\w*|cut\w*|reduc\w*|lower\w*|trim\w*)\b.*(?:[$]\d|\b\d+(?:\.\d+)? ?(?:%|percent|dollars)|\bhalf\b)"
-"""``save 30%``: the plan tells what can be saved, and not how to save just so much."""
-
-
-def recognise(reading: Reading) -> Intent | Refusal | None:
-    """How the bill can be made smaller, with nothing named that would do it."""
-    several, text = together(reading.text), reading.text
-    apart = names_a_model(reading) or re.search(_ONE_THING, text)
-    asked = any(re.search(pattern, text) for pattern in _ASKED)
-    if not several and (apart or not asked):
-        return None
-    if re.search(_TARGET, text):
-        return refusals.not_supported("a saving of a given size", reading.catalogue)
-    gone = left_out(text)
-    measures = several or (but(gone) if gone else [])
-    found = asked_of(reading, KIND.name, (*_ASKED, *patterns(text)), {"measures": measures} if measures else {})
-    split = isinstance(found, Intent) and (found.grain or found.by)
-    return refusals.not_supported(f"a savings plan by {split}", reading.catalogue) if split else found
-
-
 KIND = IntentKind(
-    "savings_plan",
+    NAME,
     "What would make the bill smaller, ranked, with nothing counted twice",
     queries,
     word,

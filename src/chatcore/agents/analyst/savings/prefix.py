@@ -191,7 +191,7 @@ def _without_blocks(catalogue: Catalogue, table: Table) -> Refusal:
 
 _PREFIX = (
     r"\bprefix(?:es)?\b(?:[- ]?cach\w+)?(?: hits?| hit rate| savings?| reuse)?|\bkv[- ]?cach\w+|\bshared prompts?\b"
-    r"|\b(?:repeat(?:ed|s)?|re-?used?|shared|duplicate[ds]?|recurring|redundant) (?:prompts?|prefix\w*|blocks?|tokens)\b"
+    r"|\b(?:repeat(?:ed|s)?|re-?used?|shared|duplicate[ds]?|recurring|redundant) (?:prompts?|blocks?|tokens)\b"
     r"|\b(?:prompts?|prompt tokens|tokens|blocks?) (?:\w+ )?(?:repeat(?:ed)?|re-?used|seen before|recur\w*)\b"
     r"|\bcache hit (?:rate|ratio)\b|\bhash(?:es|[- ]ids?)?\b|\bblocks?\b.*\b(?:seen|reused|repeated|cached)\b"
 )
