@@ -38,6 +38,8 @@ _ONE_SIDE = (
     rf"\b(?:per|an?|each|every) "
     rf"(?:\d[\d,.]*\s?[km]? |million |thousand |[km] )*{_SIDE}[ _]tokens?\b"
     rf"|\b(?:costs?|spend|spent|pay|paid|price|expenses?|bill) (?:of|on|for) (?:the |our |all )*{_SIDE}[ _]tokens?\b"
+    rf"|\b(?:share|part|percent(?:age)?|fraction|portion|how much) of (?:the |our )?(?:bill|costs?|spend\w*|total) "
+    rf"(?:is|are|was|were|comes? from|goes? to|went to|for) (?:for |on |spent on )?(?:the )?{_SIDE}(?:[ _]tokens?)?\b"
     rf"|\b{_SIDE}[ _]tokens? costs?\b|\b(?:did|do) (?:the |our |all )*{_SIDE}[ _]tokens? cost\b"
 )
 _NAMED_AFTER = frozenset(["user", "model", "person", "developer", "feature", "format", "mode", "member", "engineer"])

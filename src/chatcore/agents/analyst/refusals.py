@@ -241,6 +241,7 @@ def _name(column: Column) -> str:
 def one_side_of_cost(table: Table, named: Sequence[str], catalogue: Catalogue) -> Refusal:
     """What tokens in, or out, cost by themselves, of rows that have one cost for both; ``named``: of these models."""
     asked = ["Cost per million tokens?", *(["Cost per million tokens by month"] if table.covered_from else [])]
+    asked += ["What would our usage cost at list price?"] if catalogue.price_books else []
     asked += _listed_prices(table, named, catalogue)
     return Refusal(
         reason="no_such_column",

@@ -27,7 +27,7 @@ from chatcore.agents.analyst.intents.base import (
 from chatcore.agents.analyst.intents.scope import filter_words, gap_query, gap_words, nothing_there, period_words
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
-from chatcore.agents.analyst.prices.pricing import MONEY, calls_of, has_tiers, part_of, priced_calls
+from chatcore.agents.analyst.prices.pricing import MONEY, PriceDate, calls_of, has_tiers, part_of, priced_calls
 from chatcore.agents.analyst.prices.questions import LIST, OURS, PriceQuestion
 from chatcore.agents.analyst.prices.usage import asked_of, is_priceable, usage_of
 from chatcore.agents.analyst.reading import Reading
@@ -48,24 +48,32 @@ _USAGE = (
     r"|(?<!per )(?<![0-9km] )(?<!thousand )(?<!million )(?<!input )(?<!output )(?<!cached )tokens"
     r"|unmatched|unpriced)\b"
 )
-_OF_ANOTHER_DAY = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
-"""Each call is priced at the price of its own day."""
+_AT_NEWEST = r"\bat (?:today|current|new|newest|latest|present|now)(?:'s)? (?:list )?(?:prices?|rates?)\b"
+"""The price of now, and not of a call's own day."""
 
 
+_NO_PRICE = (
+    r"\b(?:models?|calls?|requests?|usage|tokens)\b.*\b(?:no|without(?: an?)?|missing(?: an?)?|lack\w*(?: an?)?"
+    r"|not have(?: an?)?|unknown) (?:list(?:ed)? |known )?prices?\b|\bunpriced (?:models?|calls?)\b"
+)
+"""What the list says nothing of."""
 _UNPRICED = r"\b(?:no|without(?: an?)?|missing|lack\w*|not (?:have|covered|in)|unpriced)\b.*\b(?:list|price)\w*\b"
 
 
 class ListCostOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether the models without a price are what is asked for."""
+    """Whether the models without a price are what is asked for; whether the newest prices are, and no day's own."""
 
     unpriced_first: bool = False
+    newest: bool = False
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for the list price of what was used."""
     ours = reading.says(OURS) or reading.says(_USAGE) or _is_of_a_time(reading)
-    asked = reading.says(_AGAIN) or (reading.says(LIST) and ours)
-    if not asked or reading.has(lexicon.AVERAGE) or reading.says(_OF_ANOTHER_DAY):
+    newest = reading.says(_AT_NEWEST) and reading.says(r"\bwould\b|\bwill\b|\bif\b")
+    unpriced = reading.says(_NO_PRICE) and not reading.says(r"\b(?:cost|would)\b")
+    asked = reading.says(_AGAIN) or ((reading.says(LIST) or newest or unpriced) and ours)
+    if not asked or reading.has(lexicon.AVERAGE):
         return None
     if wording.book_of(reading.catalogue) is None:
         return wording.no_prices(reading.catalogue)
@@ -78,7 +86,7 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     columns, grain = led_columns(asking), asking.grain
     if len(columns) + (grain is not None) > 1:
         return refusals.one_split_at_a_time(columns, grain, table, reading.catalogue)
-    options = msgspec.to_builtins(ListCostOptions(reading.says(_UNPRICED)))
+    options = msgspec.to_builtins(ListCostOptions(unpriced or reading.says(_UNPRICED), newest))
     by = columns[0].name if columns else None
     return msgspec.structs.replace(intent_of("list_cost", asking), by=by, grain=grain, options=options)
 
@@ -135,6 +143,12 @@ class Repricing:
         return Repricing(intent, table, book, book.matches(names))
 
     @property
+    def dated(self) -> PriceDate:
+        """Of which day the prices are."""
+        newest = self.intent.kind == "list_cost" and options_of(self.intent, ListCostOptions).newest
+        return PriceDate.NEWEST if newest else PriceDate.CALL
+
+    @property
     def model(self) -> str:
         """SQL for the name of a call's model."""
         column = self.table.column(Meaning.MODEL)
@@ -158,7 +172,7 @@ class Repricing:
         keep["logged_cost"] = identifier(cost.name) if cost else "CAST(NULL AS DOUBLE)"
         keep["logged_odd"] = f"({odd.sql}) IS TRUE" if odd else "false"
         where = all_of((restriction(self.intent, self.table), only))
-        priced = priced_calls(calls_of(self.table, where, keep), self.book, self.matches)
+        priced = priced_calls(calls_of(self.table, where, keep), self.book, self.matches, self.dated)
         return Condition(priced.sql, {**priced.parameters, **(odd.parameters if odd else {})})
 
 
@@ -173,6 +187,7 @@ SUMS = (
     f"100.0 * (count(*) - count(list_cost)) / nullif(count(*), 0) AS unpriced_percent, "
     f"{money('list_cost')} AS list_cost, {money('list_input_cost')} AS list_input_cost, "
     f"{money('list_output_cost')} AS list_output_cost, "
+    f"100.0 * {money('list_input_cost')} / nullif({money('list_cost')}, 0) AS list_input_percent, "
     f"{money('logged_cost', 'list_cost IS NOT NULL AND NOT logged_odd')} AS logged_cost, "
     "count(*) FILTER (WHERE logged_odd) AS implausible_rows, "
     "count(*) FILTER (WHERE price_tiered AND list_cost IS NOT NULL) AS tiered_calls"
@@ -242,7 +257,10 @@ def _costs(repricing: Repricing, sheets: Sheets) -> str:
     totals, currency = sheets["totals"], repricing.book.columns.currency
     scope = period_words(repricing.intent) + filter_words(repricing.intent.filters)
     amount = f"**{totals.cell('list_cost').money(currency)}**"
-    text = f"At list price the usage{scope} costs {amount}, for {plural(totals.cell('priced_calls'), 'call')}"
+    at = "At the newest list prices" if repricing.dated is PriceDate.NEWEST else "At list price"
+    sides = f"{totals.cell('list_input_cost').money(currency)} ({totals.cell('list_input_percent').percent}) for input"
+    text = f"{at} the usage{scope} costs {amount}, for {plural(totals.cell('priced_calls'), 'call')}: {sides}"
+    text += f" and {totals.cell('list_output_cost').money(currency)} for output"
     if repricing.is_logged and not totals.cell("logged_cost").missing:
         odd = ", implausible rows left out" if totals.cell("implausible_rows") else ""
         text += f"; logged for the same calls: {totals.cell('logged_cost').money(repricing.table.currency)}{odd}"
@@ -298,7 +316,9 @@ def _table(repricing: Repricing, sheets: Sheets) -> str:
 def untold(repricing: Repricing, sheets: Sheets) -> list[str]:
     """What was assumed, and what the amounts leave out."""
     told = [_cache_words(repricing.table)]
-    if repricing.table.column(Meaning.TIME) is not None:
+    if repricing.dated is PriceDate.NEWEST:
+        told.append("Every call is priced at the newest price of the list, whenever it was, for its time of the day.")
+    elif repricing.table.column(Meaning.TIME) is not None:
         told.append("Each call is priced at the price of its day and time of the day.")
     else:
         told.append("The calls have no time: they are priced at the newest price, outside of any window of the day.")

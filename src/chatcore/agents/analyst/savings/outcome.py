@@ -180,7 +180,7 @@ class Outcome:
             facts.append(f"{self.money('logged')} was logged for these calls{share}.")
         if self.saves and self.cell("calls").value < self.cell("priced_calls").value:
             of_all, whole = self.cell("saving_of_all_percent").percent, self.money("list_cost")
-            priced = plural(self.cell("priced_calls"), "paid call")
+            priced = plural(self.cell("priced_calls"), self.priced.noun)
             facts.append(f"It is {of_all} of the {whole} that all {priced} with a list price come to.")
         if len(self._models) > self._shown:
             parts = f"{self.intent.grain}s" if self.intent.grain else "parts" if self._split else "models"
@@ -205,7 +205,8 @@ def uncovered(sheets: Sheets) -> list[str]:
         names = [code(row["model"]) for row in unpriced][:NAMED_MODELS]
         others = ["others"] if len(unpriced) > NAMED_MODELS else []
         logged = unpriced.cell("unpriced_logged_percent")
-        share = f"{unpriced.cell('unpriced_calls_percent').percent} of the paid calls"
+        paid = "paid calls" if scope.has("unpaid_calls") else "calls"
+        share = f"{unpriced.cell('unpriced_calls_percent').percent} of the {paid}"
         share += "" if logged.missing else f" and {logged.percent} of what was logged for them"
         facts.append(f"Without a list price, so left out: {listed([*names, *others])}, {share}.")
     return facts

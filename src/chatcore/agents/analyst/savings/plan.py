@@ -212,8 +212,8 @@ def _nothing(intent: Intent, priced: Priced) -> Refusal:
     scope = period_words(intent) + filter_words(intent.filters)
     return Refusal(
         reason="no_rows",
-        text=f"No paid call of `{priced.table.name}`{scope} has a list price, so that there is nothing to work out.",
-        missing=("paid calls with a list price",),
+        text=f"No {priced.noun} of `{priced.table.name}`{scope} has a list price: there is nothing to work out.",
+        missing=(f"{priced.noun}s with a list price",),
         covered=priced.table.covered,
         alternatives=("What did we spend in total?",),
     )
@@ -271,7 +271,7 @@ class _Words:
         )
 
     def _headline(self) -> str:
-        calls, first = plural(self.whole["calls_together"], "paid call"), self._measures[0]
+        calls, first = plural(self.whole["calls_together"], self.priced.noun), self._measures[0]
         sure = next((row for row in self.rows if row["measure"].value == WITHOUT_CEILINGS), None)
         without = f", or {self._money(sure['saving'])} without what is only a ceiling" if sure else ""
         return (

@@ -17,7 +17,7 @@ _NUMBER = r"\d[\d,]*(?:\.\d+)?"
 
 EVERYTHING = (
     r"\b(?:if we|doing|do|apply|applying|with) (?:do |did |apply |applied |take |took |use |used )?"
-    r"(?:everything|(?:all|every one) of (?:this|that|these|those|them|the above)|all (?:the )?(?:measures|savings|ideas)"
+    r"(?:everything|(?:all|every one) of (?:this|that|these|those|them)|all (?:the )?(?:measures|savings|ideas)"
     r"|it all)\b.*\bsav\w+|\bsav\w+\b.*\b(?:if we|by) (?:do|did|doing|apply|applied|applying|took|take|taking) "
     r"(?:everything|all|it all)\b(?: of (?:this|that|these|those|them))?"
 )

@@ -56,6 +56,11 @@ class Priced:
         return identifier(column.name) if column else None
 
     @property
+    def noun(self) -> str:
+        """What a call is called: where no cost was logged, nothing says which were paid."""
+        return "paid call" if self.cost else "call"
+
+    @property
     def logged_alike(self) -> bool:
         """Whether what was logged is in the money of the prices, as far as their names tell."""
         return self.table.currency in ("", self.book.columns.currency)

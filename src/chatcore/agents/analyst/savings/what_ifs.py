@@ -184,10 +184,10 @@ class WhatIf:
 
     def _untouched(self, intent: Intent, outcome: Outcome) -> Refusal:
         scope = period_words(intent) + filter_words(intent.filters)
-        priced = outcome.cell("priced_calls").count
+        priced = plural(outcome.cell("priced_calls"), outcome.priced.noun)
         return Refusal(
             reason="no_rows",
-            text=f"Nothing would change: of {priced} paid calls with a list price{scope}, {self.untouched}.",
+            text=f"Nothing would change: of {priced} with a list price{scope}, {self.untouched}.",
             missing=(self.untouched,),
             covered=outcome.priced.table.covered,
             alternatives=("How can we reduce our bill?", "What would batching save?"),

@@ -13,7 +13,10 @@ from chatcore.agents.analyst.sql import exact_sum, select, tokens_of
 
 SHOWN = 10
 _CALLS = r"(?:calls?|requests?|messages?|queries|rows|records|usage)"
-_AT_ZERO = r"(?:with|had|have|carry|at) (?:a )?(?:zero cost|no cost|cost of (?:zero|0)|cost 0)"
+_AT_ZERO = (
+    r"(?:with|had|has|have|carr(?:y|ies)|at) (?:a )?"
+    r"(?:zero cost|no (?:recorded |logged )?cost|cost of (?:zero|0)|cost 0)"
+)
 _SHARE = r"(?:share|part|percentage|percent|proportion|fraction)"
 
 CLAIM = Claim(
