@@ -27,7 +27,7 @@ from chatcore.agents.analyst.intents.base import (
 from chatcore.agents.analyst.intents.scope import filter_words, nothing_there, period_words
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
-from chatcore.agents.analyst.refusals import left_out, no_time
+from chatcore.agents.analyst.refusals import no_such_column, no_time
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.scoping import apart_from, scope_of
 from chatcore.agents.analyst.sql import restriction, tokens_of
@@ -52,10 +52,24 @@ class PeakOptions(msgspec.Struct, frozen=True):
     Args:
         step: how long a window is.
         by_tokens: whether the busiest window is the one with most tokens, and not the one with most calls.
+        each: how many steps a window has.
+        side: tokens of one side only, ``input`` or ``output``.
     """
 
     step: Step = "minute"
     by_tokens: bool = False
+    each: int = 1
+    side: Literal["", "input", "output"] = ""
+
+    @property
+    def seconds(self) -> int:
+        """How long a window is."""
+        return self.each * _SECONDS[self.step]
+
+    @property
+    def window(self) -> str:
+        """What a window is called."""
+        return self.step if self.each == 1 else f"{self.each} {self.step}s"
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
@@ -71,8 +85,8 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
 
 def _windows(intent: Intent, table: Table, clock: Clock) -> tuple[str, dict[str, object]]:
     """SQL for the windows with rows, and what it binds."""
-    where, seconds = restriction(intent, table), _SECONDS[options_of(intent, PeakOptions).step]
-    tokens = tokens_of(table)
+    where, seconds = restriction(intent, table), options_of(intent, PeakOptions).seconds
+    tokens = _tokens(intent, table)
     summed = f", CAST(sum({tokens}) AS BIGINT) AS tokens" if tokens else ""
     timed = f"{where.where} {'AND' if where.sql else 'WHERE'} {identifier(clock.column.name)} IS NOT NULL"
     sql = (
@@ -84,15 +98,25 @@ def _windows(intent: Intent, table: Table, clock: Clock) -> tuple[str, dict[str,
 
 def _begins(intent: Intent, clock: Clock) -> str:
     """SQL for how a window is called: by when it begins, or by its number from the trace's start."""
-    step = options_of(intent, PeakOptions).step
+    asked = options_of(intent, PeakOptions)
     if clock.from_start:
-        return f"'{step} ' || CAST(number AS VARCHAR)"
-    return f"strftime(make_timestamp(number * {_SECONDS[step] * 1_000_000}), '{_WRITTEN[step]}')"
+        return f"'{asked.step} ' || CAST(number * {asked.each} AS VARCHAR)"
+    return f"strftime(make_timestamp(number * {asked.seconds * 1_000_000}), '{_WRITTEN[asked.step]}')"
+
+
+def _tokens(intent: Intent, table: Table) -> str | None:
+    """SQL for the tokens of a call: both sides together, or the one that is asked for."""
+    side = options_of(intent, PeakOptions).side
+    column = table.column(_SIDES[side]) if side else None
+    return f"coalesce({identifier(column.name)}, 0)" if column else tokens_of(table)
+
+
+_SIDES = {"input": Meaning.INPUT_TOKENS, "output": Meaning.OUTPUT_TOKENS}
 
 
 def _busiest_query(intent: Intent, table: Table, clock: Clock) -> Query:
     windows, parameters = _windows(intent, table, clock)
-    figures = ["calls", "tokens"] if tokens_of(table) else ["calls"]
+    figures = ["calls", "tokens"] if _tokens(intent, table) else ["calls"]
     ranks = reversed(figures) if _by_tokens(intent, table) else figures
     rank = ", ".join(f"{each} DESC NULLS LAST" for each in ranks)
     sql = (
@@ -103,13 +127,13 @@ def _busiest_query(intent: Intent, table: Table, clock: Clock) -> Query:
 
 
 def _by_tokens(intent: Intent, table: Table) -> bool:
-    return options_of(intent, PeakOptions).by_tokens and tokens_of(table) is not None
+    return options_of(intent, PeakOptions).by_tokens and _tokens(intent, table) is not None
 
 
 def _usual_query(intent: Intent, table: Table, clock: Clock) -> Query:
     """The peaks, and the mean over the windows that have rows: no rows is not the same as no calls."""
     windows, parameters = _windows(intent, table, clock)
-    figures = ["calls", "tokens"] if tokens_of(table) else ["calls"]
+    figures = ["calls", "tokens"] if _tokens(intent, table) else ["calls"]
     peaks = ", ".join(f"max({each}) AS peak_{each}, CAST(sum({each}) AS BIGINT) AS {each}" for each in figures)
     means = ", ".join(
         f"1.0 * {each} / with_rows AS mean_{each}, "
@@ -153,44 +177,61 @@ class _Words:
     sheets: Sheets
 
     @property
-    def _step(self) -> Step:
-        return options_of(self.intent, PeakOptions).step
+    def _asked(self) -> PeakOptions:
+        return options_of(self.intent, PeakOptions)
+
+    @property
+    def _step(self) -> str:
+        return self._asked.window
+
+    @property
+    def _token(self) -> str:
+        return f"{self._asked.side} token".strip()
 
     def _cell(self, name: str) -> Cell:
         return self.sheets["usual"].cell(name)
+
+    @property
+    def _of_windows(self) -> str:
+        """What one of them is called, where several are counted."""
+        return self._asked.step if self._asked.each == 1 else f"stretch of {self._asked.window}"
 
     def headline(self) -> str:
         """The busiest window, and how far it is above the mean."""
         first = self.sheets["busiest"].row(0)
         by_tokens = _by_tokens(self.intent, self.table)
-        figure = plural(first["tokens"], "token") if by_tokens else plural(first["calls"], noun_of(self.table))
+        figure = plural(first["tokens"], self._token) if by_tokens else plural(first["calls"], noun_of(self.table))
         measure = "tokens" if by_tokens else "calls"
         times, mean = self._cell(f"{measure}_peak_to_mean").figure, self._cell(f"mean_{measure}").figure
         scope = period_words(self.intent) + filter_words(self.intent.filters)
+        is_from = "is" if self._asked.each == 1 else "begin with"
         return (
-            f"The busiest {self._step}{scope} is {first['begins']}, with **{figure}**: {times} times the mean of "
-            f"{mean} (`{self.table.name}`).\n\n"
+            f"The busiest {self._step}{scope} {is_from} {first['begins']}, with **{figure}**: {times} times the mean "
+            f"of {mean} (`{self.table.name}`).\n\n"
         )
 
     def table_of_windows(self) -> str:
         """The busiest windows."""
         header = list(self.sheets["busiest"].evidence.columns)
         rows = [[str(row["begins"]), *(row[each].count for each in header[1:])] for row in self.sheets["busiest"]]
-        return markdown_table([f"{self._step} from", *header[1:]], rows)
+        titles = [self._token + "s" if each == "tokens" else each for each in header[1:]]
+        return markdown_table([f"{self._step} from", *titles], rows)
 
     def insights(self, clock: Clock) -> list[str]:
         """The other peak, how many at once, and what was taken for what."""
         facts = []
         if self.sheets["usual"].has("peak_tokens"):
-            calls, tokens = plural(self._cell("peak_calls"), "call"), plural(self._cell("peak_tokens"), "token")
-            facts.append(f"No {self._step} has more than {calls}, and none more than {tokens}.")
-        windows, with_rows = plural(self._cell("windows"), self._step), self._cell("with_rows").count
+            calls, tokens = plural(self._cell("peak_calls"), "call"), plural(self._cell("peak_tokens"), self._token)
+            facts.append(f"No {self._of_windows} has more than {calls}, and none more than {tokens}.")
+        windows, with_rows = plural(self._cell("windows"), self._of_windows), self._cell("with_rows").count
         facts.append(f"The mean is over the {with_rows} of {windows} from the first row to the last that have rows.")
+        if self._asked.each > 1:
+            facts.append("The stretches stand side by side: one that begins in between may hold more.")
         facts += [self._side_by_side()] if "side_by_side" in self.sheets else []
         if clock.from_start:
             unit = ", taken to be milliseconds" if clock.assumed else ""
             facts.append(
-                f"`{clock.column.name}` counts from the trace's start{unit}: {self._step}s are numbered from 0."
+                f"`{clock.column.name}` counts from the trace's start{unit}: {self._asked.step}s are numbered from 0."
             )
         return facts
 
@@ -200,8 +241,14 @@ class _Words:
 
 
 _PER = r"(?P<step>second|minute|hour|day)"
+_SO_LONG = (
+    r"(?P<each>\d+|five|ten|fifteen|thirty)[- ]?(?P<steps>second|minute|hour)s?\b"
+    r"(?: (?:window|period|stretch|interval))?"
+)
+_IN_WORDS = {"five": 5, "ten": 10, "fifteen": 15, "thirty": 30}
 _ASKED = (
     r"\bpeak(?:s|ed)?\b(?! (?:price|rate|pricing|tariff))|\bbusiest (?:single )?(?:second|minute)s?\b|\bbursts?\b",
+    rf"\b(?:busiest|peak|heaviest|any) (?:single )?{_SO_LONG}",
     r"\b(?:concurren\w+|simultaneous\w*|in parallel|side by side|at once|at the same time)\b",
     r"\b(?:calls?|requests?|tokens?|queries) (?:per|a|each|every) (?:second|minute)\b|\b[tr]pm\b|\b[qr]ps\b",
     r"\bhighest (?:load|rate|traffic|throughput)\b|\bbusiest single hours?\b(?! of (?:the|a) day| by\b| per\b)",
@@ -213,6 +260,8 @@ _ABBREVIATED: dict[str, tuple[Step, bool]] = {
     "qps": ("second", False),
     "rps": ("second", False),
 }
+_SPANS = tuple(pattern.replace("?P<each>", "?:").replace("?P<steps>", "?:") for pattern in _ASKED)
+"""The same without groups, which would be all that is taken out."""
 _AT_ONCE = r"\b(?:concurren\w+|simultaneous\w*|in parallel|side by side|at once|at the same time)\b"
 _ONE_SIDE = r"\b(?:input|output|prompt|completion|generated)[ -]tokens?\b|\btokens? out\b"
 _WORDS = frozenset(
@@ -249,14 +298,13 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         return no_time(table, reading)
     if re.search(_AT_ONCE, text) and duration_of(table) is None:
         return _without_duration(table)
-    if side := re.search(_ONE_SIDE, text):
-        why = "I count the tokens in and out together where I look for a peak"
-        return left_out(side[0], why, [f"What were the peak tokens per minute in {table.name}?"], reading.catalogue)
-    scope = scope_of(apart_from(reading, (*_ASKED, rf"\b(?:per|a|an|each|every) {_PER}s?\b")), table, _WORDS)
+    scope = scope_of(apart_from(reading, (*_SPANS, _ONE_SIDE, rf"\b(?:per|a|an|each|every) {_PER}s?\b")), table, _WORDS)
     if isinstance(scope, Refusal):
         return scope
-    options = msgspec.to_builtins(_options(text))
-    limit = reading.limit
+    asked = _options(text)
+    if asked.side and not table.has(_SIDES[asked.side]):
+        return no_such_column(f"{asked.side} tokens", table, reading.catalogue)
+    options, limit = msgspec.to_builtins(asked), reading.limit if asked.each == 1 else None
     return Intent(
         kind=KIND.name, table=table.name, limit=limit, periods=scope.periods, filters=scope.filters, options=options
     )
@@ -276,9 +324,18 @@ def _options(text: str) -> PeakOptions:
     short = next((each for word, each in _ABBREVIATED.items() if re.search(rf"\b{word}\b", text)), None)
     if short is not None:
         return PeakOptions(*short)
+    side = re.search(_ONE_SIDE, text)
+    of = ("output" if re.search(r"outp|compl|gener|out", side[0]) else "input") if side else ""
+    by_tokens = re.search(r"\btokens?\b", text) is not None
+    if (window := re.search(_SO_LONG, text)) is not None:
+        each = _IN_WORDS.get(window["each"]) or max(int(window["each"]), 1)
+        return PeakOptions(_step(window["steps"]), by_tokens, each, of)
     found = re.search(_PER, text)
-    step = next(each for each in _SECONDS if each == (found["step"] if found else "minute"))
-    return PeakOptions(step, by_tokens=re.search(r"\btokens?\b", text) is not None)
+    return PeakOptions(_step(found["step"] if found else "minute"), by_tokens, 1, of)
+
+
+def _step(word: str) -> Step:
+    return next(each for each in _SECONDS if each == word)
 
 
 KIND = IntentKind(

@@ -111,6 +111,19 @@ def _at_clock(options: LookupOptions) -> Condition:
     return Condition(f", {then} AS holds_then, {apart}", {"clock": options.clock})
 
 
+def newest_prices(book: PriceBook, keys: Sequence[PriceKey]) -> Condition:
+    """SQL for the newest price of each model outside of any window of the day, and how many windows it has."""
+    said = ", ".join(f"{sql} AS {name}" for name, sql in price_rows(book.columns).items())
+    wanted, parameters = wanted_models(keys)
+    newest = "row_number() OVER (PARTITION BY place ORDER BY since DESC NULLS LAST, input, output) = 1"
+    rows = (
+        f"SELECT *, count(from_time) OVER (PARTITION BY place) AS windows FROM ({wanted}) "
+        f"JOIN (SELECT {said} FROM {book.columns.source}) "
+        "ON provider IS NOT DISTINCT FROM wanted_provider AND model = wanted_model"
+    )
+    return Condition(f"SELECT * FROM ({rows}) WHERE from_time IS NULL QUALIFY {newest}", parameters)
+
+
 def _held(period: Period | None) -> Condition:
     """Where a price held on some day of a period."""
     start, end = (period.start, period.end) if period else (None, None)

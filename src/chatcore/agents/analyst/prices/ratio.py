@@ -13,9 +13,8 @@ from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, markdown_table, options_of
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey, Rate
 from chatcore.agents.analyst.prices import wording
-from chatcore.agents.analyst.prices.listed import wanted_models
+from chatcore.agents.analyst.prices.listed import newest_prices
 from chatcore.agents.analyst.prices.lookup import keys_of, model_fault
-from chatcore.agents.analyst.prices.pricing import price_rows
 from chatcore.agents.analyst.prices.questions import OURS, PAST, PriceQuestion, usage_tables
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -74,15 +73,7 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The newest price of each model at any time of the day, and how many times it is that of the last."""
     book, options = _book(intent, catalogue), options_of(intent, RatioOptions)
-    said = ", ".join(f"{sql} AS {name}" for name, sql in price_rows(book.columns).items())
-    wanted, parameters = wanted_models(options.models)
-    newest = "row_number() OVER (PARTITION BY place ORDER BY since DESC NULLS LAST, input, output) = 1"
-    windows = "count(from_time) OVER (PARTITION BY place) AS windows"
-    rows = (
-        f"SELECT * FROM (SELECT *, {windows} FROM ({wanted}) JOIN (SELECT {said} FROM {book.columns.source}) "
-        f"ON provider IS NOT DISTINCT FROM wanted_provider AND model = wanted_model) "
-        f"WHERE from_time IS NULL QUALIFY {newest}"
-    )
+    prices = newest_prices(book, options.models)
     beside = ", ".join(
         f"{rate} / nullif(last_value({rate}) OVER whole, 0) AS {rate}_times, "
         f"100.0 * abs({rate} / nullif(last_value({rate}) OVER whole, 0) - 1) AS {rate}_apart_percent"
@@ -90,10 +81,10 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     )
     sql = (
         f"SELECT provider, model, CAST(since AS VARCHAR) AS since, input, output, tiered, windows, "
-        f"output / nullif(input, 0) AS output_to_input, {beside} FROM ({rows}) "
+        f"output / nullif(input, 0) AS output_to_input, {beside} FROM ({prices.sql}) "
         "WINDOW whole AS (ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) ORDER BY place"
     )
-    return [Query("prices", sql, parameters)]
+    return [Query("prices", sql, prices.parameters)]
 
 
 def _book(intent: Intent, catalogue: Catalogue) -> PriceBook:

@@ -72,7 +72,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     ours = reading.says(OURS) or reading.says(_USAGE) or _is_of_a_time(reading)
     newest = reading.says(_AT_NEWEST) and reading.says(r"\bwould\b|\bwill\b|\bif\b")
     unpriced = reading.says(_NO_PRICE) and not reading.says(r"\b(?:cost|would)\b")
-    asked = reading.says(_AGAIN) or ((reading.says(LIST) or newest or unpriced) and ours)
+    asked = reading.says(_AGAIN) or ((reading.says(LIST) or newest) and ours)
+    asked = asked or (unpriced and (ours or not reading.says(LIST)))
     if not asked or reading.has(lexicon.AVERAGE):
         return None
     if wording.book_of(reading.catalogue) is None:

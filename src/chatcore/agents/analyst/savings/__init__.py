@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from chatcore.agents.analyst.intents.base import IntentKind
-from chatcore.agents.analyst.savings import plan, prefix, what_ifs
+from chatcore.agents.analyst.savings import plan, prefix, prefix_worth, what_ifs
 
-KINDS: tuple[IntentKind, ...] = (prefix.KIND, *what_ifs.KINDS, plan.KIND)
+KINDS: tuple[IntentKind, ...] = (prefix_worth.KIND, prefix.KIND, *what_ifs.KINDS, plan.KIND)

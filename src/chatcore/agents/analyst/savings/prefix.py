@@ -7,7 +7,7 @@ gives a ceiling; a cache that forgets after a while gives less.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 import msgspec
@@ -80,10 +80,10 @@ def find_blocks(table: Table) -> Blocks | None:
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The tokens that a cache would have had, for each time that it may remember."""
     blocks = find_blocks(table_of(intent, catalogue))
-    return [_reuse_query(intent, blocks)] if blocks else []
+    return [reuse_query(intent, blocks)] if blocks else []
 
 
-def _reuse_query(intent: Intent, blocks: Blocks) -> Query:
+def reuse_query(intent: Intent, blocks: Blocks) -> Query:
     """A row for each time that a cache remembers, the endless one last."""
     options, where, clock = options_of(intent, PrefixOptions), restriction(intent, blocks.table), clock_of(blocks.table)
     tokens, order = identifier(blocks.tokens.name), clock.order if clock else "rowid"
@@ -130,14 +130,14 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     asked = options_of(intent, PrefixOptions).within_seconds
     rows = list(reuse)
     chosen = next((row for row in rows if asked is not None and row["remembered_seconds"].value == asked), rows[-1])
-    scope, window = period_words(intent) + filter_words(intent.filters), _window(chosen["remembered_seconds"].value)
+    scope, within = period_words(intent) + filter_words(intent.filters), window(chosen["remembered_seconds"].value)
     text = (
         f"Of {plural(chosen['prompt_tokens'], 'prompt token')}{scope}, **{chosen['cached_tokens'].count}** "
-        f"({chosen['cached_percent'].percent}) were a prefix that an earlier call had{window} (`{table.name}`).\n\n"
+        f"({chosen['cached_percent'].percent}) were a prefix that an earlier call had{within} (`{table.name}`).\n\n"
     )
     lines = [
         [
-            _title(row["remembered_seconds"].value),
+            title(row["remembered_seconds"].value),
             row["cached_tokens"].count,
             row["cached_percent"].percent,
             row["calls_with_cached"].count,
@@ -145,24 +145,26 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
         for row in rows
     ]
     header = ["remembered", "tokens from the cache", "of all", "calls with some"]
-    assumed = _assumed(chosen)
+    told = assumed(chosen)
     recommended = Recommendation(
-        text=f"Keep prompt prefixes in a cache{window}",
+        text=f"Keep prompt prefixes in a cache{within}",
         baseline=chosen["prompt_tokens"].value,
         projected=chosen["computed_tokens"].value,
         saving=chosen["cached_tokens"].value,
         unit="prompt tokens",
         basis="ceiling",
-        assumptions=assumed,
+        assumptions=told,
     )
-    return Draft((text, markdown_table(header, lines)), tuple(assumed), (), (recommended,))
+    return Draft((text, markdown_table(header, lines)), tuple(told), (), (recommended,))
 
 
-def _window(seconds: float | None) -> str:
+def window(seconds: float | None) -> str:
+    """How long is remembered, after what is told; empty for ever."""
     return "" if seconds is None else f" within {_span(seconds)}"
 
 
-def _title(seconds: float | None) -> str:
+def title(seconds: float | None) -> str:
+    """The same at the head of a row."""
     return "for ever" if seconds is None else f"for {_span(seconds)}"
 
 
@@ -171,7 +173,7 @@ def _span(seconds: float) -> str:
     return names.get(seconds, f"`{seconds:g}` seconds")
 
 
-def _assumed(row: Mapping[str, Cell]) -> list[str]:
+def assumed(row: Mapping[str, Cell]) -> list[str]:
     """What the figures rest on."""
     fitting, calls = row["calls_of_whole_blocks"].count, plural(row["calls"], "call")
     kept = "endless" if row["remembered_seconds"].missing else "large enough"
@@ -225,31 +227,15 @@ _KNOWN = frozenset(
 )
 
 
-_MONEY = (
-    r"[$€£]|\b(?:dollars?|usd|euros?|money|prices?|pricing|costs?|bill)\b"
+IN_MONEY = (
+    r"[$€£]|\bworth\b|\b(?:dollars?|usd|euros?|money|prices?|pricing|costs?|bill)\b"
     r"|\b(?:on|with|for|at) (?:the )?(?:gpt|o\d|claude|gemini|deepseek|llama|mistral)\b"
 )
 """What the tokens of a cache would be worth."""
 
 
-def _in_money(table: Table, catalogue: Catalogue) -> Refusal:
-    """What a cache would have served is told in tokens."""
-    names = [name for name in ("gpt-4o", "deepseek-chat") if any(book.match(name) for book in catalogue.price_books)]
-    return Refusal(
-        reason="not_supported",
-        text="I tell the prompt tokens that a cache of prefixes would have served, and not what they would be worth: "
-        "that depends on what the model takes for cached and for new input.",
-        missing=("the worth of cached tokens",),
-        alternatives=(
-            f"How many prompt tokens would a prefix cache serve in {table.name}?",
-            *(f"What would {table.name} cost on {name}?" for name in names),
-            *(f"What is the list price of {name} for cached input?" for name in names),
-        ),
-    )
-
-
-def recognise(reading: Reading) -> Intent | Refusal | None:
-    """What a cache of prefixes would have had."""
+def asked_of(reading: Reading) -> Table | Refusal | None:
+    """The table whose prefixes are asked for; None where none are."""
     named = [mention.table for mention in reading.tables if find_blocks(mention.table)]
     if not named and any(re.search(pattern, reading.text) for pattern in HIT_PERCENT):
         return None  # a share that is supposed, and not the one that is found
@@ -258,15 +244,24 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     able = named or [table for table in reading.catalogue.tables if find_blocks(table)]
     if not able or (reading.tables and not named):
         return _without_blocks(reading.catalogue, ranked(reading.catalogue.tables)[0])
-    if re.search(_MONEY, reading.text):
-        return _in_money(able[0], reading.catalogue)
+    return able[0]
+
+
+def intent_of(reading: Reading, table: Table, taken: Sequence[str] = ()) -> Intent | Refusal:
+    """The intent over a table; ``taken``: further words that are accounted for."""
     within = re.search(_WITHIN, reading.text)
-    scope = scope_of(apart_from(reading, (_PREFIX, _CACHE, _WITHIN)), able[0], _KNOWN)
+    scope = scope_of(apart_from(reading, (_PREFIX, _CACHE, _WITHIN, *taken)), table, _KNOWN)
     if isinstance(scope, Refusal):
         return scope
     seconds = (amount_in(within) or 0) * _UNITS[within["unit"][0]] if within else None
     options = msgspec.to_builtins(PrefixOptions(within_seconds=seconds))
-    return Intent(kind=KIND.name, table=able[0].name, periods=scope.periods, filters=scope.filters, options=options)
+    return Intent(kind=KIND.name, table=table.name, periods=scope.periods, filters=scope.filters, options=options)
+
+
+def recognise(reading: Reading) -> Intent | Refusal | None:
+    """What a cache of prefixes would have had."""
+    table = asked_of(reading)
+    return table if table is None or isinstance(table, Refusal) else intent_of(reading, table)
 
 
 KIND = IntentKind(

@@ -16,6 +16,7 @@ from chatcore.agents.analyst.intents.base import (
     Sheets,
     code,
     options_of,
+    plural,
     table_of,
 )
 from chatcore.agents.analyst.intents.scope import (
