@@ -92,7 +92,6 @@ ASKED_ON = (
     Golden(kind="refused", asked="Are we paying more than list price, by month?", refused="not_supported"),
     Golden(kind="refused", asked="What would the azure conv trace cost on gpt-4o per day?", refused="not_supported"),
     Golden(kind="refused", asked="Cost of 10k input tokens on o3 in May 2025", refused="not_supported"),
-    Golden(kind="refused", asked="Peak output tokens per minute in the azure conv trace", refused="not_supported"),
     Golden(kind="refused", asked="Most expensive model per output token", refused="no_such_column"),
     Golden(
         kind="prices",

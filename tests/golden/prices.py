@@ -130,9 +130,12 @@ ON_MODELS = (
     ),
     Golden(
         kind="what-if",
-        asked="What would May 2025 have cost at today's prices?",
-        also=("what would 2025 have cost at current prices?",),
-        refused="not_supported",
+        asked="What would our o3 calls cost at today's prices?",
+        also=(
+            "what would our o3 calls have cost at current prices?",
+            "our o3 usage if it were at the newest list prices",
+        ),
+        numbers=lambda f: [_at(f.where(model="o3"), "2", "8")],
     ),
 )
 

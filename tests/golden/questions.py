@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .apart import APART
+from .asked_first import ASKED_FIRST
 from .asked_on import ASKED_ON
 from .decisions import DECISIONS
 from .prices import ON_MODELS, PRICES, WHAT_IFS
@@ -16,4 +17,5 @@ from .whole import WHOLE
 
 GOLDEN: tuple[Golden, ...] = (
     *SPEND, *SPLITS, *WASTE, *PRICES, *ON_MODELS, *WHAT_IFS, *DECISIONS, *REFUSED, *THREADS, *WHOLE, *APART, *ASKED_ON,
+    *ASKED_FIRST,
 )  # fmt: skip

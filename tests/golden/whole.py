@@ -178,7 +178,6 @@ WHOLE = (
         also=(
             "which weeks were unusual",
             "cheapest model with 200k context",
-            "how can we save 30%",
         ),
         refused="not_supported",
     ),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from chatcore.agents.analyst.decisions.budget import OVER_WHAT
-from chatcore.agents.analyst.followups import WHICH_CALLS, Asked
+from chatcore.agents.analyst.followups import BY_HOW_MUCH, QUALITY_AFTER, WHICH_CALLS, Asked
 from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.mentions import NamedTable
 from chatcore.agents.analyst.phrasing import scope
@@ -42,8 +42,15 @@ def family(kind: str) -> str:
 
 
 def asks_how_good(last: Intent, reading: Reading) -> bool:
-    """``would it be as good?`` after another model was supposed: the answer to that holds it already."""
-    return last.kind == "swap" and _AS_GOOD.search(reading.text) is not None and len(reading.words) < _SHORT
+    """``would it be as good?`` after another model was supposed, ``by how much?``: the answer before holds it."""
+    if BY_HOW_MUCH.search(reading.text):
+        return last.kind in _TELLS_HOW_MUCH
+    good = _AS_GOOD.search(reading.text) or QUALITY_AFTER.search(reading.text)
+    return last.kind == "swap" and good is not None and len(reading.words) < _SHORT
+
+
+_TELLS_HOW_MUCH = ("price_ratio", "versus", "compare", "swap", "budget", "logged_against_list")
+"""Kinds whose answer says by how much, too."""
 
 
 _SHORT = 9

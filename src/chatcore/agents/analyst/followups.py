@@ -50,6 +50,13 @@ _POINTS_BACK = re.compile(
     r"|\bwho (?:\w+ ){1,2}(?:it|that|them|those|this)\b"
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
+QUALITY_AFTER = re.compile(
+    r"^\W*(?:and |but |so )?(?:would|will|does|do|did|how much (?:would|does|will)|what (?:about|happens to)|what would happen to)"
+    r"(?: the| our)? (?:quality|scores?|answers?|results?)(?: (?:suffer|drop|fall|change|get worse|be (?:worse|lower|the same)"
+    r"|stay the same|go down|decline|lose))?\W*$"
+)
+"""``would quality suffer?``: of another model that was supposed."""
+BY_HOW_MUCH = re.compile(r"^\W*(?:and |but |so )?by (?:how much|how many percent|what (?:factor|percentage))\W*$")
 WHICH_CALLS = re.compile(
     r"^\W*(?:and |but |so )?(?:which|what)(?: of (?:the|our|my))? (?:calls?|requests?|prompts?|ones?|rows?)"
     r"(?: (?:are|were|is|would) (?:these|those|they|that|it|affected|meant|concerned|touched|moved)(?: be)?)?\W*$"
@@ -105,7 +112,7 @@ def points_back(reading: Reading) -> bool:
 
 def is_marked(reading: Reading) -> bool:
     """Whether it begins as a follow-up does, or points back."""
-    marks = (_MARK, _POINTS_BACK, OVER_WHAT, WHICH_CALLS)
+    marks = (_MARK, _POINTS_BACK, OVER_WHAT, WHICH_CALLS, QUALITY_AFTER, BY_HOW_MUCH)
     marked = any(mark.search(reading.text) for mark in marks)
     return marked or asks_to_draw(reading) or asks_for_the_peak(reading)
 

@@ -227,7 +227,7 @@ _TIMES = _words("""
 SLIPPED = _words("""
     much summarize total totals happened happens happening please during between without excluding except together
     altogether because percentage everything everyone calculate display provide compared combined approximately
-    currently recently
+    currently recently caching cached
 """)
 """Words without a meaning of their own that are long enough to be misspelt and known again."""
 

@@ -25,6 +25,7 @@ from chatcore.agents.analyst.continuing import (
     which_calls,
 )
 from chatcore.agents.analyst.followups import (
+    QUALITY_AFTER,
     Asked,
     asks_why,
     is_fragment,
@@ -90,6 +91,8 @@ def _leans(reading: Reading) -> bool:
 
 def _without_earlier(reading: Reading) -> Intent | Refusal:
     """A follow-up to nothing: what it is by itself, or else that something is lacking before it."""
+    if QUALITY_AFTER.search(reading.text):
+        return refusals.nothing_before(reading.catalogue)
     alone = _plan_whole(reading)
     understood = isinstance(alone, Intent) or alone.missing or not points_back(reading)
     return alone if understood else refusals.nothing_before(reading.catalogue)

@@ -114,6 +114,8 @@ def _is_of_usage(reading: Reading, said: bool) -> bool:
     if reading.says(PER_CALL) or reading.says(_WOULD_HAVE):
         return True
     split = reading.has(_SPLIT) and reading.has(lexicon.CONCEPTS)
+    if not said and _LONG_PROMPTS.search(reading.text) and not reading.says(PAST):
+        return False
     return split or reading.has(lexicon.AVERAGE) or (not said and reading.has(_OF_USAGE))
 
 

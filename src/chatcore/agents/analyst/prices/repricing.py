@@ -87,6 +87,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     columns, grain = led_columns(asking), asking.grain
     if len(columns) + (grain is not None) > 1:
         return refusals.one_split_at_a_time(columns, grain, table, reading.catalogue)
+    if unpriced and (columns or grain) and not reading.says(LIST):
+        return None
     options = msgspec.to_builtins(ListCostOptions(unpriced or reading.says(_UNPRICED), newest))
     by = columns[0].name if columns else None
     return msgspec.structs.replace(intent_of("list_cost", asking), by=by, grain=grain, options=options)

@@ -55,6 +55,10 @@ _SWAPS = (
 )
 _SUPPOSED = rf"\b(?:if|had|suppose|imagine)\b.*?\b{_ON}\s+{_NAME}"
 _SAVED_WITH = rf"\bsav\w+\b.*?\b(?:us(?:e|ed|ing)|with|on|by (?:using|choosing|picking))\s+(?:only )?{_NAME}"
+_SAVING_ON = (
+    r"\b(?:how (?:can|could|do|should|to)|ways?|ideas?|tips?)\b.*\b(?:sav\w+|less)\b(?!.*\bus(?:e|ing)\b).*\bon\b"
+)
+"""``how can we save on o3``: what is spent on it is to be less."""
 _NO_LONGER = r"\b(?:stop(?:ped|s)?|quit|without|(?:had|have|did)n't|not|never) us(?:ed|ing|e)\b"
 _ABOVE = (
     rf"\b(?:above|over|more than|longer than|larger than|bigger than|at least)\s+{AMOUNT}\s*(?:\w+ )?tok(?:en)?s?\b"
@@ -148,7 +152,12 @@ _KNOWN = _words("""
 
 
 def asked_of(
-    reading: Reading, kind: str, taken: Sequence[str], options: Mapping[str, Any], named: re.Match[str] | None = None
+    reading: Reading,
+    kind: str,
+    taken: Sequence[str],
+    options: Mapping[str, Any],
+    named: re.Match[str] | None = None,
+    understood: frozenset[str] = frozenset(),
 ) -> Intent | Refusal:
     """The intent, once the period and the names are found in what the what-if left of the question."""
     left = apart_from(reading, (*taken, _VERBS, rf"\b{_MOVE}\b", _AS_A_SHARE))
@@ -163,9 +172,13 @@ def asked_of(
     to = _target(named, priced) if named else None
     if isinstance(to, Refusal):
         return to
-    scope = scope_of(left, table, _KNOWN)
+    scope = scope_of(left, table, _KNOWN | understood)
     if isinstance(scope, Refusal):
         return scope
+    if understood and (strange := [word for word, _ in scope.asking.reading.unknown]):
+        return refusals.left_out(
+            strange[0].original, f"I do not know what “{strange[0].original}” means here", (), reading.catalogue
+        )
     columns, grain = led_columns(scope.asking), scope.asking.grain
     if len(columns) + (grain is not None) > 1:
         return refusals.one_split_at_a_time(columns, grain, table, reading.catalogue)
@@ -222,7 +235,8 @@ def _named(text: str, patterns: Sequence[str]) -> re.Match[str] | None:
 
 def _family(reading: Reading) -> re.Match[str] | None:
     """A name that tells no model by itself, ``deepseek``, of which a list of prices has some."""
-    found = (_named(reading.text, (pattern,)) for pattern in (_SUPPOSED, _SAVED_WITH))
+    on_it = re.search(_SAVING_ON, reading.text) is not None
+    found = (_named(reading.text, (pattern,)) for pattern in (_SUPPOSED, *([] if on_it else [_SAVED_WITH])))
     return next((named for named in found if named and can_mean_a_model(_name(named), reading.catalogue)), None)
 
 

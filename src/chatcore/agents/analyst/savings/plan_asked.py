@@ -59,11 +59,34 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     if not several and (apart or not asked):
         return None
     gone = left_out(text)
+    gone += _CHANGES_ANSWERS if re.search(_SAME_QUALITY, text) else []
     measures = several or (but(gone) if gone else [])
     options = {**({"measures": measures} if measures else {}), **target_of(text)}
-    found = asked_of(reading, NAME, (*_ASKED, *_target_words(text), *patterns(text)), options)
+    found = asked_of(reading, NAME, (_SAME_QUALITY, *_target_words(text), *patterns(text)), options, understood=_WORDS)
     split = isinstance(found, Intent) and (found.grain or found.by)
     return refusals.not_supported(f"a savings plan by {split}", reading.catalogue) if split else found
+
+
+_SAME_QUALITY = (
+    r"\b(?:without (?:losing|hurting|harming|sacrificing|lowering|reducing|giving up|compromising|any loss of|a loss of)"
+    r"|(?:and|while|but) (?:keep(?:ing)?|maintain(?:ing)?|hold(?:ing)?)|at|with) (?:the |our |any |on )*(?:same )?quality\b"
+    r"|\bquality (?:must|should) (?:not|stay)\b(?: \w+){0,2}"
+)
+_CHANGES_ANSWERS = ["cap", "route"]
+"""Measures after which nothing says that the answers are as good."""
+_WORDS = frozenset(
+    """
+    saving savings save saved plan plans option options idea ideas opportunity opportunities potential measure measures
+    tip tips total reduction optimization optimisation optimise optimize optimizing optimising cutting reducing lowering
+    recommend recommendation recommendations suggest suggestion suggestions propose advise advice should would might
+    way ways economise economize reduce cut lower shrink trim slash bring down minimise minimize decrease halve bill
+    bills invoice expense expenses money wasted biggest largest top best main key easiest overlap overlaps overlapping
+    everything doing apply applying taking these those once without harming without hurting without losing quality
+    overpaying overspending cheap cheaper less pay paying costs cost costing spend spending bottom line
+    most effective effectively quick quickest quickly fast fastest simplest simple easily low-hanging fruit wins win
+    """.split()  # noqa: SIM905
+)
+"""Words that a plan is asked in, whatever stands between them."""
 
 
 def target_of(text: str) -> dict[str, float]:
