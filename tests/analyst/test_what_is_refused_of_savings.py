@@ -20,8 +20,6 @@ REFUSED = (
     ("why?", ("What would batching save in 2025?",)),
     ("Savings plan by month", ()),
     ("Are we paying more than list price, by month?", ()),
-    ("What would a prefix cache save in the mooncake trace in dollars?", ()),
-    ("Peak output tokens per minute in the azure conv trace", ()),
     ("Cost of 10k input tokens on o3 in May 2025", ()),
 )
 

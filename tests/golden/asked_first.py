@@ -252,7 +252,7 @@ ASKED_FIRST = (
     ),
     Golden(
         kind="prefix cache",
-        asked="What would a prefix cache within 5 minutes save in dollars on the mooncake trace with claude-sonnet-4-5?",
+        asked="What would a prefix cache within 5 minutes save in dollars on mooncake with claude-sonnet-4-5?",
         numbers=lambda f: [_cached(f, _FIVE_MINUTES), _cached(f, _FIVE_MINUTES) * Decimal("2.7") / _MILLION],
     ),
     Golden(

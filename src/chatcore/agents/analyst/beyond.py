@@ -21,7 +21,7 @@ _JUDGEMENT = (
 )
 _OTHER_PRICES = (
     r"\bwould\b.*\bcosts?(?: \w+)? (?:today|now|nowadays)\b"
-    r"|\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
+    r"|\bat (?:the )?(?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
 )
 NEW = (
     r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "

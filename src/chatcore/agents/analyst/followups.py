@@ -51,9 +51,9 @@ _POINTS_BACK = re.compile(
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
 QUALITY_AFTER = re.compile(
-    r"^\W*(?:and |but |so )?(?:would|will|does|do|did|how much (?:would|does|will)|what (?:about|happens to)|what would happen to)"
-    r"(?: the| our)? (?:quality|scores?|answers?|results?)(?: (?:suffer|drop|fall|change|get worse|be (?:worse|lower|the same)"
-    r"|stay the same|go down|decline|lose))?\W*$"
+    r"^\W*(?:and |but |so )?(?:(?:how much )?(?:would|will|does|do|did)|what (?:about|happens to)"
+    r"|what would happen to)(?: the| our)? (?:quality|scores?|answers?|results?)"
+    r"(?: (?:suffer|drop|fall|change|get worse|be (?:worse|lower|the same)|stay the same|go down|decline|lose))?\W*$"
 )
 """``would quality suffer?``: of another model that was supposed."""
 BY_HOW_MUCH = re.compile(r"^\W*(?:and |but |so )?by (?:how much|how many percent|what (?:factor|percentage))\W*$")

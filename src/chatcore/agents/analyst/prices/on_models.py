@@ -38,7 +38,7 @@ from chatcore.agents.analyst.sql import restriction, time_of
 
 _WOULD = (
     r"\b(?:would|could|will|might)\b.*\b(?:cost|costs|pay|spend|price)\b|\bif\b|\b(?:re-?)?pric(?:e|ing)\b"
-    r"|\bhow (?:much|expensive)\b|\bcheap(?:er|est)\b|\bcosts? (?:of|per|for)\b|\bper (?:call|request)\b"
+    r"|\bhow (?:much|expensive)\b|\bcheap(?:er|est)\b|\bcosts? (?:of|for)\b|\bper (?:call|request)\b"
 )
 _SET_BESIDE = r"\b(?:compare[ds]?|comparing|comparison|vs\.?|versus|against|cheaper|cheapest|or)\b"
 _FOR_OURS = (

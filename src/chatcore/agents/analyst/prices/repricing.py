@@ -48,7 +48,7 @@ _USAGE = (
     r"|(?<!per )(?<![0-9km] )(?<!thousand )(?<!million )(?<!input )(?<!output )(?<!cached )tokens"
     r"|unmatched|unpriced)\b"
 )
-_AT_NEWEST = r"\bat (?:today|current|new|newest|latest|present|now)(?:'s)? (?:list )?(?:prices?|rates?)\b"
+_AT_NEWEST = r"\bat (?:the )?(?:today|current|new|newest|latest|present|now)(?:'s)? (?:list )?(?:prices?|rates?)\b"
 """The price of now, and not of a call's own day."""
 
 
@@ -87,7 +87,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     columns, grain = led_columns(asking), asking.grain
     if len(columns) + (grain is not None) > 1:
         return refusals.one_split_at_a_time(columns, grain, table, reading.catalogue)
-    if unpriced and (columns or grain) and not reading.says(LIST):
+    apart = [each for each in columns if each.meaning is not Meaning.MODEL]
+    if unpriced and (apart or grain) and not reading.says(LIST):
         return None
     options = msgspec.to_builtins(ListCostOptions(unpriced or reading.says(_UNPRICED), newest))
     by = columns[0].name if columns else None

@@ -68,9 +68,9 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 
 
 _SAME_QUALITY = (
-    r"\b(?:without (?:losing|hurting|harming|sacrificing|lowering|reducing|giving up|compromising|any loss of|a loss of)"
-    r"|(?:and|while|but) (?:keep(?:ing)?|maintain(?:ing)?|hold(?:ing)?)|at|with) (?:the |our |any |on )*(?:same )?quality\b"
-    r"|\bquality (?:must|should) (?:not|stay)\b(?: \w+){0,2}"
+    r"\b(?:without (?:losing|hurting|harming|sacrificing|lowering|reducing|giving up|compromising|(?:any|a) loss of)"
+    r"|(?:and|while|but) (?:keep(?:ing)?|maintain(?:ing)?|hold(?:ing)?)|at|with) "
+    r"(?:the |our |any |on )*(?:same )?quality\b|\bquality (?:must|should) (?:not|stay)\b(?: \w+){0,2}"
 )
 _CHANGES_ANSWERS = ["cap", "route"]
 """Measures after which nothing says that the answers are as good."""

@@ -99,8 +99,9 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     prices = newest_prices(book, options_of(intent, WorthOptions).models)
     spared = "cached_tokens * CAST(input - cache_read AS DOUBLE) / 1000000.0"
     sql = (
-        "SELECT provider, model, remembered_seconds, calls, prompt_tokens, cached_tokens, cached_percent, block_tokens, "
-        "calls_of_whole_blocks, input, cache_read, cache_write, tiered, prompt_tokens * input / 1000000.0 AS baseline, "
+        "SELECT provider, model, remembered_seconds, calls, prompt_tokens, cached_tokens, cached_percent, "
+        "block_tokens, calls_of_whole_blocks, input, cache_read, cache_write, tiered, "
+        "prompt_tokens * input / 1000000.0 AS baseline, "
         f"prompt_tokens * input / 1000000.0 - {spared} AS projected, {spared} AS saving, "
         f"100.0 * {spared} / nullif(prompt_tokens * input / 1000000.0, 0) AS saving_percent "
         f"FROM ({reuse.sql}) AS reuse, ({prices.sql}) AS prices ORDER BY place, remembered_seconds NULLS LAST"
