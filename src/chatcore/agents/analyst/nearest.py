@@ -78,7 +78,8 @@ NEAREST = (
     ),
     Nearest(
         rf"\b(?:what if|if) (?:we|i) (?:had )?(?:dropped?|stop(?:ped)?(?: using)?|removed?|banned|got rid of|cut"
-        rf"|(?:hadn't|had not|never|didn't|did not)(?: \w+)? us(?:ed?|ing)|hadn't used) (?P<name>{_NAME})",
+        rf"|(?:hadn't|had not|never|didn't|did not)(?: \w+)? us(?:ed?|ing)|hadn't used) "
+        rf"(?!the (?:most|least|cheapest|priciest|dearest|costliest)\b)(?P<name>{_NAME})",
         "What did we spend excluding {name}{when}?|What did we spend on {name}{when}?"
         "|What if we had used a cheaper model instead of {name}{when}?",
     ),

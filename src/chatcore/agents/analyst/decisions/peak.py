@@ -35,6 +35,7 @@ from chatcore.agents.analyst.sql import restriction, tokens_of
 SHOWN_WINDOWS = 5
 """Busiest windows that are shown unless more or fewer were asked for."""
 
+Side: TypeAlias = Literal["", "input", "output"]
 Step: TypeAlias = Literal["second", "minute", "hour", "day"]
 
 _SECONDS: dict[Step, int] = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -59,7 +60,7 @@ class PeakOptions(msgspec.Struct, frozen=True):
     step: Step = "minute"
     by_tokens: bool = False
     each: int = 1
-    side: Literal["", "input", "output"] = ""
+    side: Side = ""
 
     @property
     def seconds(self) -> int:
@@ -325,7 +326,7 @@ def _options(text: str) -> PeakOptions:
     if short is not None:
         return PeakOptions(*short)
     side = re.search(_ONE_SIDE, text)
-    of = ("output" if re.search(r"outp|compl|gener|out", side[0]) else "input") if side else ""
+    of: Side = ("output" if re.search(r"outp|compl|gener|out", side[0]) else "input") if side else ""
     by_tokens = re.search(r"\btokens?\b", text) is not None
     if (window := re.search(_SO_LONG, text)) is not None:
         each = _IN_WORDS.get(window["each"]) or max(int(window["each"]), 1)

@@ -7,13 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 from chatcore.agents.analyst.catalogue import Catalogue
+from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, code, listed, markdown_table, options_of
 from chatcore.agents.analyst.pricebook import PriceKey, Rate
 from chatcore.agents.analyst.prices import wording
 from chatcore.agents.analyst.prices.listed import MOST_MODELS, LookupOptions, prices_query
 from chatcore.agents.analyst.prices.lookup import intent_of, keys_of, model_fault
-from chatcore.agents.analyst.prices.questions import OURS, PRICE, PriceQuestion
+from chatcore.agents.analyst.prices.questions import OURS, PRICE, PriceQuestion, usage_tables
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Period, Refusal
 
@@ -22,13 +23,17 @@ _CHANGED = (
     r"|\bcut(?:s)?\b|\brose\b|\brisen\b|\bf[ae]ll(?:en)?\b|\b(?:in|de)creased?\b|\blowered\b|\braised\b|\bover time\b"
     r"|\bused to\b|\bevol\w+\b|\btimeline\b"
 )
+_IN_USE = r"\b(?:our|my) (?:\w+ )?models?\b|\bmodels? (?:that |which )?(?:we|i) (?:have )?us(?:e|ed)\b"
+"""Of the models that were called only."""
 _EFFECTS = r"\b(?:volume|mix|spend|spending|bill)\b"
 """Words of what we paid, which prices are only a part of."""
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for the course of a list price."""
-    if not (reading.says(PRICE) and reading.says(_CHANGED)) or reading.says(OURS) or reading.says(_EFFECTS):
+    in_use = reading.says(_IN_USE)
+    ours = reading.says(OURS) and not in_use
+    if not (reading.says(PRICE) and reading.says(_CHANGED)) or ours or reading.says(_EFFECTS):
         return None
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
     if book is None:
@@ -37,11 +42,23 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     fault = model_fault(question)
     if fault is not None:
         return fault
-    keys = keys_of(question) or [row.key for row in book.rows if row.conditions > 1]
+    keys = (
+        keys_of(question)
+        or [key for key in _used(question) if in_use]
+        or [row.key for row in book.rows if row.conditions > 1]
+    )
     periods = [found.choices[0] for found in question.periods]
     return (
         intent_of("price_history", book, keys[:MOST_MODELS], periods) if keys else nothing_dated(reading.catalogue, [])
     )
+
+
+def _used(question: PriceQuestion) -> list[PriceKey]:
+    """The models in use whose price depends on a condition."""
+    tables = usage_tables(question.catalogue)
+    column = tables[0].column(Meaning.MODEL) if tables else None
+    used = set(question.book.matches(column.values).values()) if column else set()
+    return [row.key for row in question.book.rows if row.key in used and row.conditions > 1]
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:

@@ -72,6 +72,11 @@ _ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
 _AS = r"\b(?:at least |just )?as (?:good|strong|capable|smart|accurate) as(?: the)?\b"
 _AS_GOOD = rf"\b(?:cheap\w*|less expensive)\b[^?]*?{_AS}|{_AS}(?=[^?]*\bcheap)"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
+_WHICH_INSTEAD = (
+    r"\b(?:which|what) (?:cheaper |other )?(?:models?|llms?) (?:should|could|can|would|to|might) (?:we|i|you)?\s?(?:use|take|pick|choose|run|try)"
+    rf" {_INSTEAD}|\b(?:which|what) (?:models?|llms?) (?:should|could|can) replace\b"
+)
+"""``which model should we use instead of o3``: the cheapest that is as good."""
 _CLEARLY = (
     r"\b(?:(?:impact|effect|cost) of|what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+"
     rf"|{_INSTEAD})\b"
@@ -280,6 +285,8 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named)
     if re.search(_AS_GOOD, text) and not re.search(rf"(?:{_AS_GOOD})\W*(?:ours|now|before|it|that|this)\b", text):
         return asked_of(reading, "swap", (_AS_GOOD,), {})
+    if instead := re.search(_WHICH_INSTEAD, text):
+        return asked_of(reading, "swap", (re.escape(instead[0]),), {})
     return asked_of(reading, "swap", (_CHEAPER_ONES,), {}) if re.search(_CHEAPER_ONES, text) else None
 
 
