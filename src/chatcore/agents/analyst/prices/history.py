@@ -42,11 +42,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     fault = model_fault(question)
     if fault is not None:
         return fault
-    keys = (
-        keys_of(question)
-        or [key for key in _used(question) if in_use]
-        or [row.key for row in book.rows if row.conditions > 1]
-    )
+    every = [row.key for row in book.rows if row.conditions > 1]
+    keys = keys_of(question) or (_used(question) if in_use else every)
     periods = [found.choices[0] for found in question.periods]
     return (
         intent_of("price_history", book, keys[:MOST_MODELS], periods) if keys else nothing_dated(reading.catalogue, [])

@@ -174,10 +174,7 @@ def which_workload(catalogue: Catalogue) -> Refusal:
         reason="ambiguous",
         text="Which model is cheapest by the list depends on how many tokens go in and come out: for which workload?",
         missing=("tokens in and out",),
-        alternatives=(
-            "Which model is cheapest for 10,000 tokens in and 1,000 tokens out?",
-            *wording.price_questions(catalogue),
-        ),
+        alternatives=wording.price_questions(catalogue),
     )
 
 

@@ -73,7 +73,8 @@ _AS = r"\b(?:at least |just )?as (?:good|strong|capable|smart|accurate) as(?: th
 _AS_GOOD = rf"\b(?:cheap\w*|less expensive)\b[^?]*?{_AS}|{_AS}(?=[^?]*\bcheap)"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
 _WHICH_INSTEAD = (
-    r"\b(?:which|what) (?:cheaper |other )?(?:models?|llms?) (?:should|could|can|would|to|might) (?:we|i|you)?\s?(?:use|take|pick|choose|run|try)"
+    r"\b(?:which|what) (?:cheaper |other )?(?:models?|llms?) (?:should|could|can|would|to|might) (?:we|i|you)?\s?"
+    r"(?:use|take|pick|choose|run|try)"
     rf" {_INSTEAD}|\b(?:which|what) (?:models?|llms?) (?:should|could|can) replace\b"
 )
 """``which model should we use instead of o3``: the cheapest that is as good."""
@@ -112,6 +113,11 @@ _CAPS = (
     rf"\b(?:no|any) (?:\S+ )?prompts?\b.{{0,20}}?\b(?:exceed(?:s|ed|ing)?|went (?:over|beyond|past))\s+{AMOUNT}",
     rf"\bprompts?\b.{{0,20}}?\b(?:never|not|n't)\b.{{0,12}}?\b(?:exceed(?:s|ed)?|gone? (?:over|past))\s+{AMOUNT}",
 )
+_BY_A_SHARE = (
+    r"\b(?:prompts?|contexts?|inputs?|answers?|outputs?|responses?)\b(?: \w+){0,2} \d+(?:\.\d+)? ?(?:%|percent) "
+    r"(?:shorter|smaller|longer|fewer|less)\b"
+)
+"""``prompts 20% shorter``: by a share, and not to a length."""
 _CAP_AT = (
     r"\b(?:at|to|of|below|under|over|above|than|most|exceed(?:s|ed|ing)?|beyond|past)\s+"
     rf"{AMOUNT}(?:{_TOKENS})?(?![\w.-]*\w)"
@@ -285,9 +291,8 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named)
     if re.search(_AS_GOOD, text) and not re.search(rf"(?:{_AS_GOOD})\W*(?:ours|now|before|it|that|this)\b", text):
         return asked_of(reading, "swap", (_AS_GOOD,), {})
-    if instead := re.search(_WHICH_INSTEAD, text):
-        return asked_of(reading, "swap", (re.escape(instead[0]),), {})
-    return asked_of(reading, "swap", (_CHEAPER_ONES,), {}) if re.search(_CHEAPER_ONES, text) else None
+    cheaper = next((match for each in (_WHICH_INSTEAD, _CHEAPER_ONES) if (match := re.search(each, text))), None)
+    return asked_of(reading, "swap", _whole_of(cheaper), {}) if cheaper else None
 
 
 def recognise_route(reading: Reading) -> Intent | Refusal | None:
@@ -307,6 +312,8 @@ def recognise_route(reading: Reading) -> Intent | Refusal | None:
 def recognise_cap(reading: Reading) -> Intent | Refusal | None:
     """Prompts cut to a length."""
     text = reading.text
+    if share := re.search(_BY_A_SHARE, text):
+        return unanswered.by_a_share(share[0])
     if not any(re.search(pattern, text) for pattern in _CAPS):
         return None
     at = amount_in(re.search(_CAP_AT, text)) or amount_in(re.search(rf"{AMOUNT}{_TOKENS}", text))

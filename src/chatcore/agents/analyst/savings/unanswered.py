@@ -59,6 +59,16 @@ def long_ones_only(amount: str, name: str) -> Refusal:
     )
 
 
+def by_a_share(words: str) -> Refusal:
+    """Prompts shorter by a share of their length, where only a length is worked out."""
+    return Refusal(
+        reason="not_supported",
+        text=f"I work out prompts that are cut to a length, and not by a share of it, as in “{words}”.",
+        missing=(words,),
+        alternatives=("What would capping prompts save?", "How can we reduce our bill?"),
+    )
+
+
 def no_quality(priced: Priced) -> Refusal:
     """Nothing says which models are as good as another."""
     return Refusal(
