@@ -240,7 +240,7 @@ def _values_in(
     if all(part.isdigit() for part in parts):
         return []
     for column in columns:
-        containing = column.containing(parts)
+        containing = column.containing(parts) if "-" in phrase else column.of_family(parts)
         if containing:
             return [NamedValues(span.start, span.end, column, containing, phrase)]
     return []

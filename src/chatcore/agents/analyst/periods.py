@@ -41,13 +41,17 @@ _PREPOSITION = (
     r"|by|on|over|without|excluding|except|minus)"
 )
 
+_WEEK_OF = r"\bweek (?:of|starting|beginning|commencing|that began)(?: on)? (?:the |monday,? )?"
+
 _PATTERNS = {  # in the order they are looked for: the longer before what is a part of it
     "week": r"\bweek (?P<week>\d\d?)(?: of|,)? (?P<week_year>(?:19|20)\d\d)\b",
     "iso_week": r"\b(?P<iso_week>(?:19|20)\d\d-?w\d\d?)\b",
     "days_month": rf"\b(?:(?:from|between) )?(?:the )?{_DAY}{_TO}(?:the )?{_LAST_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?",
     "month_days": rf"\b(?:(?:from|between) )?{_MONTH} {_DAY}{_TO}{_LAST_DAY}(?!\d)(?:,? {_YEAR})?",
     "part_of_month": rf"\b(?:the )?{_ORDINAL} (?P<slice>week|half) (?:of|in) {_MONTH}(?:,?(?: of)? {_YEAR})?",
-    "week_of": r"\bweek (?:of|starting|beginning)(?: on)? (?P<iso_day>(?:19|20)\d\d-\d\d-\d\d)\b",
+    "week_of": rf"{_WEEK_OF}(?P<iso_day>(?:19|20)\d\d-\d\d-\d\d)\b",
+    "week_of_month_day": rf"{_WEEK_OF}{_MONTH} {_DAY}(?!\d)(?:,? {_YEAR})?",
+    "week_of_day_month": rf"{_WEEK_OF}{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?",
     "day": r"(?P<iso_day>\b(?:19|20)\d\d-\d\d-\d\d)\b(?:[T ]\d\d:\d\d(?::\d\d)?)?",
     "iso_month": r"\b(?P<iso_month>(?:19|20)\d\d[-/]\d\d)\b(?![-/]\d)",
     "month_year": r"(?<![\d/.])(?P<number>0?[1-9]|[1-9]\d)[/.](?P<year>(?:19|20)\d\d)\b",
@@ -192,7 +196,10 @@ def _resolve(date: _Date, known: Calendar, years: Sequence[int]) -> Iterator[tup
         return
     first, length = _months_of(date)
     for year in [date.year] if date.year else _years(first, known, years):
-        if number := date.group("day"):
+        if (number := date.group("day")) and date.kind.startswith("week_of"):
+            begin = begin_of("week", dt.date(year, first, int(number)))
+            yield begin, next_of("week", begin)
+        elif number:
             day = dt.date(year, first, int(number))
             yield day, dt.date(year, first, int(date.group("last_day") or number)) + dt.timedelta(days=1)
         elif date.group("slice"):

@@ -51,6 +51,8 @@ _MADE = (
 _BEHIND = r"(?:behind|driving|responsible for|moving)"
 _OF_SPEND = rf"(?: (?:in|of) (?:the |our )?{_SPEND})?"
 _EFFECT = r"(?:volume|price|rate|mix)"
+_HIGHER = r"(?:higher|rising|dearer|increased|pricier|bigger)"
+_PER = r"(?: (?:per|a|of a|of each) (?:call|request))?"
 _DEARER = r"(?:dearer|costlier|more expensive|pricier)"
 
 CLAIM = Claim(
@@ -68,8 +70,13 @@ CLAIM = Claim(
         rf"{_EFFECT}(?: and|,| or| vs\.?| versus|/)+ ?{_EFFECT}(?: \w+)?(?: effects?)?|{_EFFECT} effects?|mix shift",
         rf"(?:cost |spend |main ){{0,3}}drivers?(?: of (?:the |our )?(?:{_MOVE}|{_SPEND})(?: in {_SPEND})?)?",
         rf"more calls or {_DEARER} (?:calls|ones)|{_DEARER} calls or more(?: of them| calls)?",
+        rf"why (?:was|is|were|are|did)(?: [\w$-]+){{0,5}} (?:so |that |this |very )?(?:much |many )?(?:expensive|costly|pricey|high|dear|low|cheap|more)",
+        rf"(?:is|was) the {_MOVE}|(?:more calls|more usage|volume|usage) or (?:a )?{_HIGHER} (?:costs?|prices?|rates?){_PER}",
+        rf"{_HIGHER} (?:costs?|prices?|rates?){_PER} or (?:more calls|more usage|volume|usage)",
+        rf"what(?:'s| is|s)? (?:driving|behind)(?: \w+){{0,3}} {_SPEND}",
+        r"what(?:'s| has|s)? happen(?:ed|s|ing)(?: (?:to|with) (?:the |our |my )?(?:spend|spending|costs?|bill))?(?= (?:in|on|during) )",
         r"which \w+ (?:grew|rose|fell|dropped|increased|decreased|changed|jumped|moved)(?: (?:the )?(?:most|least))?",
-        r"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)",
+        rf"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)(?: or (?:a )?{_HIGHER} (?:costs?|prices?|rates?){_PER})?",
     ),
     unless=(r"invoice|list price|forecast",),
     needs=(Meaning.COST, Meaning.TIME),
@@ -105,7 +112,7 @@ def _two(asking: Asking) -> list[Period] | None:
 
 def _undated(asking: Asking) -> Intent | None:
     """Drivers without a period are what the spend is made up of; any other change has to say between what."""
-    if not asking.reading.says(r"\b(?:drivers?|drives)\b"):
+    if not asking.reading.says(r"\b(?:drivers?|drives|driving)\b"):
         return None
     columns = dimensions_of(asking.table)
     by = _named(asking) or (columns[0].name if columns else None)
