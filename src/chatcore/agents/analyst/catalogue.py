@@ -83,7 +83,6 @@ class Column:
         sought = f" {' '.join(parts)} "
         return tuple(value for flattened, value in self._flat_values if sought in flattened)
 
-
     def of_family(self, parts: Sequence[str]) -> tuple[str, ...]:
         """The same, with numbers of versions between two words: ``claude-3-7-sonnet`` is a claude sonnet too."""
         if len(parts) == 1 or not all(part.isalpha() for part in parts) or not self.parts.issuperset(parts):

@@ -195,7 +195,7 @@ SENTENCE = _words("""
 """Words that make a sentence of other words, odd as it may be."""
 
 PASSED_OVER = _words("""
-    gets caller called side length lengths long size sizes
+    gets caller called side length drives driving drove lengths long size sizes
     wat whole actual real true exact precise typical general rough simple short plain basic such
     still already yet even rather pretty mostly mainly largely overall altogether
     accounting accounts adds added add sums summed counted ranked sorted ordered listed shown printed

@@ -81,4 +81,6 @@ def _insights(sheets: Sheets) -> list[str]:
     return [*told, "Whoever is in several steps is counted in each: the steps do not add up to the whole."]
 
 
-KIND = IntentKind("distinct", "How many different values a column has, in all and over time", queries, word, options=Distinct)
+KIND = IntentKind(
+    "distinct", "How many different values a column has, in all and over time", queries, word, options=Distinct
+)

@@ -152,10 +152,13 @@ def queries(subject: Subject) -> list[Query]:
     sums = select(aggregates(table))
     grouped = f"SELECT CAST({name} AS VARCHAR) AS name, {sums} FROM {identifier(table.name)} {rows.where} GROUP BY 1"
     beyond = options.condition(measured).sql
+    told = f"beyond_{MEASURED[subject.intent.measure].column}"
     totals = (
         "SELECT coalesce(sum(calls), 0) AS calls, count(*) AS groups, "
         f"count(*) FILTER (WHERE {beyond}) AS groups_beyond, "
         f"count(*) FILTER (WHERE {options.condition(recorded).sql}) AS groups_beyond_as_recorded, "
+        f"coalesce(sum({measured}) FILTER (WHERE {beyond}), 0) AS {told}, "
+        f"100.0 * sum({measured}) FILTER (WHERE {beyond}) / nullif(sum({measured}), 0) AS beyond_percent, "
         f"{options.asked} FROM ({grouped})"
     )
     order = "ASC" if options.sign.startswith("<") else "DESC"
@@ -202,6 +205,10 @@ def draft(account: Account) -> Draft:
         f"{first}**{beyond.count}** of {totals.cell('groups').count} different values of `{by}`{account.scope} {verb} "
         f"{shown}{without} (`{account.table.name}`).{raw}\n\n"
     )
+    if beyond.value > 1 and not account.intent.limit:
+        whole, share = totals.cell(f"beyond_{MEASURED[account.intent.measure].column}"), totals.cell("beyond_percent")
+        sum_of = f"{account.money(whole) if money else whole.count} {'' if money else words}".strip()
+        headline = headline.rstrip() + f" Together they {verb} **{sum_of}**, {share.percent} of all.\n\n"
     titles = {"name": str(by), "spend": "spend", "spend_without_implausible": "without implausible rows"}
     if not account.has_implausible:
         del titles["spend_without_implausible"]

@@ -66,7 +66,9 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         return asking
     ranked = reading.says(r"\b(?:which|who|highest|lowest|most|least|best|worst|top|biggest|smallest)\b")
     intent = CLAIM.intent(asking, measure=Measure.TOKENS, options={"rank": "ratio"} if ranked else {})
-    of_output = reading.says(rf"\b{_OUT}(?: token)? {_SHARE}s?\b|\b{_OUT}(?: tokens?)? (?:per|for {_EACH}) {_IN}\b")  # most of it is the least in for each out
+    of_output = reading.says(
+        rf"\b{_OUT}(?: token)? {_SHARE}s?\b|\b{_OUT}(?: tokens?)? (?:per|for {_EACH}) {_IN}\b"
+    )  # most of it is the least in for each out
     return msgspec.structs.replace(intent, descending=intent.descending is not (ranked and of_output))
 
 
