@@ -79,6 +79,7 @@ _TO_MONTH = re.compile(rf"(?: (?:up )?(?:to|and|or|until|till|through|vs\.?|vers
 _RELATIVE = ("last_count", "last_one", "named_day", "last_season", "to_date")
 _SHORT_UNITS = {"ytd": "year", "qtd": "quarter", "mtd": "month"}
 _SEASON_MONTHS = 3
+_WEEK = dt.timedelta(days=7)
 _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -187,25 +188,25 @@ def _resolve(date: _Date, known: Calendar, years: Sequence[int]) -> Iterator[tup
         yield _relative(date, known)
         return
     if iso := date.group("iso_day"):
-        unit = "week" if date.kind == "week_of" else "day"
-        begin = begin_of(unit, dt.date.fromisoformat(iso))
-        yield begin, next_of(unit, begin)
+        yield _around(dt.date.fromisoformat(iso), date)
         return
     if date.kind in ("week", "iso_week"):
         yield _week(date)
         return
     first, length = _months_of(date)
     for year in [date.year] if date.year else _years(first, known, years):
-        if (number := date.group("day")) and date.kind.startswith("week_of"):
-            begin = begin_of("week", dt.date(year, first, int(number)))
-            yield begin, next_of("week", begin)
-        elif number:
-            day = dt.date(year, first, int(number))
-            yield day, dt.date(year, first, int(date.group("last_day") or number)) + dt.timedelta(days=1)
+        if number := date.group("day"):
+            last = dt.date(year, first, int(date.group("last_day") or number))
+            yield _around(dt.date(year, first, int(number)), date)[0], _around(last, date)[1]
         elif date.group("slice"):
             yield _slice(date, dt.date(year, first, 1))
         else:
             yield dt.date(year, first, 1), _add_months(dt.date(year, first, 1), length)
+
+
+def _around(day: dt.date, date: _Date) -> tuple[dt.date, dt.date]:
+    unit = "week" if date.kind.startswith("week_of") else "day"
+    return begin_of(unit, day), next_of(unit, begin_of(unit, day))
 
 
 def _week(date: _Date) -> tuple[dt.date, dt.date]:
@@ -266,9 +267,7 @@ def _relative(date: _Date, known: Calendar) -> tuple[dt.date, dt.date]:
             return tomorrow - dt.timedelta(days=number * (7 if unit == "week" else 1)), tomorrow
         return _add_months(tomorrow, -number * _MONTHS_IN[unit]), tomorrow
     if date.group("which") == "past" and unit != "day":
-        return (
-            tomorrow - dt.timedelta(days=7) if unit == "week" else _add_months(tomorrow, -_MONTHS_IN[unit])
-        ), tomorrow
+        return _add_months(tomorrow, -_MONTHS_IN[unit]) if unit != "week" else tomorrow - _WEEK, tomorrow
     begin = begin_of(unit, known.last)
     if date.group("which") in ("this", "current", "latest") or date.group("of_data"):
         return begin, next_of(unit, begin)
@@ -295,11 +294,8 @@ def begin_of(unit: str, day: dt.date) -> dt.date:
 
 def next_of(unit: str, begin: dt.date) -> dt.date:
     """The day after the unit that begins on a day."""
-    return (
-        begin + dt.timedelta(days=7 if unit == "week" else 1)
-        if unit in ("day", "week")
-        else _add_months(begin, _MONTHS_IN[unit])
-    )
+    days = {"day": dt.timedelta(days=1), "week": _WEEK}.get(unit)
+    return begin + days if days else _add_months(begin, _MONTHS_IN[unit])
 
 
 def _add_months(day: dt.date, months: int) -> dt.date:

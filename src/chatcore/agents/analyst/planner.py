@@ -268,7 +268,11 @@ _OF_ALL_WAYS = "savings_plan"
 def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:
     """The last question put again in words, with what a follow-up names; asked back where that fits two places."""
     catalogue = asking.reading.catalogue
-    if isinstance(alone, Intent) and alone.kind == asked.intent.kind == "clock" and alone.options != asked.intent.options:
+    if (
+        isinstance(alone, Intent)
+        and alone.kind == asked.intent.kind == "clock"
+        and alone.options != asked.intent.options
+    ):
         return _Followed(asking.reading.text, within_last(asked.intent, alone, asking.reading))
     again_measured = measured_anew(asked.intent, asking)
     if again_measured is not None:

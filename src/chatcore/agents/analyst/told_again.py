@@ -17,16 +17,20 @@ _SO = r"^\W*(?:(?:and|but|ok(?:ay)?|so|now|thanks?|please|then)\b[\s,]*)*"
 _THESE = r"(?:they|those|these|them|it|that|all of (?:them|those|these))"
 _AS_TABLE = re.compile(
     rf"{_SO}(?:(?:can|could) you )?(?:(?:show|give|make|put|display|print|list|write) )?(?:me )?"
-    r"(?:it |that |this |them |those |these )?(?:all )?(?:again )?(?:as|in|into) an? (?:table|list)(?: again)?(?: please)?\W*$"
+    r"(?:it |that |this |them |those |these )?(?:all )?(?:again )?(?:as|in|into) an? (?:table|list)(?: again"
+    r")?(?: please)?\W*$"
 )
 _IN_PERCENT = re.compile(
-    rf"{_SO}(?:how much (?:is|are|was|were) {_THESE} )?(?:as|in) (?:a )?(?:percent|percentages?|%)(?: of (?:the )?(?:total|all|whole))?"
-    rf"\W*$|{_SO}(?:and )?(?:what|which) (?:share|percent|percentage|part) (?:of (?:the |our )?(?:total|all|spend|bill|whole) )?"
+    rf"{_SO}(?:how much (?:is|are|was|were) {_THESE} )?(?:as|in) (?:a )?(?:percent|percentages?|%)(?: of"
+    rf" (?:the )?(?:total|all|whole))?"
+    rf"\W*$|{_SO}(?:and )?(?:what|which) (?:share|percent|percentage|part) (?:of (?:the |our )?(?:total|all"
+    rf"|spend|bill|whole) )?"
     rf"(?:is|are|was|were) {_THESE}(?: in all| together)?\W*$"
 )
 _ADDED_UP = re.compile(
     rf"{_SO}(?:what|how much) (?:do|does|did|will) {_THESE} (?:all )?"
-    r"(?:add up to|sum (?:up )?to|come to|total(?: up to)?|make|(?:cost|come to|have) (?:together|in total|altogether|all together|combined))"
+    r"(?:add up to|sum (?:up )?to|come to|total(?: up to)?|make|(?:cost|come to|have) (?:together|in total"
+    r"|altogether|all together|combined))"
     rf"(?: (?:together|in total|altogether|combined))?\W*$"
     rf"|{_SO}(?:what(?:'s|s| is| was) )?(?:the |their )?(?:sum|total|grand total) (?:of|for) {_THESE}\W*$"
     rf"|{_SO}(?:add|sum) (?:it|that|them|those|these)(?: all)?(?: up| together)*\W*$"
@@ -41,7 +45,7 @@ _NTH = re.compile(
 )
 _PLACES = {"second": 2, "third": 3, "fourth": 4, "fifth": 5}
 _WITHOUT_IT = re.compile(
-    rf"\b(?:without|excluding|minus|less|ignoring|leaving out) (?:it|that|this|them|those|these)"
+    r"\b(?:without|excluding|minus|less|ignoring|leaving out) (?:it|that|this|them|those|these)"
     r"(?: (?:ones?|calls?|rows?|charges?|outliers?))?\W*$"
 )
 
@@ -114,8 +118,10 @@ def _listed(last: Intent, bound: str, table: Table) -> str:
     if last.kind not in ("by", "groups_beyond") or last.by is None:
         return ""
     first = f"top {last.limit}" if last.limit else "which"
-    unit = "" if re.search(r"calls?|requests?|tokens?|dollars?|usd|bucks|\$", bound) else _UNITS.get(last.measure, "")
-    money = "$" in bound or (
+    unit = (
+        "" if re.search(r"calls?|requests?|tokens?|dollars?|usd|bucks|[$€£]", bound) else _UNITS.get(last.measure, "")
+    )
+    money = bool(re.search("[$€£]", bound)) or (
         last.measure is Measure.COST and not unit and not re.search(r"calls|requests|tokens", bound)
     )
     return f"{first} {plural_of(table, last.by)} that {'cost' if money else 'have'} {bound}{unit}"

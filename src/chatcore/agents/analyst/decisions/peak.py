@@ -200,9 +200,13 @@ class _Words:
 
 
 _PER = r"(?P<step>second|minute|hour|day)"
+_AT_ONCE = (
+    r"\b(?:concurren\w+|simultaneous\w*|in parallel|(?:run|ran|running|calls|requests) side by side"
+    r"|at once|at the same time)\b"
+)
 _ASKED = (
     r"\bpeak(?:s|ed)?\b(?! (?:price|rate|pricing|tariff))|\bbusiest (?:single )?(?:second|minute)s?\b|\bbursts?\b",
-    r"\b(?:concurren\w+|simultaneous\w*|in parallel|(?:run|ran|running|calls|requests) side by side|at once|at the same time)\b",
+    _AT_ONCE,
     r"\b(?:calls?|requests?|tokens?|queries) (?:per|a|each|every) (?:second|minute)\b|\b[tr]pm\b|\b[qr]ps\b",
     r"\bhighest (?:load|rate|traffic|throughput)\b|\bbusiest single hours?\b(?! of (?:the|a) day| by\b| per\b)",
 )
@@ -213,7 +217,6 @@ _ABBREVIATED: dict[str, tuple[Step, bool]] = {
     "qps": ("second", False),
     "rps": ("second", False),
 }
-_AT_ONCE = r"\b(?:concurren\w+|simultaneous\w*|in parallel|(?:run|ran|running|calls|requests) side by side|at once|at the same time)\b"
 _ONE_SIDE = r"\b(?:input|output|prompt|completion|generated)[ -]tokens?\b|\btokens? out\b"
 _WORDS = frozenset(
     [

@@ -70,13 +70,17 @@ CLAIM = Claim(
         rf"{_EFFECT}(?: and|,| or| vs\.?| versus|/)+ ?{_EFFECT}(?: \w+)?(?: effects?)?|{_EFFECT} effects?|mix shift",
         rf"(?:cost |spend |main ){{0,3}}drivers?(?: of (?:the |our )?(?:{_MOVE}|{_SPEND})(?: in {_SPEND})?)?",
         rf"more calls or {_DEARER} (?:calls|ones)|{_DEARER} calls or more(?: of them| calls)?",
-        rf"why (?:was|is|were|are|did)(?: [\w$-]+){{0,5}} (?:so |that |this |very )?(?:much |many )?(?:expensive|costly|pricey|high|dear|low|cheap|more)",
-        rf"(?:is|was) the {_MOVE}|(?:more calls|more usage|volume|usage) or (?:a )?{_HIGHER} (?:costs?|prices?|rates?){_PER}",
+        r"why (?:was|is|were|are|did)(?: [\w$-]+){0,5} (?:so |that |this |very )?(?:much |many )?(?:expensive"
+        r"|costly|pricey|high|dear|low|cheap|more)",
+        rf"(?:is|was) the {_MOVE}|(?:more calls|more usage|volume|usage) or (?:a )?{_HIGHER} (?:costs?"
+        rf"|prices?|rates?){_PER}",
         rf"{_HIGHER} (?:costs?|prices?|rates?){_PER} or (?:more calls|more usage|volume|usage)",
         rf"what(?:'s| is|s)? (?:driving|behind)(?: \w+){{0,3}} {_SPEND}",
-        r"what(?:'s| has|s)? happen(?:ed|s|ing)(?: (?:to|with) (?:the |our |my )?(?:spend|spending|costs?|bill))?(?= (?:in|on|during) )",
+        r"what(?:'s| has|s)? happen(?:ed|s|ing)(?: (?:to|with) (?:the |our |my )?(?:spend|spending|costs?"
+        r"|bill))?(?= (?:in|on|during) )",
         r"which \w+ (?:grew|rose|fell|dropped|increased|decreased|changed|jumped|moved)(?: (?:the )?(?:most|least))?",
-        rf"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)(?: or (?:a )?{_HIGHER} (?:costs?|prices?|rates?){_PER})?",
+        rf"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)(?: or (?:a )?{_HIGHER}"
+        rf" (?:costs?|prices?|rates?){_PER})?",
     ),
     unless=(r"invoice|list price|forecast",),
     needs=(Meaning.COST, Meaning.TIME),

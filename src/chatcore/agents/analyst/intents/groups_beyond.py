@@ -60,7 +60,7 @@ CLAIM = Claim(name="groups_beyond", what="a threshold", words=())
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A column that is named before an amount, and no single rows before it."""
     found = _EXACTLY.search(reading.text) or _BEYOND.search(reading.text)
-    if found is None or re.search("[€£]", found[0]) or _speaks_of_rows(reading.text[: found.start()]):
+    if found is None or _speaks_of_rows(reading.text[: found.start()]):
         return None
     measure, amounts, table = _measure_of(found, reading), _amounts(found), choose_table(reading)
     if measure is None or amounts is None or isinstance(table, Refusal):
@@ -127,7 +127,7 @@ def _measure_of(found: re.Match[str], reading: Reading) -> Measure | None:
         return Measure.CALLS
     if found["unit"]:
         return _UNITS[found["unit"].strip()]
-    money = "$" in found[0] or reading.has(lexicon.COST)
+    money = re.search("[$€£]", found[0]) is not None or reading.has(lexicon.COST)
     return Measure.COST if money else None
 
 

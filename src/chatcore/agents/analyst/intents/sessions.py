@@ -62,7 +62,8 @@ CLAIM = Claim(
         rf"(?:how (?:much|many)|what) (?:\w+ ){{0,4}}(?:per|an?(?: {_USUAL})?|the {_USUAL}) {_THING}(?: costs?)?",
         rf"(?:{_MOST}|top(?: \w+)?|{_USUAL}) {_THING}(?: costs?| spend| by (?:cost|spend|calls|length))?",
         rf"{_THING} (?:cost(?:s|ed)?|length|sizes?)|(?:which|what|show|list|our|the|all) {_THING}",
-        rf"{_THING}(?= (?:by|per|each|every|for each) )|{_THING} (?:that|which|with|over|above|under|below|costing)|^{_THING}",
+        rf"{_THING}(?= (?:by|per|each|every|for each) )|{_THING} (?:that|which|with|over|above|under|below"
+        rf"|costing)|^{_THING}",
         rf"(?:by|per) {_THING}|{_THING} by (?:cost|spend|calls|length)",
     ),
     unless=(r"session_cost_usd",),
@@ -107,16 +108,17 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 
 _UNITS = r"(?: ?(?:dollars?|usd|bucks|cents?|calls?|requests?|messages?|minutes?))"
 _BOUND = re.compile(
-    rf"\b{_THING}(?: \w+){{0,5}}? (?P<bound>{bounds(f'{_UNITS}?')}(?P<unit>{_UNITS})?)(?!\w|[.,]\d|%| (?:days|weeks|months|hours))"
+    rf"\b{_THING}(?: \w+){{0,5}}? (?P<bound>{bounds(f'{_UNITS}?')}(?P<unit>{_UNITS})?)(?!\w|[.,]\d|%| (?:days"
+    rf"|weeks|months|hours))"
 )
 
 
 def _bounded(asking: Asking, found: re.Match[str]) -> Intent | Refusal | None:
     """``sessions that cost more than $1``, ``with at least 10 calls``."""
     unit, amounts = (found["unit"] or "").strip(), bounds_of(found)
-    money = "$" in found["bound"] or re.match(r"dollar|usd|buck|cent", unit) is not None
+    money = re.search("[$€£]", found["bound"]) is not None or re.match(r"dollar|usd|buck|cent", unit) is not None
     of = "cost" if money or (not unit and re.search(r"\bcost", found[0])) else _SIZES.get(unit.rstrip("s"))
-    if of is None or amounts is None or re.search("[€£]", found["bound"]):
+    if of is None or amounts is None:
         return None
     if asking.grain is not None:
         return refusals.not_supported(f"sessions beyond an amount by {asking.grain}", asking.reading.catalogue)

@@ -41,9 +41,11 @@ CLAIM = Claim(
         rf"(?:in[ -/]out|i/o)(?: tokens?)? {_RATIO}|token ratios?",
         rf"(?:most|least|highest|lowest) {_IN}(?: tokens?)? (?:per|for {_EACH}) {_OUT}(?: tokens?)?",
         rf"(?:most|least|highest|lowest) {_OUT}(?: tokens?)? (?:per|for {_EACH}) {_IN}(?: tokens?)?",
-        rf"(?:more|mostly|mainly) (?:{_IN}(?: tokens?)? (?:or|than) {_OUT}|{_OUT}(?: tokens?)? (?:or|than) {_IN})(?: tokens?)?",
+        rf"(?:more|mostly|mainly) (?:{_IN}(?: tokens?)? (?:or|than) {_OUT}|{_OUT}(?: tokens?)? (?:or|than)"
+        rf" {_IN})(?: tokens?)?",
         rf"(?:{_IN}(?: tokens?)? {_SET} {_OUT}|{_OUT}(?: tokens?)? {_SET} {_IN}) tokens?",
-        rf"(?:how many |number of )(?:{_IN}(?: tokens?)? and (?:how many )?{_OUT}|{_OUT}(?: tokens?)? and (?:how many )?{_IN}) tokens?",
+        rf"(?:how many |number of )(?:{_IN}(?: tokens?)? and (?:how many )?{_OUT}|{_OUT}(?: tokens?)? and"
+        rf" (?:how many )?{_IN}) tokens?",
         rf"{_OUT}(?: token)? (?:share|percentage|fraction|proportion)s?",
         rf"{_SHARE} of (?:the |our |all )?tokens (?:is|are|was|were|that is|that are) {_OUT}",
     ),
