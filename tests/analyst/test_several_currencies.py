@@ -117,13 +117,11 @@ IN_ONE = {
 
 async def test_one_currency_is_told_in_it(folder: Path) -> None:
     async with loaded(folder) as ledger:
-        for question in IN_ONE:
+        for question, expected in IN_ONE.items():
             told = await ask(ledger, question)
             assert told.answer.answered, told.text
-            _holds(told.text, IN_ONE[question])
-            assert not [sign for sign in "$€£" if sign in told.text and sign not in "".join(IN_ONE[question])], (
-                told.text
-            )
+            _holds(told.text, expected)
+            assert not [sign for sign in "$€£" if sign in told.text and sign not in "".join(expected)], told.text
 
 
 BESIDE = {
@@ -138,13 +136,11 @@ BESIDE = {
 
 async def test_several_stand_beside_each_other_and_are_never_set_off(folder: Path) -> None:
     async with loaded(folder) as ledger:
-        for question in BESIDE:
+        for question, named in BESIDE.items():
             told = await ask(ledger, question)
             assert told.answer.answered, told.text
             for currency in ("USD", "EUR", "GBP"):
-                assert (f"| `{currency}` | {_spend(currency)} |" in told.text) is (currency in BESIDE[question]), (
-                    told.text
-                )
+                assert (f"| `{currency}` | {_spend(currency)} |" in told.text) is (currency in named), told.text
             assert " more than" not in told.text, told.text
             assert "%" not in told.text, told.text
 
@@ -164,10 +160,10 @@ WITHOUT_COST = {
 
 async def test_what_needs_no_costs_is_told_without_them(folder: Path) -> None:
     async with loaded(folder) as ledger:
-        for question in WITHOUT_COST:
+        for question, expected in WITHOUT_COST.items():
             told = await ask(ledger, question)
             assert told.answer.answered, told.text
-            _holds(told.text, WITHOUT_COST[question])
+            _holds(told.text, expected)
             shown = " ".join(told.text.split())
             assert not [each for each in _mixed_sums() if f" {each}" in shown or f"${each}" in shown], told.text
 
@@ -185,10 +181,10 @@ FOLLOWED = {
 
 async def test_a_follow_up_keeps_or_takes_the_currency(folder: Path) -> None:
     async with loaded(folder) as ledger:
-        for thread in FOLLOWED:
+        for thread, expected in FOLLOWED.items():
             told = await ask(ledger, thread[1], [thread[0]])
             assert told.answer.answered, told.text
-            _holds(told.text, FOLLOWED[thread])
+            _holds(told.text, expected)
 
 
 @pytest.mark.parametrize("follow_up", ["and by month?", "what do they add up to?"])

@@ -97,7 +97,8 @@ def apart(reading: Reading) -> bool:
     if reading.sides and not reading.has(_MOVED):
         return False
     gone = r"\bgrowth\b.*\b(?:from|between)\b|\b(?:gone|go|goes|went|going) (?:up|down)\b.*\b(?:from|between)\b"
-    return reading.has(lexicon.COMPARE) or reading.says(gone)
+    beside = r"\bside by side\b|\d minus (?:\w+ )?\d"
+    return reading.has(lexicon.COMPARE) or reading.says(gone) or reading.says(beside)
 
 
 @attrs.frozen

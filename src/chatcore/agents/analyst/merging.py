@@ -31,6 +31,7 @@ PLAIN = frozenset(
 )
 """The kinds that the planner's own grammar finds: they differ in their split, and share the rest."""
 
+_OF_TOKENS = frozenset({Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS})
 _SCOPED = PLAIN
 _LISTS = frozenset(["by", "trend", "top_calls", "column_by"])
 
@@ -185,6 +186,8 @@ class FollowUp:
     @property
     def _measure(self) -> Measure:
         figures = lexicon.COST | lexicon.CHEAP | lexicon.TOKENS | lexicon.CALLS | lexicon.AVERAGE
+        if self.last.measure in _OF_TOKENS and self._reading.has(lexicon.INPUT | lexicon.OUTPUT):
+            return self.asking.kind_of_tokens()
         return self.asking.measure if self._reading.has(figures) else self.last.measure
 
     @property

@@ -36,7 +36,7 @@ from chatcore.agents.analyst.phrasing import phrase, sentence, why
 from chatcore.agents.analyst.pronouns import named_instead, refers
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.told_again import asks_again, reworded_again, told_again
+from chatcore.agents.analyst.told_again import asks_again, asks_for_shares, reworded_again, told_again
 
 _LOOKED_BACK = 8
 """Earlier questions that a follow-up may lean on: who goes on from further back says so."""
@@ -136,6 +136,8 @@ def _again(asked: Asked, reading: Reading) -> _Followed | None:
     told = told_again(asked.intent, reading)
     if told is not None:
         return _Followed(phrase(told, reading.catalogue) or asked.text, told)
+    if asks_for_shares(reading):
+        return _Followed(reading.text, refusals.not_supported("what part of all that is", reading.catalogue))
     texts = reworded_again(asked.intent, reading, reading.catalogue)
     planned = ((text, plan_alone(read(text, reading.catalogue))) for text in texts)
     return next((_Followed(text, each) for text, each in planned if isinstance(each, Intent)), None)

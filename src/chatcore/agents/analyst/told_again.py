@@ -22,7 +22,7 @@ _AS_TABLE = re.compile(
 )
 _IN_PERCENT = re.compile(
     rf"{_SO}(?:how much (?:is|are|was|were) {_THESE} )?(?:as|in) (?:a )?(?:percent|percentages?|%)(?: of"
-    rf" (?:the )?(?:total|all|whole))?"
+    rf" (?:the )?(?:total|all|whole|everything))?"
     rf"\W*$|{_SO}(?:and )?(?:what|which) (?:share|percent|percentage|part) (?:of (?:the |our )?(?:total|all"
     rf"|spend|bill|whole) )?"
     rf"(?:is|are|was|were) {_THESE}(?: in all| together)?\W*$"
@@ -52,7 +52,7 @@ _WITHOUT_IT = re.compile(
 
 def asks_again(reading: Reading) -> bool:
     """Whether it asks for nothing but the last answer in another way, by its words alone."""
-    patterns = (_AS_TABLE, _IN_PERCENT, _ADDED_UP, _NTH, _WITHOUT_IT)
+    patterns = (_AS_TABLE, _IN_PERCENT, _ADDED_UP, _NTH, _WITHOUT_IT, _MOVED)
     return any(pattern.search(reading.text) for pattern in patterns)
 
 
@@ -75,6 +75,11 @@ def told_again(last: Intent, reading: Reading) -> Intent | None:
         number = _PLACES.get(place["place"]) or int(place["place"][0])
         return msgspec.structs.replace(last, limit=None, options={"place": number})
     return None
+
+
+def asks_for_shares(reading: Reading) -> bool:
+    """Whether it asks for nothing but the last answer in percent of all."""
+    return _IN_PERCENT.search(reading.text) is not None
 
 
 _WITH_SHARES = frozenset({"by", "clock", "concentration", "top_calls", "threshold", "leaders", "errors", "makers"})
@@ -103,11 +108,22 @@ def reworded_again(last: Intent, reading: Reading, catalogue: Catalogue) -> Iter
     """
     if last.kind in ("implausible", "quality") and _WITHOUT_IT.search(reading.text):
         yield "what did we spend in total without outliers" + scope(last)
+    if last.measure in _UNIT_COSTS and _MOVED.search(reading.text):
+        yield f"{_UNIT_COSTS[last.measure]} over time{scope(last)}"
     bound = _BOUND.search(reading.text)
     if bound is not None:
         listed = _listed(last, bound[0], catalogue.table(last.table))
         if listed:
             yield f"{listed}{scope(last)}"
+
+
+_UNIT_COSTS = {Measure.COST_PER_CALL: "cost per call", Measure.COST_PER_MILLION_TOKENS: "cost per million tokens"}
+_MOVED = re.compile(
+    rf"{_SO}(?:(?:has|have|did|is|was) (?:it|that|this) (?:been )?(?:gone|go|going|risen|rise|rising|fallen"
+    rf"|fall|falling|changed?"
+    r"|increas\w+|decreas\w+|grow\w*|grown)(?: (?:up|down|over time))*|over time|how did (?:it|that)"
+    r" change(?: over time)?)\W*$"
+)
 
 
 def _listed(last: Intent, bound: str, table: Table) -> str:

@@ -114,8 +114,10 @@ def _two(asking: Asking) -> list[Period] | None:
     return sorted(periods, key=lambda period: str(period.start))
 
 
-def _undated(asking: Asking) -> Intent | None:
+def _undated(asking: Asking) -> Intent | Refusal | None:
     """Drivers without a period are what the spend is made up of; any other change has to say between what."""
+    if asking.reading.says(r"^\W*(?:and )?which \w+ (?:changed|grew|rose|fell|dropped|increased|decreased|moved)\b"):
+        return refusals.not_supported("a change without two periods", asking.reading.catalogue)
     if not asking.reading.says(r"\b(?:drivers?|drives|driving)\b"):
         return None
     columns = dimensions_of(asking.table)
