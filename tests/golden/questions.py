@@ -5,6 +5,7 @@ from __future__ import annotations
 from .apart import APART
 from .asked_on import ASKED_ON
 from .decisions import DECISIONS
+from .first_hour import FIRST_HOUR
 from .prices import ON_MODELS, PRICES, WHAT_IFS
 from .question import Golden
 from .refused import REFUSED
@@ -16,4 +17,5 @@ from .whole import WHOLE
 
 GOLDEN: tuple[Golden, ...] = (
     *SPEND, *SPLITS, *WASTE, *PRICES, *ON_MODELS, *WHAT_IFS, *DECISIONS, *REFUSED, *THREADS, *WHOLE, *APART, *ASKED_ON,
+    *FIRST_HOUR,
 )  # fmt: skip
