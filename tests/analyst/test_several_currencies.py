@@ -15,7 +15,7 @@ from chatcore.agents.analyst.request import Filter, Intent, Measure, Refusal
 
 from .conftest import ask, loaded
 
-ROWS = (
+ROWS: tuple[tuple[str, str, str, str, str, int, int], ...] = (
     ("2025-01-03", "ann", "gpt-4o", "12.50", "USD", 4_000_000, 250_000),
     ("2025-01-05", "bob", "gpt-4o", "8.10", "EUR", 2_500_000, 150_000),
     ("2025-01-20", "bob", "gpt-4o-mini", "0.40", "EUR", 1_000_000, 400_000),
@@ -24,7 +24,11 @@ ROWS = (
     ("2025-02-11", "cid", "o3", "2.50", "EUR", 500_000, 100_000),
     ("2025-03-01", "cid", "o3", "0.75", "GBP", 100_000, 20_000),
 )
-LIST = {"gpt-4o": (Decimal("2.5"), Decimal(10)), "gpt-4o-mini": (Decimal("0.15"), Decimal("0.6")), "o3": (2, 8)}
+LIST = {
+    "gpt-4o": (Decimal("2.5"), Decimal(10)),
+    "gpt-4o-mini": (Decimal("0.15"), Decimal("0.6")),
+    "o3": (Decimal(2), Decimal(8)),
+}
 
 
 def _spend(currency: str, *, month: str = "", model: str = "") -> str:
@@ -53,7 +57,8 @@ def folder(tmp_path: Path) -> Path:
 
 def _at_list(model: str = "", priced_as: str = "") -> str:
     rows = [row for row in ROWS if not model or row[2] == model]
-    cost = sum(row[5] * LIST[priced_as or row[2]][0] + row[6] * LIST[priced_as or row[2]][1] for row in rows)
+    rates = [(row, LIST[priced_as or row[2]]) for row in rows]
+    cost = sum((row[5] * into + row[6] * out for row, (into, out) in rates), Decimal(0))
     return f"${cost / 1_000_000:.2f}"
 
 

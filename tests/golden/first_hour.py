@@ -30,8 +30,8 @@ def _sessions(facts: Facts) -> list[list[Call]]:
         before: Decimal | None = None
         for call in sorted(calls, key=lambda c: (c.at, c.session_cost, c.cost)):
             total = call.session_cost
-            anew = before is None or total < before - _CENT
-            anew = anew or (before > _CENT and call.cost > 0 and abs(total - call.cost) <= _CENT)
+            own = call.cost > 0 and abs(total - call.cost) <= _CENT
+            anew = before is None or total < before - _CENT or (before > _CENT and own)
             found += [[]] if anew else []
             found[-1].append(call)
             before = total

@@ -38,6 +38,7 @@ MAX_NAMES = 50
 SHOWN_NAMES = 8
 NAMED_NEW = 5
 _TWO = 2
+_A_MONTH = 28
 _SPEND = r"(?:spend|spending|costs?|bill|expenses?|total)"
 _MOVE = (
     r"(?:change|changes|difference|increase|decrease|rise|fall|drop|jump|growth|decline|go up|goes up|went up|go down"
@@ -98,6 +99,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     periods = _two(asking)
     if periods is None:
         return _undated(asking)
+    if reading.says(r"\bhappen") and (periods[-1].days or 0) < _A_MONTH:
+        return None  # of a day, what is odd says more than the day before
     if len(periods) > _TWO:
         return refusals.too_many_periods(reading.catalogue)
     intent = CLAIM.intent(asking, measure=Measure.COST)
