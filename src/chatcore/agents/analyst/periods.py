@@ -78,8 +78,7 @@ _TO_MONTH = re.compile(rf"(?: (?:up )?(?:to|and|or|until|till|through|vs\.?|vers
 
 _RELATIVE = ("last_count", "last_one", "named_day", "last_season", "to_date")
 _SHORT_UNITS = {"ytd": "year", "qtd": "quarter", "mtd": "month"}
-_SEASON_MONTHS = 3
-_WEEK = dt.timedelta(days=7)
+_SEASON_MONTHS, _WEEK = 3, dt.timedelta(days=7)
 _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 
 

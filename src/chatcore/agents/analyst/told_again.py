@@ -111,7 +111,7 @@ def reworded_again(last: Intent, reading: Reading, catalogue: Catalogue) -> Iter
     if last.measure in _UNIT_COSTS and _MOVED.search(reading.text):
         yield f"{_UNIT_COSTS[last.measure]} over time{scope(last)}"
     bound = _BOUND.search(reading.text)
-    if bound is not None:
+    if bound is not None and (bound["sign"] or re.search("[a-z$€£]", bound[0].removeprefix("from"))):
         listed = _listed(last, bound[0], catalogue.table(last.table))
         if listed:
             yield f"{listed}{scope(last)}"

@@ -32,7 +32,7 @@ from chatcore.agents.analyst.sql import (
     tokens_of,
 )
 
-SHOWN = 10
+SHOWN, SHOWN_STEPS = 10, 24
 NEARLY = 1e-9
 """Amounts closer than this are the same: sums of binary fractions differ in the last digits."""
 
@@ -87,6 +87,7 @@ def session_columns(table: Table) -> tuple[Column, bool] | None:
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """Sessions, where any table tells them; what is dearest or longest first where that is asked for."""
     found = _BOUND.search(reading.text)
+    found = found if found and (found["sign"] or found["unit"] or re.search("[$€£]", found["bound"])) else None
     reading = apart_from(reading, (re.escape(found["bound"]),)) if found else reading
     asking = CLAIM.of(reading)
     if not isinstance(asking, Asking):
@@ -317,13 +318,11 @@ def _those_beyond(account: Account, titles: dict[str, str]) -> Draft:
     )
     if number and sheet.has("spend") and not sheet.cell("spend_percent").missing:
         text += f" They cost **{account.money(sheet.cell('spend'))}**, {sheet.cell('spend_percent').percent} of all."
-    table = account.markdown("top", titles, account.intent.limit or SHOWN) if number else ""
-    return Draft((f"{text}\n\n", table), (*_how(account), *account.notes))
+    table = (account.markdown("top", titles, account.intent.limit or SHOWN),) if number else ()
+    return Draft((f"{text}\n\n", *table), (*_how(account), *account.notes))
 
 
 _BE = {"cost": "cost", "calls": "have", "minutes": "last"}
-SHOWN_STEPS = 24
-"""The newest steps that are shown."""
 
 
 def _headline(account: Account) -> str:
