@@ -294,7 +294,6 @@ APART = (
             "median cost per call by model",
             "top 3 calls for each model",
             "standard deviation of cost per call",
-            "what hapened in june",
             "cost of an average call excluding free calls",
             "what does an average call cost, without free ones",
             "unpriced calls by month",

@@ -6,6 +6,7 @@ from .apart import APART
 from .asked_first import ASKED_FIRST
 from .asked_on import ASKED_ON
 from .decisions import DECISIONS
+from .first_hour import FIRST_HOUR
 from .prices import ON_MODELS, PRICES, WHAT_IFS
 from .question import Golden
 from .refused import REFUSED
@@ -17,5 +18,5 @@ from .whole import WHOLE
 
 GOLDEN: tuple[Golden, ...] = (
     *SPEND, *SPLITS, *WASTE, *PRICES, *ON_MODELS, *WHAT_IFS, *DECISIONS, *REFUSED, *THREADS, *WHOLE, *APART, *ASKED_ON,
-    *ASKED_FIRST,
+    *ASKED_FIRST, *FIRST_HOUR,
 )  # fmt: skip

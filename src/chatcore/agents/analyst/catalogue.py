@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
@@ -81,6 +82,13 @@ class Column:
             return ()
         sought = f" {' '.join(parts)} "
         return tuple(value for flattened, value in self._flat_values if sought in flattened)
+
+    def of_family(self, parts: Sequence[str]) -> tuple[str, ...]:
+        """The same, with numbers of versions between two words: ``claude-3-7-sonnet`` is a claude sonnet too."""
+        if len(parts) == 1 or not all(part.isalpha() for part in parts) or not self.parts.issuperset(parts):
+            return self.containing(parts)
+        sought = re.compile(rf" {r'(?: [0-9][0-9a-z]*)* '.join(map(re.escape, parts))} ")
+        return tuple(value for flattened, value in self._flat_values if sought.search(flattened))
 
 
 _CURRENCY_WORDS = frozenset({"currency", "currencies", "ccy"})

@@ -47,6 +47,10 @@ _POINTS_BACK = re.compile(
     r"\b(?:of|for|in|by|on|with|than|to|among|about) (?:those|them|these|that|it)\b(?! (?:are|is|were|was|cost))"
     r"|\bhow (?:much|many) of (?:it|that|this|those|them)\b"
     r"|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
+    r"|\b(?:did|do|does) (?:they|those|these|that) cost\b|\b(?:those|them|these|ones) (?:above|over|below"
+    r"|under|with|that)\b"
+    r"|^\W*(?:and )?which \w+ (?:changed|grew|rose|fell|dropped|increased|decreased|moved)(?: (?:the "
+    r")?(?:most|least))?\W*$"
     r"|\bwho (?:\w+ ){1,2}(?:it|that|them|those|this)\b"
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
@@ -149,7 +153,7 @@ def is_plain(intent: Intent) -> bool:
     return intent.kind in PLAIN
 
 
-_MEASURABLE = frozenset({"clock", "odd_days", "average_per", "leaders"})
+_MEASURABLE = frozenset({"distribution", "clock", "odd_days", "average_per", "leaders"})
 """Kinds that are not plain, and are asked of spend, calls or tokens alike."""
 
 

@@ -21,7 +21,7 @@ from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.faults import find_fault
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.left_out import find_left_out
-from chatcore.agents.analyst.one_currency import mixed_currencies
+from chatcore.agents.analyst.one_currency import each_by_itself, mixed_currencies, told_in_one
 from chatcore.agents.analyst.periods import after, before, period_of
 from chatcore.agents.analyst.phrasing import phrase
 from chatcore.agents.analyst.reading import Reading, in_table
@@ -63,11 +63,18 @@ def plan_in(reading: Reading, asking: Asking) -> Intent | Refusal:
 
 def _whole(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
     """An intent that answers all of the question; a refusal that names what it would leave out."""
-    placed = in_other_money(found, reading) or _placed(found, reading)
+    placed = _in_wrong_money(found, reading) or _placed(found, reading)
     if isinstance(placed, Refusal):
         return placed
+    placed = each_by_itself(placed, reading.catalogue)
     mixed = mixed_currencies(placed, reading.catalogue, reading.asked or reading.text)
     return mixed or find_left_out(placed, reading, apart) or placed
+
+
+def _in_wrong_money(found: Intent | Refusal, reading: Reading) -> Intent | Refusal | None:
+    """What is asked in another currency than that of the rows that are meant."""
+    told = told_in_one(found, reading.catalogue) if isinstance(found, Intent) else reading.catalogue
+    return in_other_money(found, attrs.evolve(reading, catalogue=told))
 
 
 def _placed(found: Intent | Refusal, reading: Reading) -> Intent | Refusal:
@@ -90,7 +97,8 @@ def apart(reading: Reading) -> bool:
     if reading.sides and not reading.has(_MOVED):
         return False
     gone = r"\bgrowth\b.*\b(?:from|between)\b|\b(?:gone|go|goes|went|going) (?:up|down)\b.*\b(?:from|between)\b"
-    return reading.has(lexicon.COMPARE) or reading.says(gone)
+    beside = r"\bside by side\b|\d minus (?:\w+ )?\d"
+    return reading.has(lexicon.COMPARE) or reading.says(gone) or reading.says(beside)
 
 
 @attrs.frozen

@@ -37,13 +37,22 @@ def with_holes(text: str, found: Sequence[Found]) -> tuple[list[Found], list[Spa
     for number, each in enumerate(found):
         led = _LEADS.search(text[: each.start])
         listed = number - 1 in spans and _LISTED.fullmatch(text[found[number - 1].end : each.start])
-        if led or listed:
+        if (led or listed) and not _is_set_off(found, number, led):
             spans[number] = Span(led.start() if led else each.start, each.end)
     left_out = [found[number] for number in spans]
     if any(not each.choices for each in left_out):
         return [each for each in left_out if not each.choices], list(spans.values())
     kept = [each for number, each in enumerate(found) if number not in spans]
     return _less(kept, left_out) if left_out else list(found), list(spans.values())
+
+
+def _is_set_off(found: Sequence[Found], number: int, led: re.Match[str] | None) -> bool:
+    """``2025 minus 2024``: no part of the other, but what it is compared with."""
+    if number != 1 or led is None or not led[0].startswith("minus"):
+        return False
+    whole, other = found[0].choices, found[1].choices
+    apart = len(whole) == len(other) == 1 and whole[0].days and other[0].days
+    return bool(apart) and (str(other[0].end) <= str(whole[0].start) or str(whole[0].end) <= str(other[0].start))
 
 
 def _less(kept: Sequence[Found], left_out: Sequence[Found]) -> list[Found]:

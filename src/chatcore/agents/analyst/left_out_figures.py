@@ -68,8 +68,18 @@ def figure_left_out(found: Intent, reading: Reading) -> Part | None:
     """The first figure, order or concept that is asked for and would not be told."""
     if found.kind not in _LISTS:
         return None
-    checks = (_listed, _beside_distinct, _added, _middle, _within, _order, _side, _same_time, _concept)
+    checks = (_part_of_time, _listed, _beside_distinct, _added, _middle, _within, _order, _side, _same_time, _concept)
     return next((part for check in checks if (part := check(found, reading)) is not None), None)
+
+
+def _part_of_time(found: Intent, reading: Reading) -> Part | None:
+    """``what share of the spend was in 2025``, where only the spend of that time would be told."""
+    match = re.search(r"\b(?:shares?|percentages?|percent|proportion|fraction)\b", reading.text)
+    if match is None or found.kind != "total" or found.filters or len(found.periods) != 1:
+        return None
+    why = "I tell what part of all some names have, and not what part a stretch of time has"
+    trend = msgspec.structs.replace(found, kind="trend", grain="year", periods=[])
+    return Part(match[0], why, [found, trend])
 
 
 def _listed(found: Intent, reading: Reading) -> Part | None:

@@ -166,7 +166,7 @@ STOP = _words("""
     date dates range between during within out into back over rank ranked sorted order ordered descending ascending
     second third fourth across different distinct unique various separate other answer question calculate compute say
     display print
-    single individual recorded raw i'd we'd you'd they'd he'd she'd we'll i'll they'll
+    single side individual recorded raw i'd we'd you'd they'd he'd she'd we'll i'll they'll
     we've i'm break down start starts started begin begins began end ends ended
     first last latest newest oldest recent recently since until till before after again same share percentage percent
     proportion portion part fraction including included include along well both either cents t re ve ll hello hi hey
@@ -195,7 +195,7 @@ SENTENCE = _words("""
 """Words that make a sentence of other words, odd as it may be."""
 
 PASSED_OVER = _words("""
-    gets caller called length lengths long size sizes
+    gets caller called length drives driving drove lengths long size sizes
     wat whole actual real true exact precise typical general rough simple short plain basic such
     still already yet even rather pretty mostly mainly largely overall altogether
     accounting accounts adds added add sums summed counted ranked sorted ordered listed shown printed
@@ -227,7 +227,7 @@ _TIMES = _words("""
 SLIPPED = _words("""
     much summarize total totals happened happens happening please during between without excluding except together
     altogether because percentage everything everyone calculate display provide compared combined approximately
-    currently recently caching cached
+    currently recently caching cached million thousand
 """)
 """Words without a meaning of their own that are long enough to be misspelt and known again."""
 

@@ -80,6 +80,8 @@ def _phrase(words: tuple[str, ...]) -> re.Pattern[str]:
     *first, last = map(re.escape, words)
     stem = last[:-1] if last.endswith("s") and len(last) > 3 else last
     ending = "(?:s|es)?" if stem.isalpha() else ""
+    if stem.isalpha() and re.search("[^aeiou]y$", stem):
+        stem, ending = stem[:-1], "(?:y|ies)"
     return re.compile(r"(?<![a-z0-9])" + r" +".join([*first, stem + ending]) + r"(?![a-z0-9])")
 
 
@@ -240,7 +242,7 @@ def _values_in(
     if all(part.isdigit() for part in parts):
         return []
     for column in columns:
-        containing = column.containing(parts)
+        containing = column.containing(parts) if "-" in phrase else column.of_family(parts)
         if containing:
             return [NamedValues(span.start, span.end, column, containing, phrase)]
     return []

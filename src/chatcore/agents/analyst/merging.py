@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from chatcore.agents.analyst import lexicon, refusals
-from chatcore.agents.analyst.asking import Asking, fitting_grain
+from chatcore.agents.analyst.asking import BY, Asking, fitting_grain
 from chatcore.agents.analyst.catalogue import Column
 from chatcore.agents.analyst.faults import find_follow_up_fault, lacking_for
 from chatcore.agents.analyst.holes import less
@@ -31,6 +31,7 @@ PLAIN = frozenset(
 )
 """The kinds that the planner's own grammar finds: they differ in their split, and share the rest."""
 
+_OF_TOKENS = frozenset({Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS})
 _SCOPED = PLAIN
 _LISTS = frozenset(["by", "trend", "top_calls", "column_by"])
 
@@ -185,6 +186,8 @@ class FollowUp:
     @property
     def _measure(self) -> Measure:
         figures = lexicon.COST | lexicon.CHEAP | lexicon.TOKENS | lexicon.CALLS | lexicon.AVERAGE
+        if self.last.measure in _OF_TOKENS and self._reading.has(lexicon.INPUT | lexicon.OUTPUT):
+            return self.asking.kind_of_tokens()
         return self.asking.measure if self._reading.has(figures) else self.last.measure
 
     @property
@@ -235,12 +238,18 @@ class FollowUp:
             return None
         if self.asking.grain is not None:
             return self._as("trend", grain=self.asking.grain, limit=self._reading.limit)
+        if self.last.kind == "distinct" and columns and not BY.search(self._reading.text[: self._first_column]):
+            return self._as("distinct", by=columns[0].name, grain=self.last.grain, options=self.last.options)
         if self.last.kind == "top_calls" and columns and not self._reading.periods:
             return self.last  # a single call is told with who made it, on what
         if self.last.kind == "compare" and columns and not self._reading.periods and self._measure is Measure.COST:
             return self._as("drivers", by=columns[0].name, periods=self.last.periods)
         periods = self._periods[-1:] if self.last.kind == "compare" else self._periods
         return self._as("by", by=columns[0].name, limit=self._reading.limit, periods=periods) if columns else None
+
+    @property
+    def _first_column(self) -> int:
+        return self.asking.group_columns[0].start
 
     def _crossed(self, columns: Sequence[Column]) -> Intent | Refusal:
         """By two things at once, as far as that is answered by itself."""

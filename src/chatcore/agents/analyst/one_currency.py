@@ -7,11 +7,14 @@ counts rows or tokens is told without costs, costs by the currency are told besi
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from chatcore.agents.analyst.catalogue import Catalogue, Column, Table
 from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.currencies import other_currency
 from chatcore.agents.analyst.intents.base import listed
-from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.agents.analyst.phrasing import phrase, sentence
+from chatcore.agents.analyst.request import Filter, Intent, Measure, Refusal
 
 _COUNTED = frozenset(
     {
@@ -22,12 +25,14 @@ _COUNTED = frozenset(
 """Kinds that may be asked of counts and tokens alone."""
 _WITHOUT_COST = frozenset(
     {
-        "coverage", "description", "quality", "token_ratio", "errors", "peak", "price_lookup", "price_history",
-        "workload_price", "list_cost", "cost_on_models", "swap", "route", "cap", "batch", "cache_ceiling",
-        "prefix_cache", "off_peak", "savings_plan",
+        "coverage", "description", "free_calls", "quality", "token_ratio", "errors", "peak", "price_lookup",
+        "price_history", "workload_price", "list_cost", "cost_on_models", "swap", "route", "cap", "batch",
+        "cache_ceiling", "prefix_cache", "off_peak", "savings_plan",
     }
 )  # fmt: skip
 """Kinds that say something of rows without costs too, as of their tokens at list prices."""
+_OF_COLUMNS = frozenset({"description", "free_calls"})
+"""Kinds that say which column the costs are in, or which rows have none, and tell no amount."""
 _OF_COUNTS = frozenset(
     {
         Measure.CALLS, Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS, Measure.TOKENS_PER_CALL,
@@ -49,6 +54,8 @@ def told_in_one(intent: Intent, catalogue: Catalogue) -> Catalogue:
     if column is None or not table.has(Meaning.COST):
         return catalogue
     asked = _asked(intent, column)
+    if intent.kind in _OF_COLUMNS:
+        return _with(catalogue, attrs.evolve(table, told_in=""))
     if len(asked) == 1:
         return _with(catalogue, attrs.evolve(table, told_in=_sign(asked[0])))
     counts = intent.measure in _OF_COUNTS or intent.kind in _WITHOUT_COST
@@ -70,20 +77,43 @@ def mixed_currencies(intent: Intent, catalogue: Catalogue, question: str = "") -
     counts = (intent.kind in _COUNTED and intent.measure in _OF_COUNTS) or intent.kind in _WITHOUT_COST
     if counts or (intent.kind == "by" and intent.by == column.name):
         return None
-    text = question.strip(" ?.!") or "What did we spend"
+    text = (question or _in_words(intent, catalogue) or "What did we spend").strip(" ?.!")
+    meant = [each for each in asked if other_currency(text.lower(), _sign(each)) == ""] or asked
     return Refusal(
         reason="ambiguous",
         text=f"The costs in `{table.name}` are in {listed([f'`{each}`' for each in asked])}, as `{column.name}` says, "
         "and no rate of exchange is here to add them up: which currency is meant?",
         missing=("one currency",),
         covered=table.covered,
-        alternatives=(*(f"{text} in {each}?" for each in asked), f"Spend by {column.name}"),
+        alternatives=(*(sentence(f"{text} in {each}?") for each in meant), f"Spend by {column.name}"),
     )
+
+
+def _in_words(intent: Intent, catalogue: Catalogue) -> str | None:
+    named = {column.name for column in catalogue.table(intent.table).columns}
+    split = intent.by in named or intent.kind in ("total", "trend", "top_calls", "compare")
+    return phrase(intent, catalogue) if split else None
+
+
+def each_by_itself(intent: Intent, catalogue: Catalogue) -> Intent:
+    """``USD vs EUR``, ``in USD and EUR``: the spend by the currency, of those that are named; else as it is."""
+    column = catalogue.table(intent.table).currencies
+    if column is None or intent.measure is not Measure.COST or intent.kind not in ("total", "versus"):
+        return intent
+    own = [each for each in intent.filters if each.column == column.name]
+    asked = _asked(intent, column)
+    if not own or len(asked) <= 1 or (intent.kind == "versus" and intent.by != column.name):
+        return intent
+    named = Filter(column=column.name, values=asked, words=" or ".join(asked))
+    kept = [each for each in intent.filters if each.column != column.name]
+    return msgspec.structs.replace(intent, kind="by", by=column.name, filters=[named, *kept])
 
 
 def _asked(intent: Intent, column: Column) -> list[str]:
     """The currencies of the rows that are asked for."""
-    known = [each for each in column.values if each]
+    known, sides = [each for each in column.values if each], intent.sides if intent.by == column.name else []
+    if intent.kind == "versus" and sides:
+        return [value for value in known if any(value in each.values for each in sides)]
     for each in intent.filters:
         if each.column == column.name:
             known = [value for value in known if (value in each.values) is not each.exclude]

@@ -41,13 +41,17 @@ _PREPOSITION = (
     r"|by|on|over|without|excluding|except|minus)"
 )
 
+_WEEK_OF = r"\bweek (?:of|starting|beginning|commencing|that began)(?: on)? (?:the |monday,? )?"
+
 _PATTERNS = {  # in the order they are looked for: the longer before what is a part of it
     "week": r"\bweek (?P<week>\d\d?)(?: of|,)? (?P<week_year>(?:19|20)\d\d)\b",
     "iso_week": r"\b(?P<iso_week>(?:19|20)\d\d-?w\d\d?)\b",
     "days_month": rf"\b(?:(?:from|between) )?(?:the )?{_DAY}{_TO}(?:the )?{_LAST_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?",
     "month_days": rf"\b(?:(?:from|between) )?{_MONTH} {_DAY}{_TO}{_LAST_DAY}(?!\d)(?:,? {_YEAR})?",
     "part_of_month": rf"\b(?:the )?{_ORDINAL} (?P<slice>week|half) (?:of|in) {_MONTH}(?:,?(?: of)? {_YEAR})?",
-    "week_of": r"\bweek (?:of|starting|beginning)(?: on)? (?P<iso_day>(?:19|20)\d\d-\d\d-\d\d)\b",
+    "week_of": rf"{_WEEK_OF}(?P<iso_day>(?:19|20)\d\d-\d\d-\d\d)\b",
+    "week_of_month_day": rf"{_WEEK_OF}{_MONTH} {_DAY}(?!\d)(?:,? {_YEAR})?",
+    "week_of_day_month": rf"{_WEEK_OF}{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?",
     "day": r"(?P<iso_day>\b(?:19|20)\d\d-\d\d-\d\d)\b(?:[T ]\d\d:\d\d(?::\d\d)?)?",
     "iso_month": r"\b(?P<iso_month>(?:19|20)\d\d[-/]\d\d)\b(?![-/]\d)",
     "month_year": r"(?<![\d/.])(?P<number>0?[1-9]|[1-9]\d)[/.](?P<year>(?:19|20)\d\d)\b",
@@ -74,7 +78,7 @@ _TO_MONTH = re.compile(rf"(?: (?:up )?(?:to|and|or|until|till|through|vs\.?|vers
 
 _RELATIVE = ("last_count", "last_one", "named_day", "last_season", "to_date")
 _SHORT_UNITS = {"ytd": "year", "qtd": "quarter", "mtd": "month"}
-_SEASON_MONTHS = 3
+_SEASON_MONTHS, _WEEK = 3, dt.timedelta(days=7)
 _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -183,9 +187,7 @@ def _resolve(date: _Date, known: Calendar, years: Sequence[int]) -> Iterator[tup
         yield _relative(date, known)
         return
     if iso := date.group("iso_day"):
-        unit = "week" if date.kind == "week_of" else "day"
-        begin = begin_of(unit, dt.date.fromisoformat(iso))
-        yield begin, next_of(unit, begin)
+        yield _around(dt.date.fromisoformat(iso), date)
         return
     if date.kind in ("week", "iso_week"):
         yield _week(date)
@@ -193,12 +195,17 @@ def _resolve(date: _Date, known: Calendar, years: Sequence[int]) -> Iterator[tup
     first, length = _months_of(date)
     for year in [date.year] if date.year else _years(first, known, years):
         if number := date.group("day"):
-            day = dt.date(year, first, int(number))
-            yield day, dt.date(year, first, int(date.group("last_day") or number)) + dt.timedelta(days=1)
+            last = dt.date(year, first, int(date.group("last_day") or number))
+            yield _around(dt.date(year, first, int(number)), date)[0], _around(last, date)[1]
         elif date.group("slice"):
             yield _slice(date, dt.date(year, first, 1))
         else:
             yield dt.date(year, first, 1), _add_months(dt.date(year, first, 1), length)
+
+
+def _around(day: dt.date, date: _Date) -> tuple[dt.date, dt.date]:
+    unit = "week" if date.kind.startswith("week_of") else "day"
+    return begin_of(unit, day), next_of(unit, begin_of(unit, day))
 
 
 def _week(date: _Date) -> tuple[dt.date, dt.date]:
@@ -259,9 +266,7 @@ def _relative(date: _Date, known: Calendar) -> tuple[dt.date, dt.date]:
             return tomorrow - dt.timedelta(days=number * (7 if unit == "week" else 1)), tomorrow
         return _add_months(tomorrow, -number * _MONTHS_IN[unit]), tomorrow
     if date.group("which") == "past" and unit != "day":
-        return (
-            tomorrow - dt.timedelta(days=7) if unit == "week" else _add_months(tomorrow, -_MONTHS_IN[unit])
-        ), tomorrow
+        return _add_months(tomorrow, -_MONTHS_IN[unit]) if unit != "week" else tomorrow - _WEEK, tomorrow
     begin = begin_of(unit, known.last)
     if date.group("which") in ("this", "current", "latest") or date.group("of_data"):
         return begin, next_of(unit, begin)
@@ -288,11 +293,8 @@ def begin_of(unit: str, day: dt.date) -> dt.date:
 
 def next_of(unit: str, begin: dt.date) -> dt.date:
     """The day after the unit that begins on a day."""
-    return (
-        begin + dt.timedelta(days=7 if unit == "week" else 1)
-        if unit in ("day", "week")
-        else _add_months(begin, _MONTHS_IN[unit])
-    )
+    days = {"day": dt.timedelta(days=1), "week": _WEEK}.get(unit)
+    return begin + days if days else _add_months(begin, _MONTHS_IN[unit])
 
 
 def _add_months(day: dt.date, months: int) -> dt.date:

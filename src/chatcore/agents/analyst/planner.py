@@ -46,6 +46,7 @@ from chatcore.agents.analyst.phrasing import phrase, sentence, why
 from chatcore.agents.analyst.pronouns import named_instead, refers
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.told_again import asks_again, asks_for_shares, reworded_again, told_again
 
 _LOOKED_BACK = 8
 """Earlier questions that a follow-up may lean on: who goes on from further back says so."""
@@ -86,7 +87,7 @@ def leans_on_earlier(question: str, catalogue: Catalogue) -> bool:
 
 
 def _leans(reading: Reading) -> bool:
-    return leans(reading) or refers(reading)
+    return leans(reading) or refers(reading) or asks_again(reading)
 
 
 def _without_earlier(reading: Reading) -> Intent | Refusal:
@@ -131,7 +132,7 @@ def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[s
 def _follow(asked: Asked, reading: Reading) -> _Followed:
     """What a follow-up asks for."""
     repeated = _Followed(asked.text, asked.intent) if asks_how_good(asked.intent, reading) else None
-    of_it = repeated or _of_it(asked, reading)
+    of_it = repeated or _again(asked, reading) or _of_it(asked, reading)
     found = of_it or _changing(asked, reading)
     if of_it is not None or found.found == plan_alone(reading):
         found = _scoped(asked, reading, found)
@@ -140,6 +141,18 @@ def _follow(asked: Asked, reading: Reading) -> _Followed:
         return found
     elsewhere = _elsewhere(asked.intent, reading)
     return _in_words(elsewhere, reading) if isinstance(elsewhere, Intent) else found
+
+
+def _again(asked: Asked, reading: Reading) -> _Followed | None:
+    """The last answer told in another way: as a table, added up, within an amount."""
+    told = told_again(asked.intent, reading)
+    if told is not None:
+        return _Followed(phrase(told, reading.catalogue) or asked.text, told)
+    if asks_for_shares(reading):
+        return _Followed(reading.text, refusals.not_supported("what part of all that is", reading.catalogue))
+    texts = reworded_again(asked.intent, reading, reading.catalogue)
+    planned = ((text, plan_alone(read(text, reading.catalogue))) for text in texts)
+    return next((_Followed(text, each) for text, each in planned if isinstance(each, Intent)), None)
 
 
 def _scoped(asked: Asked, reading: Reading, found: _Followed) -> _Followed:
@@ -273,6 +286,12 @@ _OF_ALL_WAYS = "savings_plan"
 def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:
     """The last question put again in words, with what a follow-up names; asked back where that fits two places."""
     catalogue = asking.reading.catalogue
+    if (
+        isinstance(alone, Intent)
+        and alone.kind == asked.intent.kind == "clock"
+        and alone.options != asked.intent.options
+    ):
+        return _Followed(asking.reading.text, within_last(asked.intent, alone, asking.reading))
     again_measured = measured_anew(asked.intent, asking)
     if again_measured is not None:
         return _Followed(asked.text, again_measured)

@@ -12,6 +12,7 @@ from chatcore.agents.analyst.asking import COUNT_OF, PER_CALL, ROW_NOUNS
 from chatcore.agents.analyst.building import Building
 from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.columns import Family, Meaning
+from chatcore.agents.analyst.intents.claims import dimensions_of
 from chatcore.agents.analyst.intents.cross import SUMS
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Grain, Intent, Measure, Refusal
@@ -20,6 +21,7 @@ from chatcore.agents.analyst.turns import (
     HOW_LONG,
     OVER_TIME,
     SUM_PER,
+    WHERE_TO,
     WITHIN_EACH,
 )
 
@@ -54,7 +56,14 @@ class Splitting(Building):
         if self._ours_elsewhere(ledger):
             return refusals.no_such_column(at[0].column.name, ledger, self.reading.catalogue)
         measure = Measure.COST if self.reading.has(lexicon.COST) else Measure.CALLS
-        return self.intent("distinct", by=at[0].column.name, measure=measure, grain=self.asking.grain)
+        found = self.intent("distinct", by=at[0].column.name, measure=measure, grain=self.asking.grain)
+        named = {each.column.name: each.column for each in self.asking.group_columns}
+        within = [each for name, each in named.items() if name != found.by]
+        if not within:
+            return found
+        if len(within) > 1 or found.grain is not None:
+            return refusals.one_split_at_a_time(within, found.grain, self.asking.table, self.reading.catalogue)
+        return msgspec.structs.replace(found, options={"within": within[0].name})
 
     def trend(self) -> Intent | Refusal | None:
         """A course over time."""
@@ -74,7 +83,7 @@ class Splitting(Building):
         """A split by the values of a column."""
         columns = [named.column for named in self.asking.group_columns]
         if not columns:
-            return self._named_rows()
+            return self._where_it_goes() or self._named_rows()
         if len(columns) > 1:
             return self._cross(None)
         return self._leaders_of(columns[0]) or self._by(columns[0])
@@ -132,7 +141,8 @@ class Splitting(Building):
             return refusals.best_by_what(column, self.asking.table)
         counts = self.asking.measure in (Measure.CALLS, Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
         counts = counts or self.reading.says(SUM_PER)
-        if counts and self.reading.has(lexicon.AVERAGE) and column.meaning is not Meaning.TIME:
+        over_groups = self.reading.has(lexicon.AVERAGE) and not self.reading.says(PER_CALL)
+        if counts and over_groups and column.meaning is not Meaning.TIME:
             return self._average_per([column], None)
         number = self.asking.named_number or self.timed()
         if number is not None and number.name != column.name:
@@ -145,6 +155,12 @@ class Splitting(Building):
         """How long rows took, where that is asked for."""
         asked = self.reading.says(HOW_LONG) or self.reading.has(lexicon.SLOW | lexicon.FAST)
         return self.asking.table.column(Meaning.DURATION) if asked else None
+
+    def _where_it_goes(self) -> Intent | None:
+        """``where does the money go?``: the spend by what tells the rows apart first."""
+        columns = dimensions_of(self.asking.table) if self.reading.says(WHERE_TO) else []
+        fits = columns and not self.reading.sides and self.asking.table.has(Meaning.COST)
+        return self.intent("by", by=columns[0].name, measure=Measure.COST) if fits else None
 
     def _named_rows(self) -> Intent | None:
         """``Which errors …``: the rows of a table by the one column that tells them apart."""

@@ -64,6 +64,16 @@ SUM_PER = (
     r"\b(?:tokens?|calls?|requests?|spend|spending) (?:per|for each|of each|of every) (?!call|request|row|message)"
 )
 """A sum of each of several, of which an average is not one over single rows."""
+_MONEY = r"(?:money|spend|spending|costs?|budget|bill|dollars)"
+WHERE_TO = (
+    rf"\bwhere(?:'s|s| is| are| does| do| did| has| have| was)?(?: all)?(?: (?:the|our|this|my|that|most of"
+    rf" the))?(?: ai| llm)?"
+    rf" {_MONEY} (?:all )?(?:going|go|goes|gone|went|spent|coming from|come from|comes from)\b"
+    r"|\bwhat (?:are|do|did|have|were) (?:we|i) (?:spend|spending|spent|paying|pay)(?: (?:the|our|all|most of"
+    r"|so much) ?)*"
+    rf"(?: {_MONEY})? (?:on|for)\W*$"
+)
+"""What the spend is made up of is asked for."""
 WITHOUT_FREE = (
     r"\b(?:without|exclud\w+|except(?: for)?|ignoring|not counting|leaving out|minus|ex|w/o) (?:the |all |any |our )*"
     r"(?:free|unpriced|zero[- ]cost|\$?0(?: dollar)?)\b"

@@ -71,11 +71,11 @@ def _frontier_query(intent: Intent, benchmark: Benchmark) -> Query:
     runs, parameters = _runs(intent, benchmark)
     per_solved = ", one.cost_per_solved, 100 * one.cost_per_solved AS cost_per_100_solved" if benchmark.cases else ""
     sql = (
-        f"WITH runs AS ({runs}) SELECT one.model, one.score_percent, one.cost{per_solved}, "
-        "count(*) OVER () AS frontier_runs FROM runs AS one WHERE one.recorded AND "
+        f"WITH scored_runs AS ({runs}) SELECT one.model, one.score_percent, one.cost{per_solved}, "
+        "count(*) OVER () AS frontier_runs FROM scored_runs AS one WHERE one.recorded AND "
         "($least_score IS NULL OR one.score_percent >= $least_score) "
         "AND ($most_cost IS NULL OR one.cost <= $most_cost) "
-        "AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.recorded AND other.cost <= one.cost "
+        "AND NOT EXISTS (SELECT 1 FROM scored_runs AS other WHERE other.recorded AND other.cost <= one.cost "
         "AND other.score_percent >= one.score_percent "
         "AND (other.cost < one.cost OR other.score_percent > one.score_percent)) ORDER BY one.cost, one.model"
     )

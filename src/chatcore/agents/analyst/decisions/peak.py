@@ -242,6 +242,10 @@ class _Words:
 
 
 _PER = r"(?P<step>second|minute|hour|day)"
+_AT_ONCE = (
+    r"\b(?:concurren\w+|simultaneous\w*|in parallel|(?:run|ran|running|calls|requests) side by side"
+    r"|at once|at the same time)\b"
+)
 _SO_LONG = (
     r"(?P<each>\d+|five|ten|fifteen|thirty)[- ]?(?P<steps>second|minute|hour)s?\b"
     r"(?: (?:window|period|stretch|interval))?"
@@ -250,7 +254,7 @@ _IN_WORDS = {"five": 5, "ten": 10, "fifteen": 15, "thirty": 30}
 _ASKED = (
     r"\bpeak(?:s|ed)?\b(?! (?:price|rate|pricing|tariff))|\bbusiest (?:single )?(?:second|minute)s?\b|\bbursts?\b",
     rf"\b(?:busiest|peak|heaviest|any) (?:single )?{_SO_LONG}",
-    r"\b(?:concurren\w+|simultaneous\w*|in parallel|side by side|at once|at the same time)\b",
+    _AT_ONCE,
     r"\b(?:calls?|requests?|tokens?|queries) (?:per|a|each|every) (?:second|minute)\b|\b[tr]pm\b|\b[qr]ps\b",
     r"\bhighest (?:load|rate|traffic|throughput)\b|\bbusiest single hours?\b(?! of (?:the|a) day| by\b| per\b)",
 )
@@ -263,7 +267,6 @@ _ABBREVIATED: dict[str, tuple[Step, bool]] = {
 }
 _SPANS = tuple(pattern.replace("?P<each>", "?:").replace("?P<steps>", "?:") for pattern in _ASKED)
 """The same without groups, which would be all that is taken out."""
-_AT_ONCE = r"\b(?:concurren\w+|simultaneous\w*|in parallel|side by side|at once|at the same time)\b"
 _ONE_SIDE = r"\b(?:input|output|prompt|completion|generated)[ -]tokens?\b|\btokens? out\b"
 _WORDS = frozenset(
     [

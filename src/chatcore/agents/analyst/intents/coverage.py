@@ -34,6 +34,11 @@ CLAIM = Claim(
         rf"{_ASK} (?:\w+ )?{_STEPS}(?: \w+){{0,3}} {_HAVE}(?: any| no)?(?: {_ROWS})?",
         rf"(?:which|what|how many) {_STEPS} {_AUX} (?:\w+ )?{_STATE}(?: calls| it| the api)?",
         rf"(?:missing|uncovered|empty|active|idle) {_STEPS}",
+        rf"(?:is|are|was|were|do we have|have we) (?:there )?(?:any|some|a) {_STEPS} (?:that (?:is|are) "
+        rf")?(?:missing|empty|absent|lost)",
+        rf"(?:do|did|are) we (?:miss|missing|lack|lacking) (?:any|some|a) {_STEPS}|(?:any|some) {_STEPS} missing",
+        r"(?:very )?(?:first|earliest|oldest|last|latest|newest|most recent) (?:call|request)(?: ever| we"
+        r" (?:ever )?made)?(?! \w*[$\d])",
         rf"{_STEPS} (?:without|with no|that have no|with) (?:any )?{_ROWS}",
         rf"(?:longest|biggest|largest|all|any) {_GAP}(?: (?:in|without|of|with no)(?: the| our| any)? {_ROWS})?",
         rf"{_SHARE} of (?:the |all )?{_STEPS}(?: \w+){{0,3}} (?:rows?|data|calls|covered|usage)",

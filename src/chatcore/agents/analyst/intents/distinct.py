@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents import groups
 from chatcore.agents.analyst.intents.account import Account, Subject, by_step
-from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets
+from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, options_of
 from chatcore.agents.analyst.intents.groups import Ranking
 from chatcore.agents.analyst.intents.scope import filter_words, nothing_there, period_words
 from chatcore.agents.analyst.intents.trend import SHOWN_STEPS
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Refusal
 
+SHOWN = 20
+"""Values of another column that are listed."""
+
+
+class Distinct(msgspec.Struct, frozen=True):
+    """The options: the column for each of whose values they are counted."""
+
+    within: Annotated[str | None, msgspec.Meta(description="Count them for each value of this column.")] = None
+
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """How many there are, the commonest of them, and how many in each step of time that is asked for."""
     asked = groups.queries(intent, catalogue)
     subject = Subject(intent, catalogue)
-    if intent.grain is not None and subject.has(Meaning.TIME):
+    within = options_of(intent, Distinct).within
+    if within is not None:
+        asked.append(_of_each(subject, within))
+    elif intent.grain is not None and subject.has(Meaning.TIME):
         name = identifier(str(intent.by))
         asked.append(by_step(subject, {"groups": f"count(DISTINCT {name})", "calls": "count(*)"}, subject.rows))
     return asked
+
+
+def _of_each(subject: Subject, within: str) -> Query:
+    """How many different ones each value of another column has."""
+    other, name = identifier(within), identifier(str(subject.intent.by))
+    sql = (
+        f"SELECT CAST({other} AS VARCHAR) AS name, count(DISTINCT {name}) AS groups, count(*) AS calls "
+        f"FROM {identifier(subject.table.name)} {subject.rows.where} GROUP BY {other} "
+        f"ORDER BY groups {'DESC' if subject.intent.descending else 'ASC'}, calls DESC, name NULLS LAST LIMIT 50"
+    )
+    return Query("within", sql, subject.rows.parameters)
 
 
 def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:
@@ -35,6 +62,12 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     values = f"is **{number.count}** value" if number.value == 1 else f"are **{number.count}** different values"
     headline = f"There {values} of `{intent.by}`{scope} (`{intent.table}`).\n\n"
     account = Account(intent, catalogue, sheets)
+    if "within" in sheets:
+        within = str(options_of(intent, Distinct).within)
+        titles = {"name": within, "groups": f"different `{intent.by}`", "calls": f"{account.noun}s"}
+        shown = account.markdown("within", titles, intent.limit or SHOWN)
+        told = f"Which are used with several values of `{within}` are counted with each: they do not add up."
+        return Draft((headline, shown), (told,))
     if "steps" not in sheets:
         return Draft((headline, Ranking(intent, account.table, sheets).ranked_table()))
     titles = {"step": str(intent.grain), "groups": f"different `{intent.by}`", "calls": f"{account.noun}s"}
@@ -48,4 +81,6 @@ def _insights(sheets: Sheets) -> list[str]:
     return [*told, "Whoever is in several steps is counted in each: the steps do not add up to the whole."]
 
 
-KIND = IntentKind("distinct", "How many different values a column has, in all and over time", queries, word)
+KIND = IntentKind(
+    "distinct", "How many different values a column has, in all and over time", queries, word, options=Distinct
+)

@@ -38,6 +38,7 @@ MAX_NAMES = 50
 SHOWN_NAMES = 8
 NAMED_NEW = 5
 _TWO = 2
+_A_MONTH = 28
 _SPEND = r"(?:spend|spending|costs?|bill|expenses?|total)"
 _MOVE = (
     r"(?:change|changes|difference|increase|decrease|rise|fall|drop|jump|growth|decline|go up|goes up|went up|go down"
@@ -51,6 +52,8 @@ _MADE = (
 _BEHIND = r"(?:behind|driving|responsible for|moving)"
 _OF_SPEND = rf"(?: (?:in|of) (?:the |our )?{_SPEND})?"
 _EFFECT = r"(?:volume|price|rate|mix)"
+_HIGHER = r"(?:higher|rising|dearer|increased|pricier|bigger)"
+_PER = r"(?: (?:per|a|of a|of each) (?:call|request))?"
 _DEARER = r"(?:dearer|costlier|more expensive|pricier)"
 
 CLAIM = Claim(
@@ -68,8 +71,17 @@ CLAIM = Claim(
         rf"{_EFFECT}(?: and|,| or| vs\.?| versus|/)+ ?{_EFFECT}(?: \w+)?(?: effects?)?|{_EFFECT} effects?|mix shift",
         rf"(?:cost |spend |main ){{0,3}}drivers?(?: of (?:the |our )?(?:{_MOVE}|{_SPEND})(?: in {_SPEND})?)?",
         rf"more calls or {_DEARER} (?:calls|ones)|{_DEARER} calls or more(?: of them| calls)?",
+        r"why (?:was|is|were|are|did)(?: [\w$-]+){0,5} (?:so |that |this |very )?(?:much |many )?(?:expensive"
+        r"|costly|pricey|high|dear|low|cheap|more)",
+        rf"(?:is|was) the {_MOVE}|(?:more calls|more usage|volume|usage) or (?:a )?{_HIGHER} (?:costs?"
+        rf"|prices?|rates?){_PER}",
+        rf"{_HIGHER} (?:costs?|prices?|rates?){_PER} or (?:more calls|more usage|volume|usage)",
+        rf"what(?:'s| is|s)? (?:driving|behind)(?: \w+){{0,3}} {_SPEND}",
+        r"what(?:'s| has|s)? happen(?:ed|s|ing)(?: (?:to|with) (?:the |our |my )?(?:spend|spending|costs?"
+        r"|bill))?(?= (?:in|on|during) )",
         r"which \w+ (?:grew|rose|fell|dropped|increased|decreased|changed|jumped|moved)(?: (?:the )?(?:most|least))?",
-        r"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)",
+        rf"(?:because of|due to|from) (?:more calls|volume|price|higher prices|usage)(?: or (?:a )?{_HIGHER}"
+        rf" (?:costs?|prices?|rates?){_PER})?",
     ),
     unless=(r"invoice|list price|forecast",),
     needs=(Meaning.COST, Meaning.TIME),
@@ -87,6 +99,8 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     periods = _two(asking)
     if periods is None:
         return _undated(asking)
+    if reading.says(r"\bhappen") and (periods[-1].days or 0) < _A_MONTH:
+        return None  # of a day, what is odd says more than the day before
     if len(periods) > _TWO:
         return refusals.too_many_periods(reading.catalogue)
     intent = CLAIM.intent(asking, measure=Measure.COST)
@@ -103,9 +117,11 @@ def _two(asking: Asking) -> list[Period] | None:
     return sorted(periods, key=lambda period: str(period.start))
 
 
-def _undated(asking: Asking) -> Intent | None:
+def _undated(asking: Asking) -> Intent | Refusal | None:
     """Drivers without a period are what the spend is made up of; any other change has to say between what."""
-    if not asking.reading.says(r"\b(?:drivers?|drives)\b"):
+    if asking.reading.says(r"^\W*(?:and )?which \w+ (?:changed|grew|rose|fell|dropped|increased|decreased|moved)\b"):
+        return refusals.not_supported("a change without two periods", asking.reading.catalogue)
+    if not asking.reading.says(r"\b(?:drivers?|drives|driving)\b"):
         return None
     columns = dimensions_of(asking.table)
     by = _named(asking) or (columns[0].name if columns else None)

@@ -60,7 +60,7 @@ CLAIM = Claim(name="groups_beyond", what="a threshold", words=())
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A column that is named before an amount, and no single rows before it."""
     found = _EXACTLY.search(reading.text) or _BEYOND.search(reading.text)
-    if found is None or re.search("[€£]", found[0]) or _speaks_of_rows(reading.text[: found.start()]):
+    if found is None or _speaks_of_rows(reading.text[: found.start()]):
         return None
     measure, amounts, table = _measure_of(found, reading), _amounts(found), choose_table(reading)
     if measure is None or amounts is None or isinstance(table, Refusal):
@@ -127,7 +127,7 @@ def _measure_of(found: re.Match[str], reading: Reading) -> Measure | None:
         return Measure.CALLS
     if found["unit"]:
         return _UNITS[found["unit"].strip()]
-    money = "$" in found[0] or reading.has(lexicon.COST)
+    money = re.search("[$€£]", found[0]) is not None or reading.has(lexicon.COST)
     return Measure.COST if money else None
 
 
@@ -152,10 +152,13 @@ def queries(subject: Subject) -> list[Query]:
     sums = select(aggregates(table))
     grouped = f"SELECT CAST({name} AS VARCHAR) AS name, {sums} FROM {identifier(table.name)} {rows.where} GROUP BY 1"
     beyond = options.condition(measured).sql
+    told = f"beyond_{MEASURED[subject.intent.measure].column}"
     totals = (
         "SELECT coalesce(sum(calls), 0) AS calls, count(*) AS groups, "
         f"count(*) FILTER (WHERE {beyond}) AS groups_beyond, "
         f"count(*) FILTER (WHERE {options.condition(recorded).sql}) AS groups_beyond_as_recorded, "
+        f"coalesce(sum({measured}) FILTER (WHERE {beyond}), 0) AS {told}, "
+        f"100.0 * sum({measured}) FILTER (WHERE {beyond}) / nullif(sum({measured}), 0) AS beyond_percent, "
         f"{options.asked} FROM ({grouped})"
     )
     order = "ASC" if options.sign.startswith("<") else "DESC"
@@ -202,6 +205,10 @@ def draft(account: Account) -> Draft:
         f"{first}**{beyond.count}** of {totals.cell('groups').count} different values of `{by}`{account.scope} {verb} "
         f"{shown}{without} (`{account.table.name}`).{raw}\n\n"
     )
+    if beyond.value > 1 and not account.intent.limit:
+        whole, share = totals.cell(f"beyond_{MEASURED[account.intent.measure].column}"), totals.cell("beyond_percent")
+        sum_of = f"{account.money(whole) if money else whole.count} {'' if money else words}".strip()
+        headline = headline.rstrip() + f" Together they {verb} **{sum_of}**, {share.percent} of all.\n\n"
     titles = {"name": str(by), "spend": "spend", "spend_without_implausible": "without implausible rows"}
     if not account.has_implausible:
         del titles["spend_without_implausible"]

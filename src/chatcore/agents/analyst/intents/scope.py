@@ -208,6 +208,9 @@ def _filter_words(each: Filter) -> str:
         return f"{' without' if each.exclude else ' for'} the models made by `{each.maker}`"
     if len(each.values) == 1:
         return f" where `{each.column}` {relation} `{each.values[0]}`"
+    named = each.words.split(" or ")
+    if sorted(name.lower() for name in named) == sorted(value.lower() for value in each.values):
+        return f" where `{each.column}` {relation} {' or '.join(f'`{name}`' for name in named)}"
     relation = "does not contain" if each.exclude else "contains"
     return f" where `{each.column}` {relation} `{each.words}`"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -11,13 +12,15 @@ from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Column, Table
 from chatcore.agents.analyst.columns import Family, Meaning, name_words
 from chatcore.agents.analyst.evidence import Cell, Query
-from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
+from chatcore.agents.analyst.intents.account import Account, Subject, kind_of, step_name
 from chatcore.agents.analyst.intents.base import Draft, code, options_of, plural
+from chatcore.agents.analyst.intents.bounds import Bounds, bounds, bounds_of
 from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import implausible_query, totals_query
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.agents.analyst.scoping import apart_from
 from chatcore.agents.analyst.sql import (
     Condition,
     aggregates,
@@ -29,7 +32,7 @@ from chatcore.agents.analyst.sql import (
     tokens_of,
 )
 
-SHOWN = 10
+SHOWN, SHOWN_STEPS = 10, 24
 NEARLY = 1e-9
 """Amounts closer than this are the same: sums of binary fractions differ in the last digits."""
 
@@ -45,6 +48,8 @@ class Sessions(msgspec.Struct, frozen=True):
     """The options: what is told first, and what the sessions are ranked by."""
 
     first: Literal["count", "cost", "calls", "tokens", "top"] = "count"
+    beyond: Annotated[Bounds | None, msgspec.Meta(description="Only those beyond an amount.")] = None
+    of: Literal["cost", "calls", "minutes"] = "cost"
 
 
 CLAIM = Claim(
@@ -57,12 +62,14 @@ CLAIM = Claim(
         rf"(?:how (?:much|many)|what) (?:\w+ ){{0,4}}(?:per|an?(?: {_USUAL})?|the {_USUAL}) {_THING}(?: costs?)?",
         rf"(?:{_MOST}|top(?: \w+)?|{_USUAL}) {_THING}(?: costs?| spend| by (?:cost|spend|calls|length))?",
         rf"{_THING} (?:cost(?:s|ed)?|length|sizes?)|(?:which|what|show|list|our|the|all) {_THING}",
+        rf"{_THING}(?= (?:by|per|each|every|for each) )|{_THING} (?:that|which|with|over|above|under|below"
+        rf"|costing)|^{_THING}",
         rf"(?:by|per) {_THING}|{_THING} by (?:cost|spend|calls|length)",
     ),
     unless=(r"session_cost_usd",),
     able=lambda table: session_columns(table) is not None,
     lacks="session",
-    steps=None,
+    steps=True,
 )
 
 
@@ -79,9 +86,14 @@ def session_columns(table: Table) -> tuple[Column, bool] | None:
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """Sessions, where any table tells them; what is dearest or longest first where that is asked for."""
+    found = _BOUND.search(reading.text)
+    found = found if found and (found["sign"] or found["unit"] or re.search("[$€£]", found["bound"])) else None
+    reading = apart_from(reading, (re.escape(found["bound"]),)) if found else reading
     asking = CLAIM.of(reading)
     if not isinstance(asking, Asking):
         return asking
+    if found is not None:
+        return _bounded(asking, found)
     first = "count"
     if reading.says(r"\b(?:most expensive|dearest|costliest|priciest|longest|biggest|largest|top|which|cheapest)\b"):
         first = "top"
@@ -93,6 +105,29 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         first = "cost"
     long = reading.says(r"\b(?:longest|length|biggest|largest)\b") or first == "calls"
     return CLAIM.intent(asking, measure=Measure.CALLS if long else Measure.COST, options={"first": first})
+
+
+_UNITS = r"(?: ?(?:dollars?|usd|bucks|cents?|calls?|requests?|messages?|minutes?))"
+_BOUND = re.compile(
+    rf"\b{_THING}(?: \w+){{0,5}}? (?P<bound>{bounds(f'{_UNITS}?')}(?P<unit>{_UNITS})?)(?!\w|[.,]\d|%| (?:days"
+    rf"|weeks|months|hours))"
+)
+
+
+def _bounded(asking: Asking, found: re.Match[str]) -> Intent | Refusal | None:
+    """``sessions that cost more than $1``, ``with at least 10 calls``."""
+    unit, amounts = (found["unit"] or "").strip(), bounds_of(found)
+    money = re.search("[$€£]", found["bound"]) is not None or re.match(r"dollar|usd|buck|cent", unit) is not None
+    of = "cost" if money or (not unit and re.search(r"\bcost", found[0])) else _SIZES.get(unit.rstrip("s"))
+    if of is None or amounts is None:
+        return None
+    if asking.grain is not None:
+        return refusals.not_supported(f"sessions beyond an amount by {asking.grain}", asking.reading.catalogue)
+    options: dict[str, Any] = {"first": "top", "beyond": amounts, "of": of}
+    return CLAIM.intent(asking, measure=Measure.COST if of == "cost" else Measure.CALLS, options=options)
+
+
+_SIZES = {"call": "calls", "request": "calls", "message": "calls", "minute": "minutes"}
 
 
 def _in_tokens(asking: Asking) -> Intent | Refusal:
@@ -171,8 +206,51 @@ def queries(subject: Subject) -> list[Query]:
     found.append(Query("sessions", f"SELECT {select(figures)} FROM ({each.sql})", each.parameters))
     rank = _RANKED_BY.get(subject.intent.measure, "spend" if cost else "calls")
     direction = "DESC" if subject.intent.descending else "ASC"
-    top = f"SELECT * EXCLUDE (begun) FROM ({each.sql}) ORDER BY {rank} {direction} NULLS LAST, session LIMIT 50"
-    return [*found, Query("top", top, each.parameters), _lengths(each)]
+    within = _within(subject)
+    top = (
+        f"SELECT * EXCLUDE (begun) FROM ({each.sql}) {within.where} "
+        f"ORDER BY {rank} {direction} NULLS LAST, session LIMIT 50"
+    )
+    found.append(Query("top", top, {**each.parameters, **within.parameters}))
+    if within.sql:
+        found.append(_beyond(each, within, options_of(subject.intent, Sessions).beyond))
+    if subject.intent.grain is not None and subject.has(Meaning.TIME):
+        found.append(_steps(subject, each))
+    return [*found, _lengths(each)]
+
+
+def _within(subject: Subject) -> Condition:
+    """Where a session is beyond the amount that is asked for; all of them where none is."""
+    options = options_of(subject.intent, Sessions)
+    measured = {"cost": "spend", "calls": "calls", "minutes": "minutes"}[options.of]
+    return options.beyond.condition(f"coalesce({measured}, 0)") if options.beyond else Condition("")
+
+
+def _beyond(each: Condition, within: Condition, asked: Bounds | None) -> Query:
+    """How many sessions are beyond the amount, and what they cost together."""
+    spend = " sum(CAST(spend AS DECIMAL(38,12)))"
+    known = "spend" in each.sql.split(" AS session,", 1)[1].split(" FROM ", 1)[0]
+    money = (
+        f", CAST(coalesce({spend} FILTER (WHERE {within.sql}), 0) AS DOUBLE) AS spend, "
+        f"CAST(100.0 * {spend} FILTER (WHERE {within.sql}) / nullif({spend}, 0) AS DOUBLE) AS spend_percent"
+    )
+    sql = (
+        f"SELECT count(*) FILTER (WHERE {within.sql}) AS sessions_beyond, "
+        f"100.0 * count(*) FILTER (WHERE {within.sql}) / nullif(count(*), 0) AS beyond_percent"
+        f"{money if known else ''}, {asked.asked if asked else '0 AS amount_asked'} FROM ({each.sql})"
+    )
+    return Query("beyond", sql, {**each.parameters, **within.parameters})
+
+
+def _steps(subject: Subject, each: Condition) -> Query:
+    """The sessions that began in each step of time."""
+    begin = f"date_trunc('{subject.intent.grain}', CAST(start AS TIMESTAMP))"
+    cost = ", CAST(sum(CAST(spend AS DECIMAL(38,12))) AS DOUBLE) AS spend" if subject.has(Meaning.COST) else ""
+    sql = (
+        f"SELECT {step_name(subject.intent.grain, begin)} AS step, count(*) AS sessions, "
+        f"CAST(sum(calls) AS BIGINT) AS calls{cost} FROM ({each.sql}) GROUP BY {begin} ORDER BY step"
+    )
+    return Query("steps", sql, each.parameters)
 
 
 _RANKED_BY = {Measure.CALLS: "calls", Measure.TOKENS: "tokens"}
@@ -205,10 +283,46 @@ def draft(account: Account) -> Draft:
         titles = {"session": "session", **titles}
     first = _headline(account)
     dearest = f" {_top(account)}" if len(top) else ""
+    if "steps" in account.sheets:
+        return _over_time(account, first)
+    if "beyond" in account.sheets:
+        return _those_beyond(account, titles)
     parts = [f"{first}{dearest}\n\n", account.markdown("top", titles, account.intent.limit or SHOWN)]
     lengths = {"calls": f"{noun} in a session", "sessions": "sessions", "sessions_percent": "of sessions"}
     parts.append(f"\n{account.markdown('lengths', lengths)}")
     return Draft((*parts, *account.odd_part), (*_how(account), *account.notes))
+
+
+def _over_time(account: Account, first: str) -> Draft:
+    """The sessions that began in each step of time."""
+    titles = {"step": str(account.intent.grain), "sessions": "sessions", "calls": f"{account.noun}s", "spend": "spend"}
+    rows = len(account.sheet("steps"))
+    table = account.markdown("steps", titles, first=max(rows - SHOWN_STEPS, 0))
+    told = [f"A session counts, with all its {account.noun}s, in the {account.intent.grain} that it began in."]
+    told += ["Only the newest steps are shown."] if rows > SHOWN_STEPS else []
+    return Draft((f"{first}\n\n", table, *account.odd_part), (*told, *_how(account), *account.notes))
+
+
+def _those_beyond(account: Account, titles: dict[str, str]) -> Draft:
+    """How many sessions are beyond an amount, and which."""
+    sheet, options = account.sheet("beyond"), options_of(account.intent, Sessions)
+    amounts = [sheet.cell(name) for name in ("amount_asked", "upper_asked") if sheet.has(name)]
+    money, number = options.of == "cost", sheet.cell("sessions_beyond")
+    shown = [account.money(each) if money else each.figure for each in (*amounts, amounts[-1])][:2]
+    words = options.beyond.words(*shown) if options.beyond else ""
+    unit = "" if money else f" {account.noun}s" if options.of == "calls" else " minutes"
+    all_of = plural(account.cell("sessions", "sessions"), "session")
+    text = (
+        f"**{plural(number, 'session')}** of {all_of}{account.scope} {_BE[options.of]} {words}{unit}: "
+        f"{sheet.cell('beyond_percent').percent} of them{account.left_out if money else ''}{_source(account)}."
+    )
+    if number and sheet.has("spend") and not sheet.cell("spend_percent").missing:
+        text += f" They cost **{account.money(sheet.cell('spend'))}**, {sheet.cell('spend_percent').percent} of all."
+    table = (account.markdown("top", titles, account.intent.limit or SHOWN),) if number else ()
+    return Draft((f"{text}\n\n", *table), (*_how(account), *account.notes))
+
+
+_BE = {"cost": "cost", "calls": "have", "minutes": "last"}
 
 
 def _headline(account: Account) -> str:

@@ -56,10 +56,10 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     """Calls beyond an amount that is told with its unit."""
     found = _ASKED.search(reading.text)
     amounts = bounds_of(found) if found else None
-    if found is None or amounts is None or re.search("[€£]", found[0]):
+    if found is None or amounts is None:
         return None
     of = _of(found)
-    if of == "cost" and not ("$" in found[0] or found["unit"] or "cost" in found["joined"]):
+    if of == "cost" and not (re.search("[$€£]", found[0]) or found["unit"] or "cost" in found["joined"]):
         return None
     noun, bound = found[0][: found.start("joined") - found.start()], reading.text[found.start("joined") : found.end()]
     left = apart_from(reading, (f"{re.escape(noun)}({re.escape(bound)})",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
@@ -43,7 +45,7 @@ CLAIM = Claim(
         rf"(?:evolution|trend|course|development|history) of (?:the |our )?(?:average )?{_PER_UNIT}",
         rf"(?:has|have|is|did|are) (?:the |our )?{_PER_UNIT}(?= (?:\w+ ){{0,8}}{_MOVE})",
         rf"(?:average|mean) {_COST} (?:per|of a|of each|for a) (?:active )?(?:user|person|developer|active day)",
-        r"how much does (?:a|one|each|the average) (?:user|person|developer) cost(?: us)?(?: on average)?",
+        r"how much does (?:a|one|the average) (?:user|person|developer) cost(?: us)?(?: on average)?",
         rf"{_COST} (?:per|of a) (?:paid call|paid request|active user|active day)",
     ),
     unless=(
@@ -163,7 +165,11 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     asking = CLAIM.of(reading, apart=bool(between))
     if not isinstance(asking, Asking):
         return asking
-    return None if len(asking.reading.periods) > 1 else CLAIM.intent(asking)
+    if len(asking.reading.periods) > 1:
+        return None
+    found = CLAIM.intent(asking)
+    moved = found.grain is None and found.by is None and reading.says(rf"\bover time\b|\btrend\b|\b{_MOVE}\b")
+    return msgspec.structs.replace(found, grain=asking.fitting_grain) if moved else found
 
 
 KIND = kind_of(

@@ -130,7 +130,7 @@ def plan_query(intent: Intent, priced: Priced, found: Sequence[Change]) -> Query
     parameters = {name: value for part in parts for name, value in part.parameters.items()}
     touched = ", ".join(f"by_{change.name} AS ({change.touched.sql})" for change in found)
     sql = (
-        f"{start.sql}, {touched}, calls AS MATERIALIZED ({_calls(found)}), "
+        f"{start.sql}, {touched}, each_call_of_plan AS MATERIALIZED ({_calls(found)}), "
         f"best AS MATERIALIZED ({_best(found)}) SELECT *, {options.reached} AS reaches_target FROM ("
         f"{' UNION ALL '.join(_measure(change, found, options) for change in found)} "
         f"UNION ALL {_whole(TOGETHER, 'best')} UNION ALL {_whole(WITHOUT_CEILINGS, 'best_without_ceilings')}) "
@@ -156,7 +156,7 @@ def _best(found: Sequence[Change]) -> str:
     greatest = f"SELECT *, greatest({', '.join(change.name for change in found)}, 0.0) AS best, "
     return (
         f"SELECT *, CASE WHEN best = 0 THEN NULL {whens} END AS taken "
-        f"FROM ({greatest}greatest({', '.join([*sure, '0.0'])}) AS best_without_ceilings FROM calls)"
+        f"FROM ({greatest}greatest({', '.join([*sure, '0.0'])}) AS best_without_ceilings FROM each_call_of_plan)"
     )
 
 

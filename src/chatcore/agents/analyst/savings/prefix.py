@@ -94,7 +94,7 @@ def reuse_query(intent: Intent, blocks: Blocks) -> Query:
         f"CAST(CAST({identifier(blocks.ids.name)} AS VARCHAR) AS VARCHAR[]) AS ids "
         f"FROM {identifier(blocks.table.name)} {where.where}"
     )
-    parts = "SELECT number, moment, unnest(ids) AS id, generate_subscripts(ids, 1) AS place FROM calls"
+    parts = "SELECT number, moment, unnest(ids) AS id, generate_subscripts(ids, 1) AS place FROM calls_with_blocks"
     before = (
         "SELECT number, place, moment - lag(moment) OVER (PARTITION BY id ORDER BY number, place) AS age, "
         f"coalesce(lag(number) OVER (PARTITION BY id ORDER BY number, place) < number, false) AS known FROM ({parts})"
@@ -107,13 +107,13 @@ def reuse_query(intent: Intent, blocks: Blocks) -> Query:
     )
     cached = "CASE WHEN miss IS NULL THEN tokens ELSE least(tokens, (miss - 1) * $block_tokens) END"
     sql = (
-        f"WITH calls AS MATERIALIZED ({calls}) SELECT remembered AS remembered_seconds, count(*) AS calls, "
+        f"WITH calls_with_blocks AS MATERIALIZED ({calls}) SELECT remembered AS remembered_seconds, count(*) AS calls, "
         f"CAST(sum(tokens) AS BIGINT) AS prompt_tokens, CAST(sum({cached}) AS BIGINT) AS cached_tokens, "
         f"CAST(sum(tokens - {cached}) AS BIGINT) AS computed_tokens, "
         f"100.0 * sum({cached}) / nullif(sum(tokens), 0) AS cached_percent, "
         f"count(*) FILTER (WHERE {cached} > 0) AS calls_with_cached, $block_tokens AS block_tokens, "
         "count(*) FILTER (WHERE len(ids) = ceil(tokens / $block_tokens)) AS calls_of_whole_blocks "
-        f"FROM calls JOIN ({missed}) USING (number) GROUP BY remembered ORDER BY remembered NULLS LAST"
+        f"FROM calls_with_blocks JOIN ({missed}) USING (number) GROUP BY remembered ORDER BY remembered NULLS LAST"
     )
     parameters = {**where.parameters, "windows": windows}
     return Query("reuse", sql, {**parameters, "block_tokens": options.block_tokens})

@@ -48,6 +48,7 @@ CLAIM = Claim(
         rf"{_QUANTILES}(?: (?:of|for) (?:the |our )?(?:{_SIZE_OF_ROW}|{_ROW} {_SIZE}|{_SIZE}))?",
         r"(?:p\d\d|\d\d(?:th|st|nd|rd) percentile)(?:(?:,| and|, and)? p\d\d)*",
         rf"how (?:are|is) (?:the |our )?(?:{_ROW} {_SIZE}|{_SIZE_OF_ROW}) (?:distributed|spread)",
+        rf"how (?:are|is) (?:the |our )?{_SIZE} (?:distributed|spread)(?: out)?(?! (?:by|over|across|among|between))",
         rf"{_ROW} (?:grouped by|in) (?:size|cost)(?: (?:buckets?|classes|bands?|ranges?))?",
         rf"{_ROW} by (?:size|cost) (?:buckets?|classes|bands?|ranges?)|(?<!\d ){_ROW} by size",
     ),

@@ -25,6 +25,7 @@ _AGAINST = r"(?: tokens?)?[ -]?(?:/|to|:|vs\.?|versus|and|per)[ -]?(?:the )?"
 _INTO_OUT = rf"{_IN}{_AGAINST}{_OUT}(?: tokens?)?"
 _OUT_INTO = rf"{_OUT}{_AGAINST}{_IN}(?: tokens?)?"
 _RATIO = r"(?:ratios?|proportions?|split|balance|mix)"
+_SET = r"(?:vs\.?|versus|against|compared (?:to|with))"
 _EACH = r"(?:each|every|one)"
 _SHARE = r"(?:share|percentage|percent|fraction|portion|proportion|part)"
 
@@ -39,6 +40,12 @@ CLAIM = Claim(
         rf"{_IN}(?: tokens?)?[ -]{_OUT}(?: tokens?)? {_RATIO}|{_OUT}(?: tokens?)?[ -]{_IN}(?: tokens?)? {_RATIO}",
         rf"(?:in[ -/]out|i/o)(?: tokens?)? {_RATIO}|token ratios?",
         rf"(?:most|least|highest|lowest) {_IN}(?: tokens?)? (?:per|for {_EACH}) {_OUT}(?: tokens?)?",
+        rf"(?:most|least|highest|lowest) {_OUT}(?: tokens?)? (?:per|for {_EACH}) {_IN}(?: tokens?)?",
+        rf"(?:more|mostly|mainly) (?:{_IN}(?: tokens?)? (?:or|than) {_OUT}|{_OUT}(?: tokens?)? (?:or|than)"
+        rf" {_IN})(?: tokens?)?",
+        rf"(?:{_IN}(?: tokens?)? {_SET} {_OUT}|{_OUT}(?: tokens?)? {_SET} {_IN}) tokens?",
+        rf"(?:how many |number of )(?:{_IN}(?: tokens?)? and (?:how many )?{_OUT}|{_OUT}(?: tokens?)? and"
+        rf" (?:how many )?{_IN}) tokens?",
         rf"{_OUT}(?: token)? (?:share|percentage|fraction|proportion)s?",
         rf"{_SHARE} of (?:the |our |all )?tokens (?:is|are|was|were|that is|that are) {_OUT}",
     ),
@@ -61,7 +68,9 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         return asking
     ranked = reading.says(r"\b(?:which|who|highest|lowest|most|least|best|worst|top|biggest|smallest)\b")
     intent = CLAIM.intent(asking, measure=Measure.TOKENS, options={"rank": "ratio"} if ranked else {})
-    of_output = reading.says(rf"\b{_OUT}(?: token)? {_SHARE}s?\b")  # most of it is the least in for each out
+    of_output = reading.says(
+        rf"\b{_OUT}(?: token)? {_SHARE}s?\b|\b{_OUT}(?: tokens?)? (?:per|for {_EACH}) {_IN}\b"
+    )  # most of it is the least in for each out
     return msgspec.structs.replace(intent, descending=intent.descending is not (ranked and of_output))
 
 
