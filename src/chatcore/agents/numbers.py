@@ -19,13 +19,13 @@ from typing import Any
 
 import attrs
 
+from chatcore.agents.dates import years_in
 from chatcore.agents.quantities import (
     Shown,
     find_quantities,
     may_say_numbers,
     number_in,
     without_list_marks,
-    years_in,
 )
 from chatcore.agents.rendered import as_rendered, without_code
 from chatcore.protocol.messages import Evidence
@@ -41,9 +41,9 @@ _OF_AMOUNTS = frozenset({
     "calls", "tokens", "rows", "errors", "sessions", "models", "users", "days", "months", "hours", "seconds", "minutes",
     "count", "requests", "groups", "saving", "savings", "baseline", "projected", "input", "output",
 })  # fmt: skip
-_OF_PARTS = frozenset({
-    "percent", "percentage", "pct", "share", "part", "fraction", "ratio", "rate", "growth", "change",
-})  # fmt: skip
+_OF_HUNDRED = frozenset({"percent", "percentage", "pct"})
+_OF_ONE = frozenset({"share", "part", "fraction", "ratio", "rate"})
+_OF_PARTS = _OF_HUNDRED | _OF_ONE | {"growth", "change"}
 
 
 def untraceable_numbers(text: str, *, question: str, evidence: Sequence[Evidence]) -> tuple[str, ...]:
@@ -113,12 +113,16 @@ def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], list[float], set[
     """The numbers among the cells, sorted; those that a percentage may be; and the strings with digits in them."""
     plain: list[Any] = []
     amounts: list[Any] = []
+    fractions: list[Any] = []
     for item in evidence:
         for name, column in zip_longest(item.columns, zip_longest(*item.rows)):
-            (amounts if name is not None and _is_amount(name) else plain).extend(_distinct(column or ()))
+            cells = list(_distinct(column or ()))
+            (amounts if name is not None and _is_amount(name) else plain).extend(cells)
+            fractions += cells if name is not None and _is_fraction(name) else []
     parts, strings = _gathered(plain)
     values, others = _gathered(amounts)
-    return sorted(values | parts), sorted(parts), strings | others
+    as_percent = {100.0 * part for part in _gathered(fractions)[0] if abs(part) <= 1.0}
+    return sorted(values | parts), sorted(parts | as_percent), strings | others
 
 
 def _distinct(column: Sequence[Any]) -> Iterable[Any]:
@@ -134,6 +138,13 @@ def _is_amount(column: str) -> bool:
     """Whether a column is called after amounts or counts, and not after parts of something."""
     words = set(re.split(r"[^a-z]+", column.lower()))
     return not words.isdisjoint(_OF_AMOUNTS) and words.isdisjoint(_OF_PARTS)
+
+
+@lru_cache(maxsize=1024)
+def _is_fraction(column: str) -> bool:
+    """Whether a column is called after parts of one, as ``share`` is, and not of a hundred."""
+    words = set(re.split(r"[^a-z]+", column.lower()))
+    return not words.isdisjoint(_OF_ONE) and words.isdisjoint(_OF_HUNDRED)
 
 
 def _gathered(cells: list[Any]) -> tuple[set[float], set[str]]:
