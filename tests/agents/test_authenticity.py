@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -289,3 +290,20 @@ def test_letters_that_are_equal_where_case_is_ignored_hide_nothing(text: str) ->
     guard = AnswerGuard("", None)
     assert isinstance(guard.feed(f"Well. {text} it is."), Alarm)
     assert guard.judge(text) is not None
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<!-- --", "*", "`", "[", "](", "\u200b", "1,", "&", "12 - "])
+def test_long_texts_are_judged_in_time_that_grows_as_they_do(piece: str) -> None:
+    """An unclosed comment was looked for from each place where one may begin: minutes, in which nobody was served."""
+    text = piece * (100_000 // len(piece))
+    began = time.process_time()
+    guard = AnswerGuard(text, lambda: [])
+    guard.judge(text + "Agent processed your messag")
+    guard.feed(text + "Agent processed your messag")
+    guard.finish()
+    assert time.process_time() - began < 30
+
+
+def test_a_comment_hides_what_is_in_it_and_one_that_is_not_closed_nothing() -> None:
+    for text in ("Agent <!-- <!-- x -->processed your message: x", "<!-- x --> <!-- Agent processed your message: x"):
+        assert AnswerGuard("", None).judge(text) is not None

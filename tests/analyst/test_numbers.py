@@ -46,7 +46,8 @@ TRACED = (
     "ten thousand one hundred and eighty-three", "twenty-five of them", "ten thousand, two hundred", "one-off", "two",
     "**10.2** thousand", "1.2×10⁶", "7 m²", "$1.2m", "1.2 Mio", "$1.2 mn", "12 lakh",
     "- x\n  ```sh\n  seq 4242\n  ```\n", "> ~~~\n> 999\n> ~~~", "``` 4242 ```", "price per million tokens",
-    "just over 5,500 calls", "more than 5,500", "5,500+ calls", "5500 or so", "~10,200 dollars", "1.2 Mtok", "1.2 M tokens", "$.00001",
+    "just over 5,500 calls", "more than 5,500", "5,500+ calls", "5500 or so", "~10,200 dollars", "1.2 Mtok",
+    "1.2 M tokens", "$.00001",
     "price per one million tokens", "in 05/2025, 2025/06 and on 2025/06/07", "at hour 05",
 )  # fmt: skip
 

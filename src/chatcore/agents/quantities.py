@@ -35,27 +35,35 @@ _LIST_MARK = re.compile(
     re.MULTILINE,
 )
 """Of an item, bold or not, or of a row of a table that begins with its rank."""
-_NAMES = re.compile(
-    "|".join(
-        (
-            r"\bhttps?://[^\s<>()\[\]|]*",
-            r"(?<![\w/.,$])24/7(?![\w/]|[.,]\d)",
-            rf"(?<![\w.,$]){_ORDINAL}(?:(?:,|/|,?\s(?:and|or))\s?(?:the\s)?{_ORDINAL})*[\s-]percentiles?\b",
-            r"\bper\s(?:(?:10{0,2}|1(?:,?000){1,2})(?!\w|[.,]?\d)|1\s?(?:k|m|thousand|million)\b)",
-            r"(?<=[\w$€£¥])\s?/\s?1\s?[km](?!\w|[.,]\d)",
-            r"\b(?:rfc|iso|http(?:/\d(?:\.\d)?)?(?:\sstatus)?(?:\scode)?)[\s-]\d{3,5}(?!\w|[.,]\d)",
-            r"\b(?:versions?|release|python|sqlite|duckdb)[\s/]v?\d+(?:\.\d+)+(?![\w%]|,\d)",
-            rf"\b(?:{_FAMILIES})(?:\s(?:{_VARIANTS}|\d(?:\.\d\d?)?(?![.,]?\d)|\d{{1,3}}b\b)(?!{_COUNTED}))+",
-        )
+
+
+def _named(parts: str, pattern: str) -> tuple[tuple[str, ...], re.Pattern[str]]:
+    """A pattern, and in lower case what one of it has in it: texts without that are not searched by it."""
+    return tuple(parts.replace("_", " ").split("|")), re.compile(pattern, re.IGNORECASE)
+
+
+_NAMES = (
+    _named("://", r"\bhttps?://[^\s<>()\[\]|]*"),
+    _named("24/7", r"(?<![\w/.,$])24/7(?![\w/]|[.,]\d)"),
+    _named(
+        "percentile",
+        rf"(?<![\w.,$]){_ORDINAL}(?:(?:,|/|,?\s(?:and|or))\s?(?:the\s)?{_ORDINAL})*[\s-]percentiles?\b",
     ),
-    re.IGNORECASE,
+    _named("per_1", r"\bper\s(?:(?:10{0,2}|1(?:,?000){1,2})(?!\w|[.,]?\d)|1\s?(?:k|m|thousand|million)\b)"),
+    _named("/1|/_1", r"(?<=[\w$€£¥])\s?/\s?1\s?[km](?!\w|[.,]\d)"),
+    _named(
+        "rfc|iso_|iso-|http", r"\b(?:rfc|iso|http(?:/\d(?:\.\d)?)?(?:\sstatus)?(?:\scode)?)[\s-]\d{3,5}(?!\w|[.,]\d)"
+    ),
+    _named(
+        "version|release_|python|sqlite|duckdb",
+        r"\b(?:versions?|release|python|sqlite|duckdb)[\s/]v?\d+(?:\.\d+)+(?![\w%]|,\d)",
+    ),
+    _named(
+        _FAMILIES.replace("|", "_|") + "_",
+        rf"\b(?:{_FAMILIES})(?:\s(?:{_VARIANTS}|\d(?:\.\d\d?)?(?![.,]?\d)|\d{{1,3}}b\b)(?!{_COUNTED}))+",
+    ),
 )
 """What has digits and spaces in it and is no quantity: addresses, percentiles, what prices are per, versions."""
-_MAY_HOLD_NAME = re.compile(
-    rf"://|24/7|percentile|per\s1|/\s?1\s?[km]|rfc|iso|http|version|release|python|sqlite|duckdb|{_FAMILIES}",
-    re.IGNORECASE,
-)
-"""A part of each."""
 _RUN = re.compile(r"[A-Za-z0-9_][\w.:@#+-]*(?<![.:+-])")
 _CURRENCIES = r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|KRW|SGD|HKD|NZD|ZAR|TRY|US)"
 _CURRENCY_CODE = re.compile(rf"{_CURRENCIES}(?=\d)")
@@ -84,6 +92,8 @@ _ABOUT = re.compile(
     r"|(?:more|less|fewer) than|at least|some)\s+|[~≈><]\s?)\Z",
     re.IGNORECASE,
 )
+_NO_DIGIT = re.compile(r"\D+")
+_YEAR_DIGITS = 4
 _OR_SO = re.compile(r"\+|\s+or\s+so\b", re.IGNORECASE)
 """What says that a number is rounded: "more than 5,500 calls" are 5,522; "over 5,500" may mean that many."""
 _BEFORE = 24
@@ -167,7 +177,10 @@ def _find(text: str) -> tuple[Shown, ...]:
 
 
 def _without_names(text: str) -> str:
-    return _NAMES.sub(" ", text) if _MAY_HOLD_NAME.search(text) else text
+    lowered = text.lower()
+    for parts, pattern in _NAMES:
+        text = pattern.sub(" ", text) if any(part in lowered for part in parts) else text
+    return text
 
 
 def _may_be_spelt(text: str) -> bool:
@@ -238,20 +251,23 @@ def _shown(match: re.Match[str]) -> Shown:
     scale *= float(f"1e{(match['power'] or '0').replace('−', '-')}")
     per_mille = _PER_MILLE.match(match.string, match.end()) is not None
     scale *= 0.1 if per_mille else 1.0
-    value = float(re.sub(r"\D", "", match["digits"]) + decimals) * scale
+    value = float(_NO_DIGIT.sub("", match["digits"]) + decimals) * scale
     return Shown(
         match.group().strip(),
         math.inf if _is_padded(match["digits"]) else -value if match["sign"] not in (None, "+") else value,
         0.5 * 10.0 ** (-len(decimals) + 1 if decimals else _rounded_places(match)) * scale,
         match["sign"] is not None,
         per_mille or _PERCENT.match(match.string, match.end()) is not None,
-        is_led(match.string, match.start()),
+        match.end() - match.start() == _YEAR_DIGITS and is_led(match.string, match.start()),
     )
 
 
 def _rounded_places(match: re.Match[str]) -> int:
     """How many noughts of a whole number show that it was rounded, as its words say: two digits are not of them."""
-    text, start, digits = match.string, match.start(), re.sub(r"\D", "", match["digits"])
+    digits = _NO_DIGIT.sub("", match["digits"])
+    if not digits.endswith("0"):
+        return 0
+    text, start = match.string, match.start()
     about = _ABOUT.search(text[max(start - _BEFORE, 0) : start]) or _OR_SO.match(text, match.end())
     return len(digits) - max(len(digits.rstrip("0")), 2) if about is not None and len(digits) > 2 else 0
 
