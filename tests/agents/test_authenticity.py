@@ -295,9 +295,9 @@ def test_letters_that_are_equal_where_case_is_ignored_hide_nothing(text: str) ->
 @pytest.mark.parametrize("piece", ["<!--", "<!-- --", "*", "`", "[", "](", "\u200b", "1,", "&", "12 - "])
 def test_long_texts_are_judged_in_time_that_grows_as_they_do(piece: str) -> None:
     """An unclosed comment was looked for from each place where one may begin: minutes, in which nobody was served."""
-    text = piece * (100_000 // len(piece))
+    text = piece * (50_000 // len(piece))
     began = time.process_time()
-    guard = AnswerGuard(text, lambda: [])
+    guard = AnswerGuard(text, list)
     guard.judge(text + "Agent processed your messag")
     guard.feed(text + "Agent processed your messag")
     guard.finish()
