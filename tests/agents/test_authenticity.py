@@ -250,7 +250,7 @@ def test_sentences_leave_when_they_are_complete() -> None:
 
 def proposal(**fields: object) -> Recommendation:
     given = {"baseline": 46.0, "projected": 31.0, "saving": 15.0, "text": "Use o1-mini", "assumptions": []} | fields
-    return Recommendation(**({"unit": "USD", "basis": "measured"} | given))  # type: ignore[arg-type]  # by name
+    return Recommendation(**({"unit": "calls", "basis": "measured"} | given))  # type: ignore[arg-type]  # by name
 
 
 @pytest.mark.parametrize(
@@ -261,6 +261,7 @@ def proposal(**fields: object) -> Recommendation:
         (Answer(text="ok", insights=["32 calls"]), False),
         (Answer(text="ok", action_items=["Look at the 32 calls"]), False),
         (Answer(text="ok", recommendations=[proposal(text="Save 99 dollars")]), False),
+        (Answer(text="ok", recommendations=[proposal(unit="USD")]), False),
         (Answer(text="ok", recommendations=[proposal(unit="USD of 99")]), False),
         (Answer(text="ok", recommendations=[proposal(assumptions=["99% cached"])]), False),
         (Answer(text="ok", recommendations=[proposal(saving=99.5)]), False),

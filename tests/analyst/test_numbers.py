@@ -190,6 +190,19 @@ def test_a_percentage_is_no_amount() -> None:
     assert untraceable_numbers("41.5‰ and 224‰", question="", evidence=[item]) == ("41.5",)
 
 
+def test_money_counts_and_percentages_are_told_apart() -> None:
+    item = Evidence(
+        id="e1", tool="t", query="", parameters={}, columns=["spend", "calls", "free_percent", "with_cost", "average"],
+        rows=[[41.5, 55, 22.4, 77, 18.25]], row_count=1, sha256="", data_version="",
+    )  # fmt: skip
+    honest = "$41.50 for 55 calls, 22.4% free, 77 calls paid; $18.25, 18.25 tokens, 18.25% and 55; 41.5 USD"
+    assert untraceable_numbers(honest, question="", evidence=[item]) == ()
+    wrong = "$22.40, 22.4 calls, 41.5 calls, $55, 55 dollars, fifty-five dollars, 41.5%"
+    assert untraceable_numbers(wrong, question="", evidence=[item]) == (
+        "$22.40", "22.4", "41.5", "$55", "55", "fifty-five",
+    )  # fmt: skip
+
+
 def test_a_part_of_one_is_a_percentage() -> None:
     item = Evidence(
         id="e1", tool="t", query="", parameters={}, columns=["spend_share", "share_percent", "error_rate", "spend"],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from enum import Enum
 from functools import lru_cache
 
 import attrs
@@ -79,6 +80,10 @@ _NUMBER = re.compile(
 _PERCENT = re.compile(
     r"\s?(?:%|(?:percent|per cent|percentage points?|pct|pp|prozent|pour cent|por ciento|per cento)\b)", re.IGNORECASE
 )
+_SAID = re.compile(
+    r"\s?(?:(?P<money>usd|eur|dollars?|euros?)|calls?|tokens?|rows?|requests?|users?|models?|sessions?|errors?)\b",
+    re.IGNORECASE,
+)
 _PER_MILLE = re.compile(r"\s?‰")
 _SCALES = {
     "hundred": 1e2, "thousand": 1e3, "tausend": 1e3, "tsd": 1e3, "mille": 1e3, "dozen": 12.0, "lakh": 1e5,
@@ -129,6 +134,15 @@ _FIGURE_NAME = re.compile(
 """What looks like a name and is a number with a word before it: ``cost-5000``, ``x5000``."""
 
 
+class Unit(Enum):
+    """What a number is said to be; NONE where it is not said."""
+
+    NONE = "none"
+    PERCENT = "percent"
+    MONEY = "money"
+    COUNT = "count"
+
+
 @attrs.frozen
 class Shown:
     """A number as a text shows it.
@@ -138,7 +152,7 @@ class Shown:
         value: what they say, with its sign if it has one; infinite where they are no number by themselves.
         tolerance: half a unit of the last digit shown.
         signed: whether it has a sign.
-        percent: whether it is a percentage.
+        unit: what it is said to be.
         led: whether the words before it make it an amount, though it look like a year.
     """
 
@@ -146,7 +160,7 @@ class Shown:
     value: float
     tolerance: float
     signed: bool = False
-    percent: bool = False
+    unit: Unit = Unit.NONE
     led: bool = False
 
     @property
@@ -223,8 +237,7 @@ def _spelt(match: re.Match[str]) -> Shown:
         else:
             below = below * last + _SPELT_VALUES.get(word, 0.0)
     last = last if last > _SPELT_SCALES["dozen"] else 1.0
-    percent = _PERCENT.match(match.string, match.end()) is not None
-    return Shown(match.group(), whole + below, 0.5 * last, percent=percent)
+    return Shown(match.group(), whole + below, 0.5 * last, unit=_unit(match.string, match.end()))
 
 
 def _blank_name(match: re.Match[str]) -> str:
@@ -257,9 +270,17 @@ def _shown(match: re.Match[str]) -> Shown:
         math.inf if _is_padded(match["digits"]) else -value if match["sign"] not in (None, "+") else value,
         0.5 * 10.0 ** (-len(decimals) + 1 if decimals else _rounded_places(match)) * scale,
         match["sign"] is not None,
-        per_mille or _PERCENT.match(match.string, match.end()) is not None,
+        Unit.PERCENT if per_mille else Unit.MONEY if match["currency"] else _unit(match.string, match.end()),
         match.end() - match.start() == _YEAR_DIGITS and is_led(match.string, match.start()),
     )
+
+
+def _unit(text: str, end: int) -> Unit:
+    """What is said right after a number."""
+    if _PERCENT.match(text, end) is not None:
+        return Unit.PERCENT
+    said = _SAID.match(text, end)
+    return Unit.NONE if said is None else Unit.MONEY if said["money"] else Unit.COUNT
 
 
 def _rounded_places(match: re.Match[str]) -> int:
