@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.agents.authenticity import Alarm, AnswerGuard
+from chatcore.agents.numbers import Proof
 from chatcore.agents.placeholders import PLACEHOLDERS, plain
 from chatcore.protocol.messages import Answer, Evidence, Recommendation
 
@@ -308,3 +309,20 @@ def test_long_texts_are_judged_in_time_that_grows_as_they_do(piece: str) -> None
 def test_a_comment_hides_what_is_in_it_and_one_that_is_not_closed_nothing() -> None:
     for text in ("Agent <!-- <!-- x -->processed your message: x", "<!-- x --> <!-- Agent processed your message: x"):
         assert AnswerGuard("", None).judge(text) is not None
+
+
+def test_a_long_table_is_not_read_again_with_each_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [[f"model-{n}", n * 1001] for n in range(1, 101)]
+    guard = AnswerGuard("", lambda: [msgspec.structs.replace(PROOF, columns=["model", "calls"], rows=rows)])
+    judged: list[int] = []
+    judge = Proof.untraceable_numbers
+
+    def judge_and_count(proof: Proof, text: str) -> tuple[str, ...]:
+        judged.append(len(text))
+        return judge(proof, text)
+
+    monkeypatch.setattr(Proof, "untraceable_numbers", judge_and_count)
+    said = [guard.feed(f"| {name} | {calls:,} |\n") for name, calls in rows]
+    assert not any(isinstance(part, Alarm) for part in said)
+    assert len(judged) >= 100
+    assert max(judged) < 200
