@@ -48,6 +48,8 @@ QUESTIONS: Mapping[str, str] = MappingProxyType(
         "top_calls": "What are the 5 most expensive calls?",
         "trend": "Spend by month",
         "cross": "spend by month and model",
+        "average_per": "average spend per user per month",
+        "leaders": "most expensive model each month",
         "compare": "Compare spend in 2025-04 and 2025-05?",
         "statistics": "What is the median cost of a call?",
         "column_by": "average pass rate 2 by model",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +17,8 @@ import pytest
 import trio
 
 from chatcore.agents.analyst.agent import Analyst
-from chatcore.agents.analyst.ledger import Ledger, open_ledger
+from chatcore.agents.analyst.catalogue import Catalogue
+from chatcore.agents.analyst.ledger import Ledger, open_filled, open_ledger, private_directory
 from chatcore.agents.analyst.sources import find_sources, validate_sources
 from chatcore.agents.base import ToolCall
 from chatcore.agents.numbers import untraceable_numbers
@@ -117,13 +121,53 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
     return path
 
 
+@attrs.frozen
+class Loaded:
+    """What loading came to: the database, and what it holds."""
+
+    file: Path
+    catalogue: Catalogue
+
+
+_LOADED: dict[tuple[Path, ...], Loaded] = {}
+"""Of the shared data, which does not change, and takes longer to load than most questions to answer."""
+
+
 @asynccontextmanager
 async def loaded(*paths: Path) -> AsyncIterator[Ledger]:
-    """The ledger of some files."""
+    """The ledger of some files; each has a connection and a memory of its own."""
+    if paths in _LOADED:
+        async with _opened_again(_LOADED[paths]) as ledger:
+            yield ledger
+        return
     sources = find_sources(paths)
     validate_sources(sources)
     async with open_ledger(sources, lambda fraction, words: None) as ledger:
+        if all(path.is_relative_to(SHARED) for path in paths):
+            _LOADED[paths] = await _kept(ledger)
         yield ledger
+
+
+async def _kept(ledger: Ledger) -> Loaded:
+    """A copy of its database, whose name is gone, for as long as the tests run."""
+    directory = Path(tempfile.mkdtemp(prefix="chatcore-tests-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    file = directory / "ledger.duckdb"
+    shutil.copyfile(f"/dev/fd/{await ledger.apart.database()}", file)
+    return Loaded(file, ledger.catalogue)
+
+
+@asynccontextmanager
+async def _opened_again(kept: Loaded) -> AsyncIterator[Ledger]:
+    async def look(_: object) -> Catalogue:
+        await trio.lowlevel.checkpoint()
+        return kept.catalogue
+
+    async with private_directory() as directory:
+        file = directory / kept.file.name
+        file.hardlink_to(kept.file)
+        async with open_filled(file, look) as ledger:
+            yield ledger
 
 
 @pytest.fixture(scope="session")

@@ -142,7 +142,6 @@ async def test_what_the_rows_do_not_say_is_refused(shared: Path) -> None:
             "is o3 better value than gpt-5": "ambiguous",
             "which is better, o3 or gpt-5?": "ambiguous",
             "o3 vs gpt-5 quality": "ambiguous",
-            "how many models per month": "not_supported",
         }.items():
             answer = (await ask(ledger, question)).answer
             assert (answer.answered, answer.reason) == (False, reason), question

@@ -25,6 +25,8 @@ from bench.analyst_questions import QUESTIONS as MEASURED
 
 QUESTIONS = {
     "cross": "spend by month and model in 2025",
+    "average_per": "average spend per user per month",
+    "leaders": "most expensive model each month",
     "frontier": "Which models are on the quality-cost frontier?",
     "budget": "are we within $50 in April 2025?",
     "run_rate": "What is our monthly run rate?",

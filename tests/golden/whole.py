@@ -176,12 +176,8 @@ WHOLE = (
         kind="left out",
         asked="top 5 spend",
         also=(
-            "average calls per user",
             "which weeks were unusual",
-            "calls by hour on weekdays",
             "cheapest model with 200k context",
-            "how much did the 10 most expensive calls cost together",
-            "how much between 9am and 5pm",
             "how can we save 30%",
         ),
         refused="not_supported",

@@ -12,7 +12,7 @@ import trio
 
 from chatcore.agents.analyst.account import ModelPrice
 from chatcore.agents.analyst.answering import proven_questions_after, words_of
-from chatcore.agents.analyst.catalogue import Catalogue, Origin
+from chatcore.agents.analyst.catalogue import Catalogue, Origin, Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.earlier import questions_before
 from chatcore.agents.analyst.intents.base import Draft
@@ -25,8 +25,10 @@ from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.toolbox import tools_for
+from chatcore.agents.analyst.units import unit_notes
 from chatcore.agents.base import Run
 from chatcore.agents.llm.dialogue import Model
+from chatcore.agents.numbers import proof_of
 from chatcore.agents.tools import Tool, ToolRegistry, ToolResult
 from chatcore.context import UserExecutionContext
 from chatcore.protocol.messages import Answer, Covered, Evidence, UserMessage
@@ -109,6 +111,13 @@ class Analyst:
             return await Inquiry(ledger, run, self._places).answer(message.content)
 
 
+def _proven(refusal: Refusal, question: str) -> Refusal:
+    """A refusal without the questions that have a number nobody said: ``Top 10`` where the ten was spelt out."""
+    proof = proof_of(question, ())
+    kept = tuple(each for each in refusal.alternatives if not proof.untraceable_numbers(each))
+    return attrs.evolve(refusal, alternatives=kept)
+
+
 @attrs.frozen
 class Inquiry:
     """One question put to one ledger.
@@ -133,7 +142,7 @@ class Inquiry:
         async with self.places.reading:
             planned = await self._read(question, tools)
         if isinstance(planned, Refusal):
-            return await self._refuse(planned, ())
+            return await self._refuse(_proven(planned, question), ())
         found = await tools.call(self.run, "run_intent", **msgspec.to_builtins(planned))
         async with self.places.wording:
             return await self._say(question, planned, found)
@@ -158,7 +167,7 @@ class Inquiry:
         await self._tell(worded)
         following = await proven_questions_after(intent, question, found.evidence, self.ledger)
         return Answer(
-            insights=[*worded.insights, *maker_notes(intent)],
+            insights=[*worded.insights, *maker_notes(intent), *unit_notes(question, self._table(intent))],
             recommendations=list(worded.recommendations),
             action_items=[*worded.action_items, *(f"Ask: “{each}”" for each in following)],
             evidence=list(found.evidence),
@@ -169,6 +178,9 @@ class Inquiry:
         if not leans_on_earlier(question, self._catalogue):
             return []
         return await questions_before(self.run)
+
+    def _table(self, intent: Intent) -> Table:
+        return self._catalogue.table(intent.table)
 
     def _understood(self, intent: Intent) -> str:
         """What the question is taken for, and which column for the cost."""

@@ -10,6 +10,7 @@ from chatcore.agents.analyst.evidence import Query, Sheet
 from chatcore.agents.analyst.intents.base import Draft
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.one_currency import mixed_currencies, told_in_one
 from chatcore.agents.analyst.remembering import key_of
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.suggesting import next_questions
@@ -20,13 +21,23 @@ from chatcore.protocol.messages import Evidence
 def queries_of(intent: Intent, ledger: Ledger) -> Sequence[Query]:
     """What an intent asks the ledger."""
     kind = KINDS[intent.kind]
-    return ledger.remembered.queries.find(key_of(intent), lambda: kind.queries(intent, ledger.catalogue))
+
+    def asked() -> Sequence[Query]:
+        mixed = mixed_currencies(intent, ledger.catalogue)
+        return [] if mixed else kind.queries(intent, told_in_one(intent, ledger.catalogue))
+
+    return ledger.remembered.queries.find(key_of(intent), asked)
 
 
 def words_of(intent: Intent, ledger: Ledger, found: Mapping[str, Evidence]) -> Draft | Refusal:
     """The words that are made of what its queries found."""
     kind, sheets = KINDS[intent.kind], {name: Sheet(evidence) for name, evidence in found.items()}
-    return ledger.remembered.words.find(key_of(intent), lambda: kind.word(intent, ledger.catalogue, sheets))
+
+    def worded() -> Draft | Refusal:
+        mixed = mixed_currencies(intent, ledger.catalogue)
+        return mixed or kind.word(intent, told_in_one(intent, ledger.catalogue), sheets)
+
+    return ledger.remembered.words.find(key_of(intent), worded)
 
 
 async def questions_after(intent: Intent, ledger: Ledger) -> Sequence[str]:

@@ -20,7 +20,8 @@ SUMMED = (Meaning.COST, *TOKENS)
 """Meanings whose columns are summed under a name of their own."""
 
 ROW_NOUNS = "|".join(sorted(lexicon.SINGLE))
-PER_CALL = rf"\bper[ -](?:single )?(?:{ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
+_SO_MANY = r"(?:single |\d[\d,.]*k? |thousand |hundred |million )?"
+PER_CALL = rf"\bper[ -]{_SO_MANY}(?:{ROW_NOUNS})\b|\ba (?:single )?(?:call|request) costs?\b"
 _PER_TOKENS = (
     r"\b(?:per|a|each|every|for a) (?:1[,.]?000,?000|million|mio|m|1m|1000|thousand|1k|1 million)?[ -]?tokens?\b"
     r"|\bper (?:million|mtok)\b"
@@ -46,8 +47,9 @@ _HOW_LONG = (
 _PREVIOUS = r"\b(previous|before|prior|preceding|earlier)\b"
 _ALSO = re.compile(r"\s*(?:and|,|&|and by|then by|, then by|and per)\s*")
 _STEP_LED = re.compile(
-    r"\b(by|per|each|every|which|what|a|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
-    r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)$"
+    r"\b(by|per|each|every|(?:which|what|the)(?: \d{1,3}| two| three| four| five| ten)|which|what|a"
+    r"|busiest|expensive|costliest|priciest|dearest|cheapest|over|best|worst"
+    r"|top(?: \w+)?|most|highest|biggest|lowest|quietest|slowest|single|average|each and every)(?: active| calendar)?$"
 )
 _STEP_ALSO = re.compile(r"\b(?:by|per|each|every) \w+(?: \w+)?(?:,? and|,| &| then)(?: by| per)?$")
 """``by model and month``: the step is led by what leads to a column before it."""
@@ -60,6 +62,21 @@ _SUPERLATIVE = re.compile(
 )
 _NEXT_TO = 2
 """Characters between a name and the word for its column: ``without claude models``, ``by user bob``."""
+
+_USE_MOST = (
+    r"\b(?:use|using)\b(?: \w+){0,3} (?:most|least|more|less|often)\b|\b(?:most|least|often) (?:do|did) we use\b"
+)
+_VERBOSE = r"\b(?:verbose|talkative|chatty|wordy|long-winded)\b"
+"""Of a model: how much it says in a call."""
+_ORDERED = re.compile(
+    r"\b(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|ranking) by (?:the )?(?:total |number of |most )?"
+    r"(spend|spending|cost|costs|calls|usage|requests|tokens)\b"
+)
+_ORDERS = {
+    **dict.fromkeys(("spend", "spending", "cost", "costs"), Measure.COST),
+    **dict.fromkeys(("calls", "usage", "requests"), Measure.CALLS),
+}
+"""What a list is in the order of, where that is said: its table has the other sums beside."""
 
 _MONTH_DAYS = 45
 _HALF_YEAR_DAYS = 200
@@ -101,15 +118,28 @@ class Asking:
     @cached_property
     def measure(self) -> Measure:
         """What is summed, counted or averaged."""
+        ordered = _ORDERED.search(self.reading.text)
+        if ordered is not None and self.group_columns:
+            return self.kind_of_tokens() if ordered[1].startswith("tok") else _ORDERS[ordered[1]]
+        if self.group_columns and self.reading.says(r"\b(?:most|least)[ -](?:used|popular|called|active)\b"):
+            return Measure.CALLS
         counted = self.reading.says(r"\bhow many (?:\w+ )?tokens\b(?!.*\b(?:cost|per)\b)")
         tokens = self.reading.has(lexicon.TOKENS) and (counted or not self.reading.has(lexicon.COST))
         if self.reading.says(_PER_TOKENS):
             return Measure.COST_PER_MILLION_TOKENS
+        if self.reading.says(_VERBOSE) and self.table.has(Meaning.OUTPUT_TOKENS):
+            return Measure.OUTPUT_TOKENS_PER_CALL
         quotient = self._quotient(tokens)
         if quotient is not None:
             return quotient
         if self.reading.has(lexicon.CHEAP) and (self.group_columns or self.reading.sides) and self.has_tokens:
             return Measure.COST_PER_MILLION_TOKENS
+        return self.kind_of_tokens() if tokens else self._cost_or_calls()
+
+    @property
+    def summed_measure(self) -> Measure:
+        """The sum that an average over groups is of."""
+        tokens = self.reading.has(lexicon.TOKENS) and not self.reading.has(lexicon.COST)
         return self.kind_of_tokens() if tokens else self._cost_or_calls()
 
     def _quotient(self, tokens: bool) -> Measure | None:
@@ -126,7 +156,12 @@ class Asking:
     def _cost_or_calls(self) -> Measure:
         if self.reading.has(lexicon.COST | lexicon.CHEAP):
             return Measure.COST
-        counted = self.reading.has(lexicon.CALLS) or self.reading.says(COUNT_OF) or self.reading.tables
+        counted = (
+            self.reading.has(lexicon.CALLS)
+            or self.reading.says(_USE_MOST)
+            or self.reading.says(COUNT_OF)
+            or self.reading.tables
+        )
         return Measure.CALLS if counted or not self.table.has(Meaning.COST) else Measure.COST
 
     def kind_of_tokens(self) -> Measure:

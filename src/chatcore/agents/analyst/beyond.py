@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatcore.agents.analyst import lexicon, refusals
+from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.currencies import NO_RATE, no_rate, other_currency
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, blanked
@@ -22,9 +23,11 @@ _OTHER_PRICES = (
     r"\bwould\b.*\bcosts?(?: \w+)? (?:today|now|nowadays)\b"
     r"|\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
 )
-_NEW = (
+NEW = (
     r"\b(?:which|what) (?:models?|users?|features?|formats?)\b.* "
     r"(?:new|stop(?:ped)? using|start(?:ed)? using|no longer)\b"
+    r"|\b(?:models?|users?|features?|formats?) (?:\w+ ){0,3}"
+    r"(?:first (?:used|seen|appeared)|introduced|dropped|retired|gone)\b"
 )
 _OTHERWISE = (
     r"\b(?:if|had) (?:we|i|they|you|everyone|everybody|everything|all|every)\b[^?.;]*?"
@@ -43,7 +46,7 @@ _NOT_ANSWERED = (
     (_JUDGEMENT, "a judgement"),
     (_OTHER_PRICES, "past usage at the prices of another day"),
     (_OTHERWISE, "what would have been otherwise"),
-    (_NEW, "what is new and what is gone"),
+    (NEW, "what is new and what is gone"),
     (_CHANGE, "a change to the data"),
 )
 """Words that ask for what is not answered, with how it is called."""
@@ -56,9 +59,10 @@ def foreign(reading: Reading) -> Refusal | None:
     return refusals.not_in_english(reading.catalogue)
 
 
-def in_other_money(found: Intent | Refusal, reading: Reading) -> Refusal | None:
+def in_other_money(found: Intent | Refusal, reading: Reading) -> Intent | Refusal | None:
     """Spend in euros, of costs in dollars: that is another figure than the one that would be told."""
-    table = ranked(reading.catalogue.tables)[0]
+    own = reading.catalogue.table(found.table) if isinstance(found, Intent) else None
+    table = own if own is not None and own.has(Meaning.COST) else ranked(reading.catalogue.tables)[0]
     if isinstance(found, Refusal) and NO_RATE in found.missing:
         return None
     other = other_currency(blanked(reading.text, reading.tables), table.currency) if table.currency else ""

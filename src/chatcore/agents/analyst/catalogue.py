@@ -83,6 +83,9 @@ class Column:
         return tuple(value for flattened, value in self._flat_values if sought in flattened)
 
 
+_CURRENCY_WORDS = frozenset({"currency", "currencies", "ccy"})
+
+
 @attrs.frozen(kw_only=True)
 class Table:
     """A table.
@@ -97,6 +100,7 @@ class Table:
         months: those that have rows, as ``2025-05``.
         usual_cost: what a token usually costs, or a row where tokens are not known; None where nothing costs anything.
         implausible: how many rows cost IMPLAUSIBLE_TIMES that and more.
+        told_in: the sign of the currency that its costs are in, where another column tells it.
     """
 
     name: str
@@ -108,6 +112,7 @@ class Table:
     months: tuple[str, ...] = ()
     usual_cost: float | None = None
     implausible: int = 0
+    told_in: str = ""
 
     def column(self, meaning: Meaning) -> Column | None:
         """The column of this meaning, if there is one."""
@@ -128,9 +133,22 @@ class Table:
 
     @property
     def currency(self) -> str:
-        """The sign of the currency of its costs, empty where the name of the column tells none."""
+        """The sign of the currency of its costs, empty where nothing tells one."""
+        cost, told = self.column(Meaning.COST), self.currencies
+        if self.told_in or cost is None:
+            return self.told_in
+        return currency_of(told.values[0]) if told and len(told.values) == 1 else currency_of(cost.name)
+
+    @property
+    def currencies(self) -> Column | None:
+        """The column that says for each row which currency its cost is in; None where the costs' name says it, or
+        nothing does.
+        """
         cost = self.column(Meaning.COST)
-        return currency_of(cost.name) if cost else ""
+        if cost is None or currency_of(cost.name):
+            return None
+        named = (column for column in self.columns if column.family is Family.TEXT and not column.name.isdigit())
+        return next((c for c in named if _CURRENCY_WORDS.intersection(name_words(c.name)) and c.values), None)
 
     @property
     def covered(self) -> Covered | None:

@@ -74,6 +74,7 @@ def _words(text: str) -> frozenset[str]:
 
 _RATE = "per rate unit mtok ktok price prices limit budget"
 _COUNTED = _words("token tokens length len toks")
+_USED = _COUNTED | {"usage"}
 
 SIGNS: Mapping[Meaning, Sign] = MappingProxyType(
     {
@@ -83,20 +84,21 @@ SIGNS: Mapping[Meaning, Sign] = MappingProxyType(
         Meaning.COST: Sign(
             Family.NUMBER,
             _words(
-                "cost costs spend spent charge charged charges amount billed bill expense expenses fee usd eur total"
+                "cost costs spend spent charge charged charges amount billed bill expense expenses fee usd eur cents "
+                "total"
             ),
             against=_words(f"{_RATE} session cumulative running tokens token count rows calls seconds cases"),
         ),
         Meaning.INPUT_TOKENS: Sign(
             Family.NUMBER,
             _words("prompt prompts input inputs context in request"),
-            _COUNTED,
+            _USED,
             _words(f"{_RATE} cost usd cache cached output completion thinking"),
         ),
         Meaning.OUTPUT_TOKENS: Sign(
             Family.NUMBER,
             _words("completion completions output outputs generated generation out response"),
-            _COUNTED,
+            _USED,
             _words(f"{_RATE} cost usd cache cached input prompt thinking"),
         ),
         Meaning.TOTAL_TOKENS: Sign(
@@ -225,7 +227,12 @@ def currency_of(name: str) -> str:
     return next((sign for word, sign in _CURRENCIES.items() if word in words), "")
 
 
-_CURRENCIES = MappingProxyType({"usd": "$", "dollars": "$", "eur": "€", "euro": "€", "gbp": "£"})
+CENTS = "¢"
+"""The sign of hundredths of a dollar or a euro; sums of them are told as they are."""
+
+_CURRENCIES = MappingProxyType(
+    {"cents": CENTS, "cent": CENTS, "usd": "$", "dollars": "$", "eur": "€", "euro": "€", "gbp": "£"}
+)
 
 
 def says_time(name: str) -> bool:

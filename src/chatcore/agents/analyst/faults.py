@@ -15,6 +15,7 @@ from chatcore.agents.analyst.periods import Calendar, overlaps
 from chatcore.agents.analyst.reading import EXCLUDING, Reading, blanked
 from chatcore.agents.analyst.refusals import groupings
 from chatcore.agents.analyst.request import Measure, Refusal
+from chatcore.agents.analyst.same_time import SAME_TIME
 
 _WHO = frozenset({"who", "whose", "whom"})
 _OURS = frozenset({"team", "company", "organization", "organisation", "org"})
@@ -33,7 +34,8 @@ _PART = (
 _COUNTED_STEPS = r"\bhow many (?:days|weeks|months|quarters|years)\b"
 _SIDE = r"(?:input|output|prompt|completion|incoming|outgoing|generated)"
 _ONE_SIDE = (
-    rf"\b(?:costs?|costing|spend|spent|pay|paid|price|rate)\b.*\b(?:per|an?|each|every) "
+    rf"\b(?:costs?|costing|spend|spent|pay|paid|price|rate|expensive|cheap|cheaper|cheapest|priciest|dearest|costliest)\b.*"
+    rf"\b(?:per|an?|each|every) "
     rf"(?:\d[\d,.]*\s?[km]? |million |thousand |[km] )*{_SIDE}[ _]tokens?\b"
     rf"|\b(?:costs?|spend|spent|pay|paid|price|expenses?|bill) (?:of|on|for) (?:the |our |all )*{_SIDE}[ _]tokens?\b"
     rf"|\b{_SIDE}[ _]tokens? costs?\b|\b(?:did|do) (?:the |our |all )*{_SIDE}[ _]tokens? cost\b"
@@ -105,6 +107,8 @@ def _part_of_period(asking: Asking) -> Refusal | None:
     free = asking.reading.free
     steps = any(word in lexicon.GRAINS for word in free) and asking.grain is None and not asking.previous
     part = asking.reading.periods and re.search(_PART, _without_whole_periods(asking))
+    if SAME_TIME.search(asking.reading.text):
+        return None
     if not part and not (steps and not asking.reading.says(_COUNTED_STEPS)):
         return None
     if steps and asking.group_columns and not asking.reading.periods:

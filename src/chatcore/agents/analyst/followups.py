@@ -19,12 +19,14 @@ from chatcore.agents.analyst.merging import PLAIN, asks_for_the_peak
 from chatcore.agents.analyst.phrasing import scope
 from chatcore.agents.analyst.reading import Reading, blanked
 from chatcore.agents.analyst.request import Intent
+from chatcore.agents.analyst.savings.chosen import named_measures
 
 _POLITE = r"(?:(?:ok(?:ay)?|thanks?(?: you)?|thx|great|cool|nice|good|hm+|right|well|so|oh|ah|please)\b[\s,.!:–-]*)*"
 _MARK = re.compile(
     rf"^\W*{_POLITE}(?:and|&|but|also|plus|or|then|only|just|instead(?! of)|same|the same|(?:what|how) about"
     r"|vs\.?|versus|compared (?:to|with)|compared? (?:it |that |this |them |those )?(?:with|to|against)|against"
-    r"|(?:in|as) (?:tokens|calls|dollars)\b|excluding|without|except(?: for)?|ignoring|not counting)\b"
+    r"|(?:in|as) (?:tokens|calls|dollars)\b"
+    r"|(?:sort|order|rank)(?:ed)? (?:it |them |that )?by|excluding|without|except(?: for)?|ignoring|not counting)\b"
 )
 _ONLY_MARKS = re.compile(
     rf"^\W*{_POLITE}(?:(?:and|but|also|plus|or|then|just|only|(?:what|how) about|what if|with|we|by|using)\b\s*)*"
@@ -42,11 +44,19 @@ _PLACES_OF = re.compile(
 """``top 3 models``: a heading more than a question, which takes its period from what was asked before."""
 _POINTS_BACK = re.compile(
     r"\b(?:of|for|in|by|on|with|than|to|among|about) (?:those|them|these|that|it)\b(?! (?:are|is|were|was|cost))"
+    r"|\bhow (?:much|many) of (?:it|that|this|those|them)\b"
     r"|\bthe same\b|\b(?:was|is|were|are) (?:that|those|they)\b|\b(?:that|those) (?:month|year|day|week|period|one)s?\b"
     r"|\bwho (?:\w+ ){1,2}(?:it|that|them|those|this)\b"
     r"|\b(?:split|break|broken|group|sort|rank|show|list|divide) (?:it|that|this|them|those)\b|\binstead\b(?! of\b)"
 )
 _BARE_PLACES = re.compile(r"^\W*(?:the )?(?:top|bottom|first|last|cheapest|worst|biggest|next|\d+)(?: \w+)?\W*$")
+_BARE_AMOUNTS = re.compile(
+    r"\W*(?:(?:and|for|with|at|of|by|but|say|to)\s+)*"
+    r"(?:(?:(?:and|with|plus|,)\s*)?[$€£]?\d[\d,]*(?:\.\d+)?\s?(?:k|m|million|thousand)?\s*"
+    r"(?:%|percent|(?:input|output|in|out|prompt|completion)(?: tokens?)?|tokens?(?: in| out)?|calls?|requests?)"
+    r"(?: discount| off| a month| each| instead)?\W*)+"
+)
+"""``for 1000 calls?``, ``with 5k out and 2k in?``: amounts with what they are of, and nothing else."""
 _LEADS = frozenset(
     ["by", "per", "for", "in", "on", "of", "with", "from", "to", "at", "each", "every", "only", "and", "the", "a", "an"]
 )
@@ -105,7 +115,8 @@ def is_fragment(reading: Reading) -> bool:
     if not words or len(words) > _MOST_FRAGMENT_WORDS or reading.tables:
         return False
     if (
-        _BARE_PLACES.search(reading.text)
+        _BARE_AMOUNTS.fullmatch(reading.text)
+        or _BARE_PLACES.search(reading.text)
         or _PLACES_OF.search(reading.text)
         or words in (["why"], ["how"], ["how", "so"], ["how", "come"])
     ):
@@ -123,6 +134,43 @@ def is_fragment(reading: Reading) -> bool:
 def is_plain(intent: Intent) -> bool:
     """Whether a follow-up can change an intent part by part; of other kinds, the question is put again in words."""
     return intent.kind in PLAIN
+
+
+_MEASURABLE = frozenset({"clock", "odd_days", "average_per", "leaders"})
+"""Kinds that are not plain, and are asked of spend, calls or tokens alike."""
+
+
+def measured_anew(last: Intent, asking: Asking) -> Intent | None:
+    """``and by calls?`` after a question of such a kind; None where anything else is named."""
+    reading = asking.reading
+    named = reading.periods or reading.values or asking.group_columns or asking.grain or reading.limit is not None
+    figures = lexicon.COST | lexicon.CALLS | lexicon.TOKENS
+    if last.kind not in _MEASURABLE or named or not reading.has(figures) or not leans(reading):
+        return None
+    return msgspec.structs.replace(last, measure=asking.summed_measure)
+
+
+def within_last(last: Intent, found: Intent, reading: Reading) -> Intent:
+    """What was made of a follow-up by itself, in the period and of the names of the question before it."""
+    own = found.periods or found.filters or found.table != last.table or found.kind not in _WITHIN
+    if own or len(last.periods) > 1 or reading.says(_OVERALL):
+        return found
+    filters = last.beside if last.kind == "versus" else last.filters
+    figures = lexicon.COST | lexicon.CALLS | lexicon.TOKENS
+    measure = found.measure if reading.has(figures) or found.kind not in _MEASURABLE else last.measure
+    return msgspec.structs.replace(found, periods=last.periods, filters=filters, measure=measure)
+
+
+_OVERALL = (
+    r"\b(?:overall|altogether|in total|total|ever|all[- ]time|everything|in all"
+    r"|all (?:of )?(?:the )?(?:years|data|rows))\b"
+)
+_WITHIN = frozenset(
+    {
+        "clock", "total", "odd_days", "sessions", "empty_outputs", "free_calls", "implausible", "concentration",
+        "distribution", "token_ratio", "unit_cost", "top_calls", "leaders", "average_per",
+    }
+)  # fmt: skip
 
 
 def asks_why(reading: Reading) -> bool:
@@ -170,6 +218,10 @@ _OF = re.compile(r"\b(?:for|of|instead of) (?:the |only |just )*$")
 """What leads to the model that the calls were on."""
 
 
+_LESS = re.compile(r"(?:without|excluding|except|no|not|minus|other than|leaving out)\b")
+"""What leads to a measure that is to be left, and not taken."""
+
+
 def supposed(last: Intent, reading: Reading) -> list[str]:
     """What a follow-up would save of the calls that a what-if before it was about, in the ways to ask that.
 
@@ -178,7 +230,12 @@ def supposed(last: Intent, reading: Reading) -> list[str]:
         reading: the follow-up.
     """
     core = _ONLY_MARKS.sub("", reading.text).strip(" ?.!,")
+    if _LESS.match(core):
+        return []
     core = re.sub(r"\b(?:instead|as well|too|also|then)$", "", core).strip()
+    measures = named_measures(core)
+    if len(measures) == 1 and not re.search(r"\d", core):
+        core = measures[0]
     return [f"what would {core} save{scope(last)}", f"what if {core}{scope(last)}"] if core else []
 
 
@@ -220,4 +277,7 @@ def _new_values(asked: Reading, reading: Reading) -> Iterator[tuple[int, int, st
     end = len(asked.text.rstrip(" ?.!"))
     for named in reading.values[:1]:
         old = [value for value in asked.values if value.column.name == named.column.name][-1:]
+        if any(span.start < named.end and named.start < span.end for span in reading.exclusions):
+            yield end, end, f" excluding {named.words}"
+            continue
         yield (old[0].start, old[0].end, named.words) if old else (end, end, f" for {named.words}")

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import attrs
 
-from chatcore.agents.analyst.lexicon import KNOWN, MEANT, WHAT_IF
+from chatcore.agents.analyst.lexicon import KNOWN, MEANT, SLIPPED, WHAT_IF
 
 SHORTEST_CORRECTED = 4
 """Shorter words are too like each other."""
@@ -29,7 +29,7 @@ MOST_LETTERS = 2
 MOST_MOVED = 3
 """How many letters a slip leaves in other places: ``psend`` is ``spend``, ``kosten`` is not ``tokens``."""
 
-_CORRECTABLE = sorted(word for word in MEANT | WHAT_IF if len(word) >= SHORTEST_CORRECTED)
+_CORRECTABLE = sorted(word for word in MEANT | WHAT_IF | SLIPPED if len(word) >= SHORTEST_CORRECTED)
 _BY_LETTERS = {"".join(sorted(word)): word for word in reversed(_CORRECTABLE)}
 _WORD = re.compile(r"[A-Za-z0-9_$€£%][\w$./:@#+%'’-]*")
 

@@ -206,13 +206,30 @@ async def _loaded(
         filled = await fill(connection, directory, sources, lambda part, words: progress(LOADING * part, words))
         await interruptible(connection, lambda: connection.execute("CHECKPOINT"))
     progress(LOADING, "looking at what the columns hold")
-    async with _connected(file, directory, read_only=True) as connection, open_sandbox() as sandbox:
+
+    async def look(connection: duckdb.DuckDBPyConnection) -> Catalogue:
+        return await describe(connection, filled.tables, filled.data_version, origin, mapping)
+
+    async with open_filled(file, look) as ledger:
+        progress(1.0, "the data is loaded")
+        yield ledger
+
+
+@asynccontextmanager
+async def open_filled(
+    file: Path, look: Callable[[duckdb.DuckDBPyConnection], Awaitable[Catalogue]]
+) -> AsyncIterator[Ledger]:
+    """Open a database that holds the rows, and lock it.
+
+    Args:
+        file: the database, alone in its directory; its name is taken from it.
+        look: says what it holds.
+    """
+    async with _connected(file, file.parent, read_only=True) as connection, open_sandbox() as sandbox:
         with open_file(file) as database:
-            await trio.to_thread.run_sync(_forget_files, directory)
+            await trio.to_thread.run_sync(_forget_files, file.parent)
             await trio.to_thread.run_sync(lock, connection)
-            catalogue = await describe(connection, filled.tables, filled.data_version, origin, mapping)
-            progress(1.0, "the data is loaded")
-            yield Ledger(catalogue, Apart(sandbox, _always(database)), connection)
+            yield Ledger(await look(connection), Apart(sandbox, _always(database)), connection)
 
 
 @contextmanager

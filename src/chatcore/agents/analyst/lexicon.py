@@ -64,7 +64,7 @@ OTHER_KNOWN = _words("""
     many number count counts amount top most highest biggest largest best greatest leading main data table tables
     column columns schema dataset datasets file files field fields attached loaded cover covers covered coverage
     structure contents contain contains available help capabilities early late mid middle beginning half previous
-    prior preceding earlier peak peaks peaked
+    prior preceding earlier peak peaks peaked verbose talkative chatty wordy
 """)
 """Words that patterns look for."""
 
@@ -166,7 +166,8 @@ STOP = _words("""
     date dates range between during within out into back over rank ranked sorted order ordered descending ascending
     second third fourth across different distinct unique various separate other answer question calculate compute say
     display print
-    single individual recorded raw i'd we've i'm break down start starts started begin begins began end ends ended
+    single individual recorded raw i'd we'd you'd they'd he'd she'd we'll i'll they'll
+    we've i'm break down start starts started begin begins began end ends ended
     first last latest newest oldest recent recently since until till before after again same share percentage percent
     proportion portion part fraction including included include along well both either cents t re ve ll hello hi hey
     there's none ask asked more less million thousand billion come comes came contribute contributed accounted
@@ -177,7 +178,8 @@ STOP = _words("""
     hand retrieve fetch return confirm remind altogether grand full according regarding concerning respect terms throw
     threw thrown put puts putting pour poured rack racked chew chewed eat eats ate eating swallow swallowed blow
     blew blown plot draw graphed visualize visualise attributable attributed due owing related associated goes
-    toward towards onto ll
+    toward towards onto ll giv gimme teh hte adn nd fo wat wats log logs ledger thousands millions
+    billions pennies mio ascending together summarize summarise sum
 """)
 """Words that carry no meaning of their own here."""
 
@@ -221,6 +223,13 @@ NUMBERS = MappingProxyType({word: number for number, word in enumerate(_COUNTED.
 _TIMES = _words("""
     january february march april may june july august september october november december yesterday today
 """)
+
+SLIPPED = _words("""
+    much summarize total totals happened happens happening please during between without excluding except together
+    altogether because percentage everything everyone calculate display provide compared combined approximately
+    currently recently
+""")
+"""Words without a meaning of their own that are long enough to be misspelt and known again."""
 
 MEANT: frozenset[str] = frozenset().union(
     COST, CHEAP, CALLS, TOKENS, INPUT, OUTPUT, AVERAGE, STATISTIC, LOW, EACH, SPLIT, WHICH, TREND, COMPARE, QUALITY,

@@ -15,6 +15,7 @@ from chatcore.agents.analyst.evidence import Sheet
 from chatcore.agents.analyst.intents.base import Draft, IntentKind
 from chatcore.agents.analyst.kinds import KINDS
 from chatcore.agents.analyst.ledger import Ledger
+from chatcore.agents.analyst.one_currency import mixed_currencies, told_in_one
 from chatcore.agents.analyst.planner import leans_on_earlier, plan
 from chatcore.agents.analyst.request import Intent, Period, Refusal, Stretch
 from chatcore.agents.analyst.sql_tool import RUN_SQL, run_sql_tool
@@ -126,7 +127,8 @@ class ModelTools:
     async def _worded(self, intent: Intent, found: ToolResult) -> ToolResult:
         """The rows, and what the analyst itself says of them: it names what is odd about them."""
         sheets = {name: Sheet(evidence) for name, evidence in found.value.items()}
-        worded = KINDS[intent.kind].word(intent, self._catalogue, sheets)
+        mixed = mixed_currencies(intent, self._catalogue)
+        worded = mixed or KINDS[intent.kind].word(intent, told_in_one(intent, self._catalogue), sheets)
         if isinstance(worded, Refusal):
             return attrs.evolve(found, value=_refused(worded))
         self.recommendations.extend(each for each in worded.recommendations if each not in self.recommendations)

@@ -9,10 +9,12 @@ from itertools import islice
 import attrs
 
 from chatcore.agents.analyst import grammar
+from chatcore.agents.analyst.beyond import NEW as NEW_OR_GONE
 from chatcore.agents.analyst.phrasing import during
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading, in_table, read
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.turns import NO_TOKENS, WITHOUT_FREE
 
 _TAKEN_FOR = frozenset(["total", "by"])
 _OPEN = frozenset(["not_supported", "no_such_column"])
@@ -51,8 +53,8 @@ NEAREST = (
         "What kinds of errors did we get{when}?|Errors by month|What is the error rate?",
     ),
     Nearest(
-        r"\b(?:exclud\w+|without|except|ignoring) (?:the |all |any )?(?:free|unpriced|zero[- ]cost)\b",
-        "How many calls were free{when}?|Average cost per call{when}?|Spend by model{when}",
+        WITHOUT_FREE,
+        "Cost per paid call{when}|How many calls were free{when}?|Average cost per call{when}?|Spend by model{when}",
     ),
     Nearest(
         r"\b(?:weeks?|months?|hours?)\b.*\b(?:unusual|odd|strange|weird|abnormal|anomal\w+)\b"
@@ -103,6 +105,29 @@ NEAREST = (
         "Which models drove the change in spend{change}?|Which list prices changed?|Cost per million tokens by model",
         "That can mean what was spent, or what a token is listed at. Which change is meant, and between when?",
         "what changed, and between when",
+    ),
+    Nearest(
+        NO_TOKENS,
+        "Which calls returned nothing{when}?|How many calls have less than 5 tokens{when}?"
+        "|Distribution of tokens{when}",
+    ),
+    Nearest(
+        r"\b(?:free|unpriced|zero[- ]cost)\b",
+        "How many calls were free{when}?|Free calls by model{when}|What would the free calls cost at list price{when}?",
+    ),
+    Nearest(
+        r"\bsessions?\b",
+        "How many sessions were there{when}?|Average cost per session{when}|Average number of calls per session{when}"
+        "|Most expensive sessions{when}",
+    ),
+    Nearest(
+        NEW_OR_GONE,
+        "Which models drove the change in spend{change}?|How many different models did we use by month?"
+        "|Most used model each month{when}|Spend by model{when}",
+    ),
+    Nearest(
+        r"\bspik\w+|\bjumps?\b|\bsurges?\b|\bbursts?\b",
+        "Which days were unusual by calls{when}?|Which days were unusual{when}?|Calls by day{when}",
     ),
     Nearest(
         r"\bwhy\b|\b(?:too|so) (?:much|high|expensive|many|costly|big|large)\b",

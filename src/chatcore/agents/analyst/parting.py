@@ -18,7 +18,8 @@ _BETWEEN = re.compile(
 )
 _TAIL = re.compile(
     r"\s*,?\s*\b(?:and|but|plus)\s+(?:(?P<thing>(?:on|with|using|through)\s+(?:what|which|which (?:llms?|models?)))"
-    r"|(?P<feature>for (?:what|which (?:purposes?|tasks?|features?)))|(?P<user>(?:by|for) whom?)"
+    r"|(?P<feature>for (?:what|which (?:purposes?|tasks?|features?))|what (?:it was |they were )?for)"
+    r"|(?P<user>(?:by|for) whom?)"
     r"|(?P<when>when))\W*$"
 )
 _TAILS = {"thing": "by model", "feature": "by feature", "user": "by user", "when": "by month"}
@@ -39,6 +40,22 @@ def clauses(reading: Reading) -> list[str]:
     asking = [each for part in parts if _asks(part) for each in _of_two_tables(part, reading)]
     asking += [_TAILS[str(tail.lastgroup)]] if tail and asking else []
     return asking if len(asking) > 1 else [reading.text]
+
+
+_IT = r"(?:that|this|those|these|they|it)"
+_SUMMED_UP = re.compile(
+    r"\s*,?\s*\b(?:and|plus)\s+(?:(?:how much|what (?:share|part|percentage|percent|fraction|portion)|which part)"
+    r"(?: of (?:the |our )?(?:\w+ )?(?:total|spend|bill|whole|cost|costs|all|everything|it))?"
+    rf"(?: (?:is|are|was|were|do|did))? {_IT}(?: (?:together|in total|make up|account for|come to))?"
+    rf"|what (?:do|did|does) {_IT} (?:add up to|sum (?:up )?to|come to|cost together|make together)"
+    r"|(?:their|the) (?:sum|combined \w+|share)(?: of (?:the )?total)?)\W*$"
+)
+"""What the sum of a list of so many, and its part of the whole, is asked by: its answer tells both."""
+
+
+def without_sum(text: str) -> str:
+    """The question without a clause that asks for the sum of what it lists."""
+    return _SUMMED_UP.sub("", text)
 
 
 def _of_two_tables(part: str, reading: Reading) -> list[str]:

@@ -126,7 +126,7 @@ def _dates(text: str, known: Calendar) -> Iterator[Found]:
     for date in matches:
         relative = date.kind in _RELATIVE
         spans = _spans(date, known, years)
-        choices = tuple(msgspec.structs.replace(_period(*span), relative=relative) for span in spans)
+        choices = tuple(msgspec.structs.replace(period_of(*span), relative=relative) for span in spans)
         yield Found(date.match.start(), date.match.end(), choices)
 
 
@@ -300,7 +300,7 @@ def _add_months(day: dt.date, months: int) -> dt.date:
     return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _period(begin: dt.date, end: dt.date) -> Period:
+def period_of(begin: dt.date, end: dt.date) -> Period:
     """A period, named in the shortest way that says which: 2025, Q1 2025, 2025-05, 2025-05-07, or both its ends."""
     last = end - dt.timedelta(days=1)
     words = f"{begin} to {last}"
@@ -339,7 +339,7 @@ def _span(first: Found, second: Found) -> Found:
     spans = [(begin, str(last.end)) for last in second.choices if (begin := _begin_before(first, last)) is not None]
     if not spans:
         return first
-    periods = [_period(dt.date.fromisoformat(begin), dt.date.fromisoformat(end)) for begin, end in spans]
+    periods = [period_of(dt.date.fromisoformat(begin), dt.date.fromisoformat(end)) for begin, end in spans]
     return Found(first.start, second.end, tuple(periods))
 
 
@@ -381,10 +381,10 @@ def before(period: Period, unit: str | None = None) -> Period:
     months = (end.year - begin.year) * 12 + end.month - begin.month
     if begin.day == 1 and end.day == 1:
         back = -_MONTHS_IN.get(str(unit), months)
-        return _period(_add_months(begin, back), _add_months(end, back))
+        return period_of(_add_months(begin, back), _add_months(end, back))
     if unit in _MONTHS_IN:
-        return _period(_add_months(begin, -_MONTHS_IN[unit]), _add_months(end, -_MONTHS_IN[unit]))
-    return _period(begin - (end - begin), begin)
+        return period_of(_add_months(begin, -_MONTHS_IN[unit]), _add_months(end, -_MONTHS_IN[unit]))
+    return period_of(begin - (end - begin), begin)
 
 
 def after(period: Period, unit: str | None = None) -> Period:
@@ -393,5 +393,5 @@ def after(period: Period, unit: str | None = None) -> Period:
     months = (end.year - begin.year) * 12 + end.month - begin.month
     if begin.day == 1 and end.day == 1:
         on = _MONTHS_IN.get(str(unit), months)
-        return _period(_add_months(begin, on), _add_months(end, on))
-    return _period(end, end + (end - begin))
+        return period_of(_add_months(begin, on), _add_months(end, on))
+    return period_of(end, end + (end - begin))

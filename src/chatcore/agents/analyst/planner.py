@@ -6,7 +6,7 @@ all; the rest is the grammar's (:mod:`~chatcore.agents.analyst.grammar`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 import msgspec
@@ -14,21 +14,24 @@ import msgspec
 from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue
+from chatcore.agents.analyst.continuing import added_to, asks_how_good, elsewhere, family, goes_on, on_top
 from chatcore.agents.analyst.followups import (
     Asked,
     asks_why,
     is_fragment,
     is_plain,
     leans,
+    measured_anew,
     points_back,
     reworded,
     supposed,
+    within_last,
 )
 from chatcore.agents.analyst.grammar import apart, plan_in
 from chatcore.agents.analyst.kinds import FAMILIES
 from chatcore.agents.analyst.merging import merge, of_the_same_year
 from chatcore.agents.analyst.nearest import plan_alone
-from chatcore.agents.analyst.parting import clauses, covering
+from chatcore.agents.analyst.parting import clauses, covering, without_sum
 from chatcore.agents.analyst.phrasing import phrase, sentence, why
 from chatcore.agents.analyst.pronouns import named_instead, refers
 from chatcore.agents.analyst.reading import Reading, in_table, is_too_long, read
@@ -115,12 +118,22 @@ def _from_last_whole(earlier: Sequence[str], catalogue: Catalogue) -> Sequence[s
 
 def _follow(asked: Asked, reading: Reading) -> _Followed:
     """What a follow-up asks for."""
-    found = _of_it(asked, reading) or _changing(asked, reading)
+    repeated = _Followed(asked.text, asked.intent) if asks_how_good(asked.intent, reading) else None
+    of_it = repeated or _of_it(asked, reading)
+    found = of_it or _changing(asked, reading)
+    if of_it is not None or found.found == plan_alone(reading):
+        found = _scoped(asked, reading, found)
     lacking = isinstance(found.found, Refusal) and found.found.reason == "no_such_column"
     if not lacking or is_fragment(reading):
         return found
     elsewhere = _elsewhere(asked.intent, reading)
     return _in_words(elsewhere, reading) if isinstance(elsewhere, Intent) else found
+
+
+def _scoped(asked: Asked, reading: Reading, found: _Followed) -> _Followed:
+    """What takes nothing from the question before, in its period: ``how much of it was on weekends?``."""
+    alone = found.found
+    return attrs.evolve(found, found=within_last(asked.intent, alone, reading)) if isinstance(alone, Intent) else found
 
 
 def _in_words(found: Intent | Refusal, reading: Reading) -> _Followed:
@@ -143,6 +156,8 @@ def _changing(asked: Asked, reading: Reading) -> _Followed:
     if refers(reading) and not leans(reading):
         return _Followed(reading.text, _plan_whole(reading))
     last, table = asked.intent, reading.catalogue.table(asked.intent.table)
+    if goes_on(last) and (found := _continued(asked, reading)):
+        return found
     if any(named.table.name != table.name for named in reading.tables):
         return _in_words(_elsewhere(last, reading), reading)
     if asks_why(reading) and (question := why(last)) is not None:
@@ -150,8 +165,70 @@ def _changing(asked: Asked, reading: Reading) -> _Followed:
     asking = Asking(in_table(reading, table, apart=apart), table)
     alone = plan_in(reading, asking)
     if not is_plain(last):
-        return _what_if(last, reading) or _reworded(asked, of_the_same_year(last, asking), alone)
+        return _reworded(asked, of_the_same_year(last, asking), alone)
     return _in_words(merge(last, asking, alone), reading)
+
+
+def _continued(asked: Asked, reading: Reading) -> _Followed | None:
+    """A follow-up to a price, a what-if or a decision, where it is one by a part that it changes or adds."""
+    last, catalogue = asked.intent, reading.catalogue
+    if asks_why(reading):
+        question = why(last)
+        answered = [question] if question and isinstance(plan_alone(read(question, catalogue)), Intent) else []
+        return _Followed(reading.text, refusals.no_reason(answered, catalogue))
+    together = on_top(last, reading)
+    if together is not None:
+        return _together(together, reading)
+    found = (
+        _going_on(asked, elsewhere(asked, reading), catalogue)
+        or _what_if(last, reading)
+        or _reworded_alike(asked, reading)
+    )
+    if found is not None and isinstance(found.found, Intent):
+        return found
+    return _going_on(asked, added_to(asked, reading), catalogue) or found or _refused_alike(asked, reading)
+
+
+def _refused_alike(asked: Asked, reading: Reading) -> _Followed | None:
+    """Why the question before has no answer with what the follow-up adds, where that is known of its kind."""
+    if asked.intent.kind != "prefix_cache":
+        return None
+    texts = added_to(asked, reading)
+    planned = (_Followed(text, plan_alone(read(text, reading.catalogue))) for text in texts)
+    return next((each for each in planned if isinstance(each.found, Refusal) and each.found.reason == _KNOWN), None)
+
+
+_KNOWN = "not_supported"
+
+
+def _together(question: str, reading: Reading) -> _Followed:
+    """Two measures on the same calls, in a plan that counts nothing twice."""
+    found = plan_alone(read(question, reading.catalogue)) if question else None
+    if isinstance(found, Intent):
+        return _Followed(question, found)
+    return _Followed(reading.text, refusals.not_on_top())
+
+
+def _going_on(asked: Asked, texts: Iterable[str], catalogue: Catalogue) -> _Followed | None:
+    """The first of these questions that is understood as one of the same family, and is another than before."""
+    planned = (_Followed(text, plan_alone(read(text, catalogue))) for text in texts)
+    return next((each for each in planned if _goes_on_from(asked.intent, each.found)), None)
+
+
+def _goes_on_from(last: Intent, found: Intent | Refusal) -> bool:
+    if isinstance(found, Refusal):
+        return False
+    return family(found.kind) == family(last.kind) and found.bare != last.bare
+
+
+def _reworded_alike(asked: Asked, reading: Reading) -> _Followed | None:
+    """The question before with a period, a name or a split of the follow-up; None where nothing of it would change."""
+    table = reading.catalogue.table(asked.intent.table)
+    asking = of_the_same_year(asked.intent, Asking(in_table(reading, table, apart=apart), table))
+    found = _reworded(asked, asking, refusals.unclear_follow_up(reading.catalogue))
+    if isinstance(found.found, Refusal):
+        return found if found.found.reason == "ambiguous" else None
+    return found if found.found.bare != asked.intent.bare else None
 
 
 def _elsewhere(last: Intent, reading: Reading) -> Intent | Refusal:
@@ -180,6 +257,9 @@ _OF_ALL_WAYS = "savings_plan"
 def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followed:
     """The last question put again in words, with what a follow-up names; asked back where that fits two places."""
     catalogue = asking.reading.catalogue
+    again_measured = measured_anew(asked.intent, asking)
+    if again_measured is not None:
+        return _Followed(asked.text, again_measured)
     before = in_table(read(asked.text, catalogue), asking.table, apart=apart)
     texts = reworded(before, asking, asked.intent)
     found = [(text, intent) for text in texts if isinstance(intent := plan_alone(read(text, catalogue)), Intent)]
@@ -197,6 +277,8 @@ def _reworded(asked: Asked, asking: Asking, alone: Intent | Refusal) -> _Followe
 
 def _plan_whole(reading: Reading) -> Intent | Refusal:
     """What a question asks for by itself; where it asks several things, all of them or none."""
+    summed = without_sum(reading.text) if reading.limit is not None else reading.text
+    reading = reading if summed == reading.text else read(summed, reading.catalogue)
     parts = clauses(reading)
     if len(parts) == 1:
         return plan_alone(reading)

@@ -12,6 +12,7 @@ import attrs
 from chatcore.agents.analyst import lexicon
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Family
+from chatcore.agents.analyst.currencies import named_currencies
 from chatcore.agents.analyst.holes import with_holes
 from chatcore.agents.analyst.language import Word, split_words
 from chatcore.agents.analyst.making import makers_in, of_makers
@@ -29,13 +30,14 @@ from chatcore.agents.analyst.periods import Calendar, Found, find_periods
 from chatcore.agents.analyst.request import Filter
 
 _EXCLUDED = re.compile(
-    r"(?:\b(?:without|exclu(?:ding|des?|ded)|except(?: for)?|excepting|other than|but not|besides|(?:apart|aside) from"
+    r"(?:\b(?:without|w/o|ex(?:cl)?\.?|not counting|leaving aside|exclu(?:ding|des?|ded)|except(?: for)?|excepting"
+    r"|other than|but not|besides|(?:apart|aside) from"
     r"|ignoring|omitting|leaving out|minus|not|nor|(?:everything|anything|all|every)(?: \w+)? but(?: for)?)"
     r"|(?:not|never|n['’]t)(?: (?:sen[dt]|go(?:ne|ing)?|went|made?|r[au]n|us(?:e|ed|ing)|done|be|been|came?|come|served"
     r"|answered|handled|billed|spent))+(?= (?:to|on|with|from|by|for|via|through|using|in) )|(?:^|\s)non)"
     r"(?:\s+|(?<=non)-)(?:(?:the|any|all|either|models?|users?|those|calls|of|on|in|with|from|by|using|for|to)\s+)*$"
 )
-EXCLUDING = re.compile(r"without|exclu(?:ding|des?|ded)|except(?:ing)?|besides|ignoring|omitting|non")
+EXCLUDING = re.compile(r"without|w/o|ex(?:cl)?|exclu(?:ding|des?|ded)|except(?:ing)?|besides|ignoring|omitting|non")
 """Words that leave something out."""
 _LISTED = re.compile(r"\W*(?:and|or|nor|&|plus)?\s*(?:(?:the|any|all|models?|users?|modes?|of|on|in|with|from)\s+)*")
 """What stands between two names of one list: what leaves out the first leaves out the next."""
@@ -43,15 +45,23 @@ _LISTED_ON = re.compile(r"(?:,\s*(?:and|or)?|\s(?:and|or|nor|&|plus))\s+(?:(?:th
 """The same after a period: ``without May and o3``, and not ``without May on o3``."""
 
 _BLAMELESS = re.compile(
-    r"\b(without|excluding|exclude|except(?: for)?|ignoring|minus|less)\s+(?:the\s+|any\s+|all\s+|that\s+)*"
-    r"(?:(?:one|single|known|obvious) )?(?:implausible|wrong|bad|broken|weird|odd|strange|suspicious|anomalous|crazy)?"
+    r"\b(without|exclud(?:ing|es?|ed)|ex(?:cl)?\.?|w/o|except(?: for)?|ignor(?:ing|es?)|minus|less|not counting"
+    r"|leav(?:ing|es?) (?:out|aside)|(?:apart|aside) from|other than|disregard(?:ing)?)\s+"
+    r"(?:the\s+|any\s+|all\s+|that\s+|those\s+)*"
+    r"(?:(?:one|single|known|obvious) )?(?:implausible|wrong|bad|broken|weird|odd|strange|suspicious|anomalous|crazy"
+    r"|bogus|faulty|erroneous|incorrect|freak|corrupt(?:ed)?|buggy|nonsensical)?"
     r"\s*(?:[$€£]?\d[\d,.]*\s+)?(?:outliers?|rows?|records?|entr(?:y|ies)|charges?|anomal(?:y|ies)|calls?|values?|ones?)\b"
     r"|\bclean(?:ed)? (?=total|spend|cost|figure)"
 )
-_BLAMED = re.compile(r"outlier|anomal|implausible|wrong|bad|broken|weird|odd|strange|suspicious|crazy")
+_BLAMED = re.compile(
+    r"outlier|anomal|implausible|wrong|bad|broken|weird|odd|strange|suspicious|crazy|bogus|faulty|erroneous|incorrect"
+    r"|freak|corrupt|buggy|nonsens"
+)
 _LIMITS = (
     r"\b(?:top|first|largest|biggest|highest|bottom|lowest|smallest|cheapest|worst|best)[ -]({count})\b",
     r"\b(?:most expensive|most costly|costliest|priciest|dearest|which) ({count})\b",
+    r"\b({count}) (?:days|weeks|months|quarters|models|users|people|modes|features|calls|requests|sessions)"
+    r" (?:with|that have|that had|having) (?:the )?(?:most|least|highest|lowest|fewest|largest|biggest|smallest)\b",
     r"\b({count}) (?:most|least|largest|biggest|highest|lowest|cheapest|costliest|priciest|smallest|dearest|top)\b",
 )
 _COUNTS = r"\d{1,4}|" + "|".join(lexicon.NUMBERS)
@@ -62,7 +72,8 @@ _PLACE = re.compile(
 )
 _THRESHOLD = re.compile(
     r"\b(above|over|under|below|exceeding|exceeded|more than|less than|fewer than|greater than|at least|at most)\s+"
-    r"[$€£]?\d[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
+    r"(?:(?:an?|one|half an?) (?:dollar|cent|buck|euro)\b|[$€£]?\d)"
+    r"[\d,.]*(?!\d*\s*(?:days?|weeks?|months?|quarters?|years?))"
 )
 
 
@@ -193,6 +204,8 @@ class Reading:
             rf"\b(?:per|an?|each|every) {re.escape(word.text)}\b(?=\W+(?:{_SIDES}\W+)?(?:tok|call|req|mill|thou))"
         ):
             return True
+        if word.text in _ADDS and self.says(r"\badd(?:s|ed)? up\b"):
+            return True
         if word.text in _PLACES and self.place is not None:
             return True
         if word.text.isdecimal():
@@ -213,6 +226,7 @@ class Reading:
         return found
 
 
+_ADDS = frozenset({"add", "adds", "added"})
 _SIDES = r"(?:input|output|prompt|completion)"
 _QUESTIONED = (
     lexicon.OTHER_NOUNS | lexicon.STATUS | (lexicon.TELLING - lexicon.QUALITY - lexicon.STATISTIC - lexicon.OTHER_KNOWN)
@@ -248,9 +262,23 @@ def read(question: str, catalogue: Catalogue) -> Reading:
     question = _HYPHENATED.sub("non ", question)
     corrected = _corrected(question, split_words(question, known))
     words = tuple(split_words(corrected, known))
-    tables = tuple(find_tables(corrected, words, catalogue.tables))
+    tables = tuple(
+        each for each in find_tables(corrected, words, catalogue.tables) if not sells(each, corrected, catalogue)
+    )
     limit = next((_number(m[1]) for p in _LIMITS if (m := re.search(p.format(count=_COUNTS), corrected))), None)
     return Reading(text=corrected, words=words, catalogue=catalogue, tables=tables, limit=limit)
+
+
+_SOLD = re.compile(r"\b(?:on|via|from|through|by|at|using)\s+(?:the\s+)?$")
+_PRICED = re.compile(r"\b(?:prices?|pricing|priced|rates?|costs?|sell\w*|list(?:ed)?)\b")
+_ROWS = re.compile(r"\b(?:traces?|calls|usage|tokens? in|workload|traffic|requests|rows|table)\b")
+
+
+def sells(named: NamedTable, text: str, catalogue: Catalogue) -> bool:
+    """Whether what names a table names a seller: ``the price of o3 on azure``, beside a trace of Azure's."""
+    seller = any(book.seller(text[named.start : named.end]) for book in catalogue.price_books)
+    of_prices = _PRICED.search(text) and not _ROWS.search(text)
+    return bool(seller and of_prices and _SOLD.search(text[: named.start]))
 
 
 _HYPHENATED = re.compile(r"\bnon-(?=\w)", re.IGNORECASE)
@@ -282,6 +310,7 @@ def in_table(reading: Reading, table: Table, *, apart: Callable[[Reading], bool]
     unnamed = blanked(reading.text, _distinct_names(reading, table))
     named_columns = find_columns(unnamed, [table])
     values = [v for v in values if not any(_within(v, c) for c in named_columns)]
+    values += [v for v in named_currencies(reading.text, table) if not any(_overlap(v, each) for each in values)]
     columns = [c for c in named_columns if not any(_inside(c, v) for v in values)]
     empty = _without_a_value(reading, [*columns, *by_meaning(free, table)], values)
     values, columns = [*values, *empty], [c for c in columns if not any(_overlap(c, v) for v in empty)]

@@ -136,6 +136,28 @@ def unclear_follow_up(catalogue: Catalogue) -> Refusal:
     )
 
 
+def no_reason(asked: Sequence[str], catalogue: Catalogue) -> Refusal:
+    """Why a price, a saving or a verdict is what it is."""
+    return Refusal(
+        reason="not_supported",
+        text="What it comes from is all in the answer: the prices, the calls and what is assumed of them. I work out "
+        "no reason behind these.",
+        missing=("the reason behind a figure",),
+        alternatives=(*asked, *suggestions(catalogue)),
+    )
+
+
+def not_on_top() -> Refusal:
+    """One measure on top of another that was asked for with a length, a model or a discount of its own."""
+    return Refusal(
+        reason="not_supported",
+        text="What one measure would save on top of that one I do not work out: their savings are not to be added up. "
+        "A plan sets the usual measures side by side, with each call under one of them.",
+        missing=("several measures on top of each other",),
+        alternatives=("How can we reduce our bill?", "What would batching and caching save together?"),
+    )
+
+
 def which_place(asked: Sequence[str], words: str) -> Refusal:
     """A name that can take the place of either of two in the question before."""
     return Refusal(
@@ -168,12 +190,17 @@ def nothing_to_rank(table: Table, catalogue: Catalogue) -> Refusal:
 
 def not_supported(what: str, catalogue: Catalogue) -> Refusal:
     """The question asks for something that is not answered."""
+    plan = ("How can we reduce our bill?",) if what in _OF_SAVING and catalogue.price_books else ()
     return Refusal(
         reason="not_supported",
         text=f"That asks for {what}, which I do not work out: I report what the rows say.",
         missing=(what,),
-        alternatives=suggestions(catalogue),
+        alternatives=(*plan, *suggestions(catalogue)),
     )
+
+
+_OF_SAVING = frozenset({"a recommendation", "what would have been otherwise"})
+"""What is not worked out as it was asked, though a plan of savings is."""
 
 
 def no_such_column(word: str, table: Table, catalogue: Catalogue) -> Refusal:
@@ -359,11 +386,11 @@ def names_or_periods(asked: Sequence[str]) -> Refusal:
     )
 
 
-def too_many_periods(catalogue: Catalogue) -> Refusal:
-    """More than two periods are not compared."""
+def too_many_periods(catalogue: Catalogue, asked: Sequence[str] = ()) -> Refusal:
+    """More than two periods are not compared; ``asked`` has what tells them all."""
     return Refusal(
         reason="not_supported",
         text="I compare two periods; for more of them, a trend shows all.",
         missing=("a comparison of more than two periods",),
-        alternatives=suggestions(catalogue),
+        alternatives=tuple(asked) or suggestions(catalogue),
     )

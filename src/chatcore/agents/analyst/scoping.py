@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from chatcore.agents.analyst.asking import Asking
-from chatcore.agents.analyst.catalogue import Table
+from chatcore.agents.analyst.asking import LED, Asking
+from chatcore.agents.analyst.catalogue import Column, Table
+from chatcore.agents.analyst.columns import Family
 from chatcore.agents.analyst.faults import find_scope_fault
 from chatcore.agents.analyst.mentions import Span
 from chatcore.agents.analyst.reading import Reading, blanked, in_table
@@ -76,6 +77,12 @@ def _begins_after(asking: Asking) -> bool:
     """Whether the period that is named begins after the last row."""
     start, last = asking.period.start if asking.period else None, asking.table.last_day
     return start is not None and last is not None and start > last.isoformat()
+
+
+def led_columns(asking: Asking) -> list[Column]:
+    """The columns that are asked for one by one: ``by user``, ``for each model``; not those that are only named."""
+    led = [each.column for each in asking.group_columns if LED.search(asking.reading.text[: each.start])]
+    return [column for column in led if column.family is not Family.NUMBER]
 
 
 def amount_in(match: re.Match[str] | None, group: str = "amount") -> float | None:

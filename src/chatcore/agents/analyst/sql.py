@@ -92,6 +92,8 @@ def time_of(table: Table) -> str | None:
     if column is None:
         return None
     name = identifier(column.name)
+    if column.type == "DATE":
+        return f"CAST({name} AS TIMESTAMP)"
     if column.ticks_per_second is None:
         return name
     return f"make_timestamp(CAST({name} * {1_000_000 // column.ticks_per_second} AS BIGINT))"

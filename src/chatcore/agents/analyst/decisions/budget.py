@@ -296,16 +296,13 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 
 def _without_amount(table: Table) -> Refusal:
     """No row says what the budget is, and the question did not either."""
-    latest = table.months[-1]
+    latest, sign = table.months[-1], table.currency or "$"
+    within = (f"Are we within {sign}5 in {latest}?", f"Are we within {sign}5 a month?") if sign in "$€£" else ()
     return Refusal(
         reason="no_such_column",
         text=f"Nothing in `{table.name}` says what the budget is: name the amount, and I set the spend against it.",
         missing=("budget",),
-        alternatives=(
-            f"Are we within $5 in {latest}?",
-            "Are we within $5 a month?",
-            f"What did we spend in {latest}?",
-        ),
+        alternatives=(*within, f"What did we spend in {latest}?"),
     )
 
 

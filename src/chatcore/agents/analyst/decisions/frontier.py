@@ -219,8 +219,17 @@ _ASKED = (
 _MORE = rf"\b(?:at least|over|above|more than|better than)\s+{AMOUNT}"
 _BETTER = rf"\b(?:solv|scor|pass)\w*\b.{{0,30}}?{_MORE}\s?(?:%|percent\b)"
 _RATED = rf"\b(?:pass rate|pass(?:es|ing)?|scor(?:e[ds]?|ing)|quality|accuracy)\b.{{0,20}}?{_MORE}"
+_MUCH = rf"\b(?:at least|over|above|more than|better than|minimum|min)\s+(?:an? |the )?{AMOUNT}\s?(?:%|percent\b)"
+_PASSED = rf"{_MUCH} (?:on )?(?:pass(?:es|ed)?(?: rate)?|scores?|quality|accuracy|solved|success)\b"
+"""``at least 60% pass rate``."""
 _LESS = r"(?:under|below|within|for at most|for less than|at most)"
 _WITHIN = rf"\b(?:best|highest|strongest|smartest)\b.{{0,40}}?\b{_LESS}\s+{AMOUNT}"
+_UNDER = r"(?:less than|under|below|at most|up to|within|<)"
+_COSTING = (
+    rf"\b(?:cost(?:s|ing)?|(?:total|run) costs?|priced?|for|and)(?: \w+)? {_UNDER}\s*{AMOUNT}"
+    rf"|(?<![\w.]){_UNDER}\s*(?P<sum>\$\s?\d[\d,]*(?:\.\d+)?)"
+)
+"""``costs less than $10``, ``under $5``."""
 _WORDS = frozenset({"quality", "cost", "score", "models", "model", "pass", "rate"})
 
 
@@ -228,19 +237,25 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     """Quality set against cost; the cheapest that scores enough, the best for so much."""
     text = reading.text
     score = re.search(_BETTER, text) or re.search(_RATED, text)
+    score = score or re.search(_PASSED, text)
     cost = re.search(_WITHIN, text) if re.search(r"\b(?:model|llm)s?\b", text) else None
-    if not score and not cost and not any(re.search(pattern, text) for pattern in _ASKED):
+    asked = score or any(re.search(pattern, text) for pattern in _ASKED)
+    if not asked and not cost:
         return None
+    score = score or re.search(_MUCH, text)
+    cost = cost or re.search(_COSTING, text)
+    found = (re.search(pattern, text) for pattern in (_PASSED, _MUCH, _COSTING))
+    bounds = [re.escape(match[0]) for match in found if match]
     named = [each for mention in reading.tables if (each := find_benchmark(reading.catalogue, mention.table.name))]
     benchmark = named[0] if named else find_benchmark(reading.catalogue)
     if benchmark is None:
         return _no_benchmark(reading.catalogue)
-    scope = scope_of(apart_from(reading, (*_ASKED, _BETTER, _RATED, _WITHIN)), benchmark.table, _WORDS)
+    scope = scope_of(apart_from(reading, (*_ASKED, _BETTER, _RATED, _WITHIN, *bounds)), benchmark.table, _WORDS)
     if isinstance(scope, Refusal):
         return scope
     if scope.filters and re.search(r"\bworth\b", text):
         return None  # a few models are on a frontier of their own, which says nothing of the others
-    options = FrontierOptions(least_score=amount_in(score), most_cost=amount_in(cost))
+    options = FrontierOptions(least_score=amount_in(score), most_cost=_most(cost))
     return Intent(
         kind=KIND.name,
         table=benchmark.table.name,
@@ -248,6 +263,12 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         filters=scope.filters,
         options=msgspec.to_builtins(options),
     )
+
+
+def _most(cost: re.Match[str] | None) -> float | None:
+    """The most that a run may cost, whichever way it was said."""
+    said_otherwise = cost is not None and "sum" in cost.re.groupindex and cost["sum"]
+    return amount_in(cost, "sum" if said_otherwise else "amount")
 
 
 KIND = IntentKind(

@@ -27,7 +27,7 @@ from chatcore.agents.analyst.intents.base import (
 from chatcore.agents.analyst.intents.scope import filter_words, nothing_there, period_words
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
-from chatcore.agents.analyst.refusals import no_time
+from chatcore.agents.analyst.refusals import left_out, no_time
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.scoping import apart_from, scope_of
 from chatcore.agents.analyst.sql import restriction, tokens_of
@@ -214,8 +214,25 @@ _ABBREVIATED: dict[str, tuple[Step, bool]] = {
     "rps": ("second", False),
 }
 _AT_ONCE = r"\b(?:concurren\w+|simultaneous\w*|in parallel|side by side|at once|at the same time)\b"
+_ONE_SIDE = r"\b(?:input|output|prompt|completion|generated)[ -]tokens?\b|\btokens? out\b"
 _WORDS = frozenset(
-    ["load", "traffic", "second", "minute", "rate", "rates", "limit", "limits", "throughput", "capacity"]
+    [
+        "load",
+        "provision",
+        "provisioned",
+        "handle",
+        "support",
+        "sustain",
+        "traffic",
+        "second",
+        "minute",
+        "rate",
+        "rates",
+        "limit",
+        "limits",
+        "throughput",
+        "capacity",
+    ]
 )
 
 
@@ -232,6 +249,9 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
         return no_time(table, reading)
     if re.search(_AT_ONCE, text) and duration_of(table) is None:
         return _without_duration(table)
+    if side := re.search(_ONE_SIDE, text):
+        why = "I count the tokens in and out together where I look for a peak"
+        return left_out(side[0], why, [f"What were the peak tokens per minute in {table.name}?"], reading.catalogue)
     scope = scope_of(apart_from(reading, (*_ASKED, rf"\b(?:per|a|an|each|every) {_PER}s?\b")), table, _WORDS)
     if isinstance(scope, Refusal):
         return scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatcore.agents.analyst.intents import (
+    average_per,
     column_groups,
     compare,
     coverage,
@@ -12,6 +13,7 @@ from chatcore.agents.analyst.intents import (
     drivers,
     groups,
     groups_beyond,
+    leaders,
     makers,
     quality,
     sessions,
@@ -45,6 +47,8 @@ KINDS: tuple[IntentKind, ...] = tuple(
         statistics,
         column_groups,
         cross,
+        leaders,
+        average_per,
         quality,
         description,
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
 from chatcore.agents.analyst.intents.base import Draft, plural
 from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import totals_query
+from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.sql import Condition, all_of
 
 SHOWN_GAPS = 5
@@ -20,6 +24,8 @@ _AUX = r"(?:are|is|were|did we|do we|have we)"
 _STATE = r"(?:covered|missing|empty|active|absent|recorded|record|used|use|make|made)"
 _GAP = r"(?:gaps?|stretch(?:es)?|holes?)"
 _SHARE = r"(?:share|percentage|percent|part|portion|proportion|fraction)"
+
+_ANY_ROWS = r"(?:data|rows|records|usage|calls|entries)"
 
 CLAIM = Claim(
     name="coverage",
@@ -34,10 +40,13 @@ CLAIM = Claim(
         r"(?:the |our |data |date |time ){0,3}coverage(?: of (?:the |our )?(?:data|ledger|table|log))?",
         r"when (?:did|was|were|do|have) (?:\w+ ){0,3}?(?:first|last)(?: (?:used?|using|called?|seen|started?))?",
         r"(?:first|last) (?:time|day)(?: that)?(?: (?:we|i|they))?(?= )",
+        rf"(?:is|are|was|were) there (?:any |some |no )?{_ANY_ROWS}(?= (?:for|in|during|on|from) )",
+        rf"(?:do|did) (?:we|you) have (?:any |some )?{_ANY_ROWS}(?= (?:for|in|during|on|from) )",
         r"how (?:continuous|complete|patchy|gappy)",
     ),
     unless=(
-        r"quality|duplicates?|columns?|invoice|prices?|cost|costs|expensive|most|least|fewest|highest|lowest|busiest",
+        r"calls per|spend per|tokens per|average|quality|duplicates?|columns?|invoice|prices?|costs?|expensive",
+        r"most|least|fewest|highest|lowest|busiest",
     ),
     needs=(Meaning.TIME,),
     steps=None,
@@ -134,4 +143,18 @@ def _insights(account: Account) -> list[str]:
     return found
 
 
-KIND = kind_of(CLAIM, "Which days and months have rows, and the longest gaps", queries, draft)
+_EDGE_DAY = (
+    r"\b(?:first|last|latest|newest|most recent) (?:day|date|week|month)s? "
+    r"(?:with|of|in|that (?:has|have)|when|having)\b"
+)
+
+
+def recognise(reading: Reading) -> Intent | Refusal | None:
+    """Coverage; the ``last day with data`` is the last of all, and not one before it."""
+    found = CLAIM.recognise(reading)
+    if not isinstance(found, Intent) or not reading.says(_EDGE_DAY):
+        return found
+    return msgspec.structs.replace(found, periods=[each for each in found.periods if not each.relative])
+
+
+KIND = kind_of(CLAIM, "Which days and months have rows, and the longest gaps", queries, draft, recognise=recognise)

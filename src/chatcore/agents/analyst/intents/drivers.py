@@ -61,6 +61,8 @@ CLAIM = Claim(
         rf"{_WHO} (?:is |was |are |were )?{_BEHIND}(?: \w+){{0,4}} {_MOVE}(?: in {_SPEND})?",
         rf"{_WHO} {_MADE}(?: \w+){{0,3}} {_MOVE}{_OF_SPEND}",
         rf"why (?:did|has|have|was|were|is|are)(?: \w+){{0,2}} {_SPEND}(?: \w+)? {_MOVE}",
+        rf"{_SPEND}(?: \w+){{0,2}} {_MOVE}(?: [\w-]+){{0,10}},? (?:and|but) why",
+        rf"how (?:much )?(?:did|has|have|do)(?: \w+){{0,4}} {_MOVE}(?: [\w-]+){{0,10}},? (?:and|but) why",
         r"why (?:did|do) we (?:spend|pay) (?:more|less)",
         rf"(?:decompose|break down|split|explain|attribute)(?: \w+){{0,2}} {_MOVE}{_OF_SPEND}",
         rf"{_EFFECT}(?: and|,| or| vs\.?| versus|/)+ ?{_EFFECT}(?: \w+)?(?: effects?)?|{_EFFECT} effects?|mix shift",

@@ -35,7 +35,7 @@ from chatcore.agents.analyst.intents.scope import (
 )
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
-from chatcore.agents.analyst.sql import aggregates, parameters_of, restriction, select
+from chatcore.agents.analyst.sql import aggregates, exact_sum, parameters_of, restriction, select
 
 MAX_GROUPS = 50
 """Groups that are fetched; the totals beside them count all."""
@@ -52,11 +52,27 @@ class Places(msgspec.Struct, frozen=True):
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The groups in order, the totals of all groups, and the implausible rows among them."""
+    ranked = _groups_query(intent, catalogue)
     return [
-        _groups_query(intent, catalogue),
+        ranked,
         totals_query(intent, catalogue, distinct=intent.by),
         *implausible_query(intent, catalogue),
+        *_together_query(ranked, intent, catalogue),
     ]
+
+
+def _together_query(ranked: Query, intent: Intent, catalogue: Catalogue) -> list[Query]:
+    """What the first so many groups have together, where so many were asked for and their sum means something."""
+    table = table_of(intent, catalogue)
+    if intent.limit is None or intent.kind != "by" or not _share(intent, table):
+        return []
+    column = MEASURED[intent.measure].column
+    spend = ["spend", *(["spend_without_implausible"] if table.implausible else [])] if table.has(Meaning.COST) else []
+    names = dict.fromkeys([column, *([] if _apart(intent, table) else spend)])
+    sums = [f"{exact_sum(name, 'DECIMAL')} AS {name}" for name in names]
+    share = exact_sum("share_percent", "DECIMAL")
+    sql = f"SELECT count(*) AS shown, {', '.join(sums)}, {share} AS share_percent FROM ({ranked.sql})"
+    return [Query("together", sql, ranked.parameters)]
 
 
 def _groups_query(intent: Intent, catalogue: Catalogue) -> Query:
@@ -92,8 +108,16 @@ def _only_paid(intent: Intent) -> bool:
     return cheapest or intent.measure is Measure.COST_PER_MILLION_TOKENS
 
 
+def _apart(intent: Intent, table: Table) -> bool:
+    """Whether each group is of another currency, so that nothing of them adds up."""
+    column = table.currencies
+    return column is not None and intent.by == column.name
+
+
 def _share(intent: Intent, table: Table) -> str:
     """SQL for each group's part of the whole, in percent; of costs without the implausible rows."""
+    if _apart(intent, table) and MEASURED[intent.measure].is_money:
+        return ""
     base = {
         Measure.COST: "spend_without_implausible" if table.implausible else "spend",
         Measure.CALLS: "calls",
@@ -124,7 +148,7 @@ class Ranking:
 
     def draft(self) -> Draft:
         """The whole answer."""
-        parts = [f"{self._headline()}\n\n", self.ranked_table(), f"\n{self._totals()}\n"]
+        parts = [f"{self._headline()}{self._together()}\n\n", self.ranked_table(), f"\n{self._totals()}\n"]
         odd = implausible_words(self.table, self.sheets.get("implausible"))
         if odd and self._is_cost:
             parts.append(f"\n{odd}")
@@ -156,6 +180,8 @@ class Ranking:
         degree = "most" if self.intent.descending else "least"
         filters = self.intent.beside if self.intent.kind == "versus" else self.intent.filters
         scope = period_words(self.intent) + filter_words(filters)
+        if _apart(self.intent, self.table) and self._is_cost:
+            return f"By `{self._by}`{scope} the {what} is as below: amounts of different currencies are not added up."
         sentence = f"By `{self._by}`, {first} has the {degree} {what}{scope}: **{self._value(0)}**"
         return f"{sentence}{self._without(0)}."
 
@@ -242,10 +268,27 @@ class Ranking:
     def _totals(self) -> str:
         totals = self.sheets["totals"]
         what = [plural(totals.cell("calls"), noun_of(self.table))]
-        if totals.has("spend"):
+        if totals.has("spend") and not _apart(self.intent, self.table):
             what.insert(0, totals.cell("spend").money(self.table.currency))
         groups = plural(totals.cell("groups"), "value", "different values")
         return f"In total {' over '.join(what)}, {groups} of `{self._by}` (`{self.table.name}`)."
+
+    def _together(self) -> str:
+        """What the groups that were asked for have together."""
+        sheet, measured = self.sheets.get("together"), MEASURED[self.intent.measure]
+        if sheet is None or self._place > 1 or sheet.cell("shown").value <= 1 or sheet.cell(measured.column).missing:
+            return ""
+        amount = written(measured.column, sheet.cell(measured.column), self.table.currency)
+        text = f" Together these {sheet.cell('shown').count} have **{amount}**"
+        if self._is_cost and self._has_odd and bool(self.sheets["totals"].cell("implausible_rows")):
+            clean = sheet.cell("spend_without_implausible").money(self.table.currency)
+            text += f" as recorded, **{clean}** without implausible rows"
+        text += f": {sheet.cell('share_percent').percent} of all"
+        clean = "spend_without_implausible" if sheet.has("spend_without_implausible") else "spend"
+        if self._is_cost or not sheet.has(clean) or sheet.cell(clean).missing:
+            return f"{text}."
+        without = ", implausible rows left out" if bool(self.sheets.get("implausible")) else ""
+        return f"{text}, and cost {sheet.cell(clean).money(self.table.currency)}{without}."
 
     def _insights(self) -> list[str]:
         found = []

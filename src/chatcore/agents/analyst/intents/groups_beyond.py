@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from chatcore.agents.analyst import lexicon
@@ -12,10 +13,11 @@ from chatcore.agents.analyst.choosing import choose_table
 from chatcore.agents.analyst.columns import Family, Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
-from chatcore.agents.analyst.intents.base import MEASURED, Draft, options_of
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, code, options_of
 from chatcore.agents.analyst.intents.bounds import SIGNS, Bounds, bounds, bounds_of
 from chatcore.agents.analyst.intents.claims import Claim
-from chatcore.agents.analyst.intents.scope import implausible_query
+from chatcore.agents.analyst.intents.cross import SUMS
+from chatcore.agents.analyst.intents.scope import implausible_query, ratios_of
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
@@ -47,7 +49,9 @@ _KNOWN = frozenset("total all list show many were there used use made make spent
 
 
 class Beyond(Bounds, frozen=True):
-    """The options: the amount, and on which side of it the sum of a group has to be."""
+    """The options: the amount, on which side of it the sum of a group has to be, and what the groups are ranked by."""
+
+    rank: Measure | None = None
 
 
 CLAIM = Claim(name="groups_beyond", what="a threshold", words=())
@@ -65,16 +69,35 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     column = _column_of(scope, found.start()) if isinstance(scope, Scope) else None
     if isinstance(scope, Refusal) or column is None or MEASURED[measure].column not in aggregates(table):
         return scope if isinstance(scope, Refusal) and _names_a_group(reading.text[: found.start()]) else None
+    rank = _rank(scope, measure, aggregates(table))
     return Intent(
         kind=CLAIM.name,
         table=table.name,
         measure=measure,
+        descending=not scope.asking.reading.has(lexicon.LOW | lexicon.CHEAP),
         by=column.name,
         limit=reading.limit,
         periods=scope.periods,
         filters=scope.filters,
-        options=amounts,
+        options={**amounts, **({"rank": str(rank)} if rank else {})},
     )
+
+
+def _rank(scope: Scope, measure: Measure, sums: Mapping[str, str]) -> Measure | None:
+    """What the groups are ranked by, where that is not what is bounded: ``top 5 by spend``, ``cheapest``."""
+    reading = scope.asking.reading
+    if not reading.has(lexicon.COST | lexicon.CHEAP | lexicon.TOKENS) or not reading.says(_RANKED):
+        return None
+    rank = scope.asking.measure
+    known = rank in _QUOTIENTS or (rank in SUMS and MEASURED[rank].column in sums)
+    return rank if known and rank is not measure else None
+
+
+_RANKED = (
+    r"\b(?:top|most|least|cheapest|costliest|priciest|dearest|biggest|largest|highest|lowest|smallest|rank\w*|sort\w*"
+    r"|order\w*)\b"
+)
+_QUOTIENTS = frozenset((Measure.COST_PER_CALL, Measure.COST_PER_MILLION_TOKENS, Measure.TOKENS_PER_CALL))
 
 
 def _amounts(found: re.Match[str]) -> dict[str, Any] | None:
@@ -136,7 +159,15 @@ def queries(subject: Subject) -> list[Query]:
         f"{options.asked} FROM ({grouped})"
     )
     order = "ASC" if options.sign.startswith("<") else "DESC"
-    listed = f"SELECT * FROM ({grouped}) WHERE {beyond} ORDER BY {measured} {order}, name LIMIT {MOST}"
+    ranked, order = (options.rank, "DESC" if subject.intent.descending else "ASC") if options.rank else (None, order)
+    by = MEASURED[ranked].column if ranked else measured
+    by = "spend_without_implausible" if by == "spend" and table.implausible else by
+    ratios = ratios_of(table, ranked) if ranked else ""
+    paid = " AND spend > 0" if _only_paid(subject.intent, ranked) else ""
+    listed = (
+        f"SELECT * FROM (SELECT *{ratios} FROM ({grouped}) WHERE {beyond}{paid}) "
+        f"ORDER BY {by} {order} NULLS LAST, name LIMIT {MOST}"
+    )
     bound = {**parameters_of(table), **rows.parameters, **options.parameters}
     return [
         Query("totals", totals, bound),
@@ -166,8 +197,9 @@ def draft(account: Account) -> Draft:
     differs = recorded.value != beyond.value
     without = account.left_out if money else ""
     raw = f" As recorded it is **{recorded.count}**." if differs else ""
+    first = _first(account, options.rank) if options.rank and len(account.sheet("listed")) else ""
     headline = (
-        f"**{beyond.count}** of {totals.cell('groups').count} different values of `{by}`{account.scope} {verb} "
+        f"{first}**{beyond.count}** of {totals.cell('groups').count} different values of `{by}`{account.scope} {verb} "
         f"{shown}{without} (`{account.table.name}`).{raw}\n\n"
     )
     titles = {"name": str(by), "spend": "spend", "spend_without_implausible": "without implausible rows"}
@@ -175,10 +207,28 @@ def draft(account: Account) -> Draft:
         del titles["spend_without_implausible"]
     titles |= {"calls": f"{account.noun}s", "tokens": "tokens"}
     titles |= {MEASURED[account.intent.measure].column: words}
+    if options.rank:
+        titles |= {MEASURED[options.rank].column: MEASURED[options.rank].words}
     table = (account.markdown("listed", titles, account.intent.limit or SHOWN),) if beyond else ()
     more = (f"The first `{SHOWN}` are shown.",) if beyond.value > SHOWN and not account.intent.limit else ()
     odd = account.odd_part if money and differs else ()
     return Draft((headline, *table, *odd), (*more, *account.notes))
+
+
+def _only_paid(intent: Intent, rank: Measure | None) -> bool:
+    """Whether groups that cost nothing are left out of a ranking from the cheapest: they have no price."""
+    return rank in (Measure.COST_PER_CALL, Measure.COST_PER_MILLION_TOKENS) and not intent.descending
+
+
+def _first(account: Account, rank: Measure) -> str:
+    """Who is first by what the groups are ranked by."""
+    row, measured = account.sheet("listed").row(0), MEASURED[rank]
+    column = "spend_without_implausible" if measured.column == "spend" and account.has_implausible else measured.column
+    degree = "most" if account.intent.descending else "least"
+    of_them = "Of those that cost anything" if _only_paid(account.intent, rank) else "Of them"
+    return (
+        f"{of_them}, {code(row['name'])} has the {degree} {measured.words}: **{account.shown(column, row[column])}**. "
+    )
 
 
 KIND = kind_of(

@@ -11,6 +11,7 @@ from chatcore.agents.analyst.intents.base import Sheets, listed, plural, table_o
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Filter, Intent, Measure, Period, Refusal
 from chatcore.agents.analyst.sql import (
+    Condition,
     aggregates,
     all_of,
     during,
@@ -33,8 +34,17 @@ RATIOS = (Measure.COST_PER_CALL, Measure.COST_PER_MILLION_TOKENS, Measure.TOKENS
 """Quotients that stand beside every sum; others only where they are asked for."""
 
 
-def totals_query(intent: Intent, catalogue: Catalogue, distinct: str | None = None) -> Query:
-    """Everything that is summed, over the rows that are asked for; with ``distinct``, how many values it has."""
+def totals_query(
+    intent: Intent, catalogue: Catalogue, distinct: str | None = None, also: Condition | None = None
+) -> Query:
+    """Everything that is summed, over the rows that are asked for; with ``distinct``, how many values it has.
+
+    Args:
+        intent: what is asked.
+        catalogue: what there is.
+        distinct: a column.
+        also: what else must hold of a row.
+    """
     table = table_of(intent, catalogue)
     columns = aggregates(table)
     cost, time = table.column(Meaning.COST), time_of(table)
@@ -44,7 +54,7 @@ def totals_query(intent: Intent, catalogue: Catalogue, distinct: str | None = No
         columns |= {"first": f"CAST(min({time}) AS VARCHAR)", "last": f"CAST(max({time}) AS VARCHAR)"}
     if distinct is not None:
         columns["groups"] = f"count(DISTINCT {identifier(distinct)})"
-    where = restriction(intent, table)
+    where = all_of((restriction(intent, table), also))
     inner = f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where}"
     return Query(
         "totals",
@@ -80,7 +90,7 @@ def currency_beside(table: Table, besides: str = "") -> tuple[str, dict[str, str
     return ", $currency AS currency", {"currency": table.currency}
 
 
-def implausible_query(intent: Intent, catalogue: Catalogue) -> list[Query]:
+def implausible_query(intent: Intent, catalogue: Catalogue, also: Condition | None = None) -> list[Query]:
     """The implausible rows among those that are asked for, dearest first; no query where the table has none."""
     table = table_of(intent, catalogue)
     odd, cost = implausible(table), table.column(Meaning.COST)
@@ -94,7 +104,7 @@ def implausible_query(intent: Intent, catalogue: Catalogue) -> list[Query]:
         columns["model"] = identifier(model.name)
     if time is not None:
         columns["time"] = f"CAST({time} AS VARCHAR)"
-    where = all_of((odd, restriction(intent, table)))
+    where = all_of((odd, restriction(intent, table), also))
     sql = (
         f"SELECT {select(columns)} FROM {identifier(table.name)} {where.where} "
         f"ORDER BY {', '.join(f'{position} DESC' for position in range(1, len(columns) + 1))} LIMIT {NAMED_ROWS}"

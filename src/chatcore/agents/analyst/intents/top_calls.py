@@ -28,7 +28,17 @@ from chatcore.agents.analyst.intents.scope import (
 )
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
-from chatcore.agents.analyst.sql import Condition, all_of, implausible, restriction, select, time_of, tokens_of
+from chatcore.agents.analyst.sql import (
+    Condition,
+    aggregates,
+    all_of,
+    exact_sum,
+    implausible,
+    restriction,
+    select,
+    time_of,
+    tokens_of,
+)
 
 SHOWN_CALLS = 10
 """Rows that are shown unless more or fewer were asked for."""
@@ -45,7 +55,28 @@ class TopCalls(msgspec.Struct, frozen=True):
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The rows in order, how many there are in all, and which of them are implausible."""
-    return [_rows_query(intent, catalogue), totals_query(intent, catalogue), *implausible_query(intent, catalogue)]
+    rows = _rows_query(intent, catalogue)
+    together = [_together_query(rows, intent, catalogue)] if (intent.limit or 0) > 1 else []
+    return [rows, totals_query(intent, catalogue), *implausible_query(intent, catalogue), *together]
+
+
+def _together_query(rows: Query, intent: Intent, catalogue: Catalogue) -> Query:
+    """What the rows that were asked for have together, and which part of the whole that is."""
+    table, rank = table_of(intent, catalogue), _rank(intent)
+    odd = implausible(table) if rank == "cost" else None
+    plausible = "NOT implausible" if odd else ""
+    columns = {rank: exact_sum(rank, "DECIMAL"), "shown": "count(*)"}
+    columns |= {"cost_without_implausible": exact_sum(rank, "DECIMAL", plausible)} if odd else {}
+    sums = aggregates(table)
+    names = {"cost": "spend_without_implausible" if odd else "spend", "tokens": "tokens"}
+    whole = sums[names.get(rank, rank)]
+    where = restriction(intent, table)
+    part = "cost_without_implausible" if odd else rank
+    sql = (
+        f"SELECT *, 100.0 * {part} / nullif((SELECT {whole} FROM {identifier(table.name)} {where.where}), 0) "
+        f"AS share_percent FROM (SELECT {select(columns)} FROM ({rows.sql}))"
+    )
+    return Query("together", sql, {**rows.parameters, **(odd.parameters if odd else {})})
 
 
 def _rows_query(intent: Intent, catalogue: Catalogue) -> Query:
@@ -101,6 +132,7 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     )
     total = plural(sheets["totals"].cell("calls"), noun)
     parts = [f"The {adjective} {noun}{scope} is **{figure}**: {' '.join(facts)} (of {total} in `{table.name}`).\n\n"]
+    parts += _together(intent, sheets, table.currency, noun)
     odd = implausible_words(table, sheets.get("implausible"))
     if odd:
         parts.append(f"{odd}\n")
@@ -109,6 +141,23 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
         markdown_table(header, [[_written(name, row[name], table.currency) for name in header] for row in rows])
     )
     return Draft(tuple(parts), tuple(_insights(intent, sheets, table.currency)))
+
+
+def _together(intent: Intent, sheets: Sheets, currency: str, noun: str) -> list[str]:
+    """What the rows that were asked for have together."""
+    sheet = sheets.get("together")
+    if sheet is None or sheet.cell("shown").value <= 1 or sheet.cell(_rank(intent)).missing:
+        return []
+    amount, odd = _written(_rank(intent), sheet.cell(_rank(intent)), currency), ""
+    of = "spend" if _rank(intent) == "cost" else "tokens"
+    if intent.measure is Measure.COST and any(row["implausible"] for row in sheets["rows"] if "implausible" in row):
+        clean = sheet.cell("cost_without_implausible").money(currency)
+        amount, odd = f"{amount}** as recorded, **{clean}** without implausible rows**", ", implausible rows left out"
+        amount = amount.removesuffix("**")
+    else:
+        amount = f"{amount}**"
+    share = "" if sheet.cell("share_percent").missing else f": {sheet.cell('share_percent').percent} of all {of}{odd}"
+    return [f"Together these {plural(sheet.cell('shown'), noun)} have **{amount}{share}.\n\n"]
 
 
 def _way(intent: Intent) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning
@@ -28,20 +29,32 @@ from chatcore.agents.analyst.intents.scope import (
     relative_words,
     totals_query,
 )
-from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.agents.analyst.request import Filter, Intent, Measure, Refusal
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The totals; for a part of the rows, those of the whole period beside them."""
+    table = table_of(intent, catalogue)
+    kept = _of_currency(intent, table)
+    if kept:  # first, so that its parameters have the same names in the part and in the whole
+        intent = msgspec.structs.replace(intent, filters=[*kept, *(f for f in intent.filters if f not in kept)])
     asked = [totals_query(intent, catalogue), *implausible_query(intent, catalogue), *gap_query(intent, catalogue)]
-    if intent.filters and table_of(intent, catalogue).has(Meaning.COST):
+    if intent.filters != kept and table.has(Meaning.COST):
         asked.append(_share_query(asked[0], intent, catalogue))
     return asked
 
 
+def _of_currency(intent: Intent, table: Table) -> list[Filter]:
+    """The filters that say of which currency costs are: the whole is of the same."""
+    column = table.currencies
+    return [each for each in intent.filters if column is not None and each.column == column.name]
+
+
 def _share_query(totals: Query, intent: Intent, catalogue: Catalogue) -> Query:
     """What part of the period's spend and calls the rows are that are asked for, in percent."""
-    everything = totals_query(Intent(kind=intent.kind, table=intent.table, periods=intent.periods), catalogue)
+    kept = _of_currency(intent, table_of(intent, catalogue))
+    whole = Intent(kind=intent.kind, table=intent.table, periods=intent.periods, filters=kept)
+    everything = totals_query(whole, catalogue)
     spend = "spend_without_implausible" if table_of(intent, catalogue).implausible else "spend"
     sql = (
         f"SELECT 100.0 * part.{spend} / nullif(whole.{spend}, 0) AS spend_percent, "
@@ -144,7 +157,7 @@ class Figure:
 
     def _share(self, sheets: Sheets) -> list[str]:
         sheet = sheets.get("share")
-        if sheet is None or sheet.cell("spend_percent").missing:
+        if sheet is None or sheet.cell("spend_percent").missing or self.table.currencies is not None:
             return []
         whole, percent = sheet.cell("whole_spend").money(self.table.currency), sheet.cell("spend_percent").percent
         without = ", implausible rows left out" if "implausible" in sheets else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.account import Account, Subject, by_column, by_step, kind_of
@@ -14,8 +15,9 @@ from chatcore.agents.analyst.intents.scope import (
     nothing_there,
     totals_query,
 )
+from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
-from chatcore.agents.analyst.request import Refusal
+from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.sql import exact_sum, select, tokens_of
 
 SHOWN = 24
@@ -27,6 +29,9 @@ _UNIT = (
 _OVER = r"(?:by (?:day|week|month|quarter|year)|(?:daily|weekly|monthly)|over time|each (?:day|week|month)|trend)"
 _PER_UNIT = rf"{_COST} (?:per|of a|of each|a) {_UNIT}"
 _MOVE = r"(?:chang|ris|rose|fall|fell|gone|grow|grew|increas|decreas|go|get)\w*"
+
+_WHO = r"(?:active )?(?:users?|persons?|developers?|members?|employees?|engineers?|models?)"
+_STEP = r"(?:active )?(?:day|week|month|quarter|year)"
 
 CLAIM = Claim(
     name="unit_cost",
@@ -41,7 +46,12 @@ CLAIM = Claim(
         r"how much does (?:a|one|each|the average) (?:user|person|developer) cost(?: us)?(?: on average)?",
         rf"{_COST} (?:per|of a) (?:paid call|paid request|active user|active day)",
     ),
-    unless=(r"list|catalogue|catalog|what if|instead|switch\w*|highest|lowest",),
+    unless=(
+        r"list|catalogue|catalog|what if|instead|switch\w*|highest|lowest",
+        rf"(?:average|avg|mean) (?:daily|weekly|monthly|quarterly|yearly|annual) {_COST} (?:per|of a|of each) {_WHO}",
+        rf"(?:each|every|a|one) {_WHO} (?:costs?|spends?)(?: \w+)? (?:per|a|each|every) {_STEP}",
+        rf"per {_WHO} (?:per|a|an|each|every|and) {_STEP}|per {_STEP} (?:per|and|for each|a|each) {_WHO}",
+    ),
     needs=(Meaning.COST,),
     splits=True,
     steps=True,
@@ -147,9 +157,19 @@ def _insights(account: Account) -> list[str]:
     return found
 
 
+def recognise(reading: Reading) -> Intent | Refusal | None:
+    """Unit costs in one period: between two they are compared."""
+    between = reading.says(rf"\b{_MOVE}\b.*\b(?:from|between)\b") and not reading.says(rf"\b{_OVER}\b")
+    asking = CLAIM.of(reading, apart=bool(between))
+    if not isinstance(asking, Asking):
+        return asking
+    return None if len(asking.reading.periods) > 1 else CLAIM.intent(asking)
+
+
 KIND = kind_of(
     CLAIM,
     "Cost per call, per million tokens, per user and per day with rows; by a column or over time",
     queries,
     draft,
+    recognise=recognise,
 )

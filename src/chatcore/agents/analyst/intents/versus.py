@@ -7,22 +7,57 @@ import attrs
 from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents import groups
-from chatcore.agents.analyst.intents.base import MEASURED, Draft, IntentKind, Sheets, listed, table_of
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, IntentKind, Sheets, code, listed, table_of, written
 from chatcore.agents.analyst.intents.groups import Ranking
 from chatcore.agents.analyst.intents.scope import filter_words, implausible_query, period_words, ratios_of, totals_query
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Filter, Intent, Refusal
 from chatcore.agents.analyst.sql import aggregates, all_of, during, parameters_of, passes, select, time_of
 
+_TWO = 2
+
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """A row for each name, and the totals of all of them together."""
-    together = _together(intent)
+    together, sides = _together(intent), _sides_query(intent, catalogue)
     return [
-        _sides_query(intent, catalogue),
+        sides,
+        *_difference_query(sides, intent, catalogue),
         totals_query(together, catalogue, distinct=intent.by),
         *implausible_query(together, catalogue),
     ]
+
+
+def _difference_query(sides: Query, intent: Intent, catalogue: Catalogue) -> list[Query]:
+    """How much more the one of two names has than the other."""
+    if len(intent.sides) != _TWO:
+        return []
+    column = _compared(intent, catalogue)
+    figures = f"min({column}) AS less, max({column}) AS more, max({column}) - min({column}) AS {column}"
+    percent = f"100.0 * {column} / nullif(less, 0) AS more_percent"
+    sql = f"SELECT {column}, {percent} FROM (SELECT {figures} FROM ({sides.sql})) WHERE less IS NOT NULL"
+    return [Query("difference", sql, sides.parameters)]
+
+
+def _compared(intent: Intent, catalogue: Catalogue) -> str:
+    column = MEASURED[intent.measure].column
+    clean = column == "spend" and table_of(intent, catalogue).implausible > 0
+    return "spend_without_implausible" if clean else column
+
+
+def _difference(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> str:
+    """The difference in a sentence; empty where there are not two figures."""
+    sheet = sheets.get("difference")
+    figures = [row[_compared(intent, catalogue)] for row in sheets["groups"]]
+    if not sheet or len(figures) != _TWO or any(cell.missing for cell in figures):
+        return ""
+    column, currency = _compared(intent, catalogue), table_of(intent, catalogue).currency
+    more = max(range(_TWO), key=lambda i: figures[i].value)
+    one, other = (sheets["groups"].cell(str(intent.by), i) for i in (more, 1 - more))
+    percent = "" if sheet.cell("more_percent").missing else f" ({sheet.cell('more_percent').percent})"
+    odd = ", implausible rows left out" if sheets.get("implausible") and column.startswith("spend") else ""
+    amount = written(column, sheet.cell(column), currency)
+    return f"{code(one)} has **{amount}** more than {code(other)}{percent}{odd}.\n\n"
 
 
 def _together(intent: Intent) -> Intent:
@@ -55,7 +90,9 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     if not len(sheets["groups"]):
         return groups.word(_together(intent), catalogue, sheets)
     drawn = Ranking(intent, table_of(intent, catalogue), sheets).draft()
-    return attrs.evolve(drawn, insights=(*_without_rows(intent, sheets), *drawn.insights))
+    head, *rest = drawn.parts
+    parts = (head, *filter(None, [_difference(intent, catalogue, sheets)]), *rest)
+    return attrs.evolve(drawn, parts=parts, insights=(*_without_rows(intent, sheets), *drawn.insights))
 
 
 def _without_rows(intent: Intent, sheets: Sheets) -> list[str]:

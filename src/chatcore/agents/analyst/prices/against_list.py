@@ -67,6 +67,9 @@ _BESIDE = (
 _PAID_LIST = r"\b(?:did|do|have) we (?:really |actually )?(?:pay|paid) (?:the )?list\b"
 
 
+_OF_OURS = r"\bcalls?\b|\b(?:which|what|are|were) (?:models?|calls?|we|users?)\b"
+
+
 class AgainstListOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a call may be from the list, in percent."""
 
@@ -78,7 +81,7 @@ class AgainstListOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """What was logged set against the list."""
-    beside = reading.says(LIST) and reading.says(_BESIDE) and (reading.says(_LOGGED) or reading.says(r"\bcalls?\b"))
+    beside = reading.says(LIST) and reading.says(_BESIDE) and (reading.says(_LOGGED) or reading.says(_OF_OURS))
     if not beside and not reading.says(_PAID_LIST):
         return None
     if wording.book_of(reading.catalogue) is None:

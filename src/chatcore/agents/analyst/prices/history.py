@@ -11,14 +11,8 @@ from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, code, listed, markdown_table, options_of
 from chatcore.agents.analyst.pricebook import PriceKey, Rate
 from chatcore.agents.analyst.prices import wording
-from chatcore.agents.analyst.prices.lookup import (
-    MOST_MODELS,
-    LookupOptions,
-    intent_of,
-    keys_of,
-    model_fault,
-    prices_query,
-)
+from chatcore.agents.analyst.prices.listed import MOST_MODELS, LookupOptions, prices_query
+from chatcore.agents.analyst.prices.lookup import intent_of, keys_of, model_fault
 from chatcore.agents.analyst.prices.questions import OURS, PRICE, PriceQuestion
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Period, Refusal
@@ -53,7 +47,7 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """All prices of the models, newest first."""
     book = next(book for book in catalogue.price_books if book.columns.table == intent.table)
-    return [prices_query(book, options_of(intent, LookupOptions).models)]
+    return [prices_query(book, options_of(intent, LookupOptions))]
 
 
 def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusal:

@@ -13,25 +13,19 @@ from chatcore.agents.analyst.catalogue import Catalogue
 from chatcore.agents.analyst.evidence import Cell, Query, Sheet
 from chatcore.agents.analyst.intents.base import Draft, IntentKind, Sheets, code, listed, markdown_table, options_of
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey, Rate
-from chatcore.agents.analyst.pricebook.nested import tiers_sql
 from chatcore.agents.analyst.prices import wording
-from chatcore.agents.analyst.prices.naming import NamedModel
-from chatcore.agents.analyst.prices.pricing import price_rows
+from chatcore.agents.analyst.prices.listed import (
+    MOST_MODELS,
+    PER_MILLION,
+    LookupOptions,
+    hull,
+    prices_query,
+    tiers_query,
+)
+from chatcore.agents.analyst.prices.naming import NamedModel, offers
 from chatcore.agents.analyst.prices.questions import LIST, OURS, PAST, PRICE, PriceQuestion
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Period, Refusal
-from chatcore.agents.analyst.sql import Condition, all_of
-
-MOST_MODELS = 40
-"""Models that are looked up at once."""
-
-
-class LookupOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is looked up: models by seller and id, and the rate that is asked for, all of them where it is None."""
-
-    models: list[PriceKey]
-    rate: Rate | None = None
-
 
 # --- recognised -----------------------------------------------------------------------------------------------------
 
@@ -39,20 +33,54 @@ _COSTS = (
     r"\bhow (?:much|expensive|costly|cheap) (?:is|are)\b|\b(?:what|how much) (?:does|do|is|are) .*\bcosts?\b"
     r"|\bcosts? (?:of|for) \S+ per (?:million|1m|mtok)\b|\bhow much per (?:million|1m|mtok)\b"
 )
+_WOULD_HAVE = r"\bwould\b.*\bhave cost\b"
+_THOUSAND = r"\b(?:per|each|every|a|for)\s+(?:1k|1[,.]?000|k|thousand)\s+(?:\w+ )?tokens?\b|\bper (?:1k|ktok)\b"
+_A_SINGLE = r"\b(?:per|each|every|a single|one)\s+(?:single )?(?:input |output |prompt |completion |cached )?token\b"
+_CHEAPER_THEN = r"\bcheaper\b.*\b(?:hours?|times?|night|day|weekends?)\b"
+_SELLERS = (
+    r"\b(?:who|which|what|where|cheapest|all|every|list|compare|best|other)\b.*\b(?:providers?|sellers?|vendors?|hosts?)\b"
+    r"|\bwho (?:sells|offers|hosts|provides)\b|\b(?:sold|offered|hosted) by (?:whom|which)\b"
+)
 _SPLIT = lexicon.EACH - {"per"}
 _OF_USAGE = frozenset(lexicon.GRAINS) | lexicon.CALLS | lexicon.AVERAGE | {"total", "altogether"}
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """A question for a model's price: said so, or in the present tense and of nobody's usage."""
-    said, costs = reading.says(PRICE) or reading.says(LIST), reading.says(_COSTS)
+    if reading.says(r"\b(?:price|rate|volume|mix)[- ]effects?\b"):
+        return None
+    sellers = reading.says(_SELLERS)
+    said = sellers or reading.says(PRICE) or reading.says(LIST)
+    costs = reading.says(_COSTS) or reading.says(_CHEAPER_THEN)
     if not (said or (costs and not reading.says(PAST))) or reading.says(OURS) or _is_of_usage(reading, said):
         return None
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
     if book is None:
         return wording.no_prices(reading.catalogue) if _is_plain(reading) else None
     question = PriceQuestion(reading, book)
+    if sellers and (offers := _offers(question)):
+        return offers
     return _asked(question, said)
+
+
+def _offers(question: PriceQuestion) -> Intent | Refusal | None:
+    """Who sells a model, cheapest first; None where no model is named."""
+    named = question.models
+    if len(named) != 1 or question.input_tokens is not None or question.output_tokens is not None:
+        return None
+    left = [word for word in question.leftover if word.text not in _OF_SELLERS]
+    if left:
+        return wording.not_in_prices(left[0].original, question.book, question.catalogue)
+    rows = offers(named[0].words.lower().split(), question.book)
+    keys = list(dict.fromkeys(row.key for row in rows))[:MOST_MODELS]
+    options = LookupOptions(keys, rate_of(question.reading), cheapest_first=True)
+    intent = intent_of("price_lookup", question.book, keys, [])
+    return msgspec.structs.replace(intent, options=msgspec.to_builtins(options)) if keys else None
+
+
+_OF_SELLERS = frozenset(
+    ["sells", "sell", "sold", "offers", "offer", "offered", "hosts", "host", "hosted", "provides", "where"]
+)
 
 
 def _is_of_usage(reading: Reading, said: bool) -> bool:
@@ -61,7 +89,7 @@ def _is_of_usage(reading: Reading, said: bool) -> bool:
         return True
     if reading.says(LIST):
         return False
-    if reading.says(PER_CALL):
+    if reading.says(PER_CALL) or reading.says(_WOULD_HAVE):
         return True
     split = reading.has(_SPLIT) and reading.has(lexicon.CONCEPTS)
     return split or reading.has(lexicon.AVERAGE) or (not said and reading.has(_OF_USAGE))
@@ -78,7 +106,7 @@ def _asked(question: PriceQuestion, said: bool) -> Intent | Refusal | None:
         return None
     whole = _whole_seller(question)
     if whole:
-        return intent_of("price_lookup", book, whole, [], rate_of(reading))
+        return intent_of("price_lookup", book, whole, [], rate_of(reading), unit_of(reading))
     fault = model_fault(question)
     if not question.models:
         if fault is not None and said:
@@ -89,7 +117,7 @@ def _asked(question: PriceQuestion, said: bool) -> Intent | Refusal | None:
     periods = [found.choices[0] for found in question.periods if not found.choices[0].relative]
     if not said and periods:
         return None
-    return intent_of("price_lookup", book, keys_of(question), periods, rate_of(reading))
+    return intent_of("price_lookup", book, keys_of(question), periods, rate_of(reading), unit_of(reading))
 
 
 def _whole_seller(question: PriceQuestion) -> list[PriceKey]:
@@ -150,11 +178,21 @@ def rate_of(reading: Reading) -> Rate | None:
     return Rate.INPUT if inside else Rate.OUTPUT
 
 
+def unit_of(reading: Reading) -> int:
+    """How many tokens a price is asked for."""
+    return 1_000 if reading.says(_THOUSAND) else 1 if reading.says(_A_SINGLE) else PER_MILLION
+
+
 def intent_of(
-    kind: str, book: PriceBook, keys: Sequence[PriceKey], periods: Sequence[Period], rate: Rate | None = None
+    kind: str,
+    book: PriceBook,
+    keys: Sequence[PriceKey],
+    periods: Sequence[Period],
+    rate: Rate | None = None,
+    tokens: int = PER_MILLION,
 ) -> Intent:
     """The intent that looks these models up."""
-    options = msgspec.to_builtins(LookupOptions(list(keys), rate))
+    options = msgspec.to_builtins(LookupOptions(list(keys), rate, tokens))
     return Intent(kind=kind, table=book.columns.table, periods=list(periods), options=options)
 
 
@@ -164,67 +202,11 @@ def intent_of(
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     """The prices, newest first, and the tiers that are known of them."""
     book, options = _book(intent, catalogue), options_of(intent, LookupOptions)
-    return [prices_query(book, options.models, intent.period), *tiers_query(book, options.models)]
+    return [prices_query(book, options, hull(intent.periods)), *tiers_query(book, options)]
 
 
 def _book(intent: Intent, catalogue: Catalogue) -> PriceBook:
     return next(book for book in catalogue.price_books if book.columns.table == intent.table)
-
-
-def _wanted(keys: Sequence[PriceKey]) -> tuple[str, dict[str, object]]:
-    """SQL for the models that are looked up in their order, and what it binds."""
-    sql = (
-        "SELECT unnest($price_providers) AS wanted_provider, unnest($price_models) AS wanted_model, "
-        "unnest(range(len($price_models))) AS place"
-    )
-    return sql, {"price_providers": [key.provider for key in keys], "price_models": [key.model for key in keys]}
-
-
-def prices_query(book: PriceBook, keys: Sequence[PriceKey], period: Period | None = None) -> Query:
-    """The prices of some models with the time that each holds for, newest first; those of a period, if one is given."""
-    said = ", ".join(f"{sql} AS {name}" for name, sql in price_rows(book.columns).items())
-    wanted, parameters = _wanted(keys)
-    until = "lead(since) OVER (PARTITION BY place, from_time ORDER BY since NULLS FIRST)"
-    joined = (
-        f"SELECT *, {until} AS until FROM ({wanted}) JOIN (SELECT {said} FROM {book.columns.source}) "
-        "ON provider IS NOT DISTINCT FROM wanted_provider AND model = wanted_model"
-    )
-    held = _held(period)
-    texts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in ("since", "until", "from_time", "to_time"))
-    sql = (
-        f"SELECT provider, model, {texts}, input, output, cache_read, cache_write, tiered FROM ({joined}) {held.where} "
-        "ORDER BY place, since DESC NULLS LAST, from_time NULLS LAST, input, output"
-    )
-    return Query("prices", sql, {**parameters, **held.parameters})
-
-
-def _held(period: Period | None) -> Condition:
-    """Where a price held on some day of a period."""
-    start, end = (period.start, period.end) if period else (None, None)
-    before = Condition("(since IS NULL OR since < CAST($to AS DATE))", {"to": end}) if end else None
-    after = Condition("(until IS NULL OR until > CAST($from AS DATE))", {"from": start}) if start else None
-    return all_of((before, after))
-
-
-def tiers_query(book: PriceBook, keys: Sequence[PriceKey]) -> list[Query]:
-    """What longer prompts cost, where that is known; no query where no model has tiers."""
-    tiered = [key for key in keys if (row := book.row(key)) is not None and row.tiered]
-    if book.tiers is None or not tiered:
-        return []
-    wanted, parameters = _wanted(tiered)
-    rates = " UNION ALL ".join(
-        f"SELECT provider_id AS provider, model_id AS model, CAST(tiers_since AS VARCHAR) AS since, '{rate}' AS rate, "
-        f"unnest({rate}_tiers) AS tier FROM tiered"
-        for rate in Rate
-    )
-    order = ", ".join(f"'{rate}'" for rate in (Rate.INPUT, Rate.OUTPUT, Rate.CACHE_READ, Rate.CACHE_WRITE))
-    sql = (
-        f"WITH tiered AS ({tiers_sql(book.tiers)}) SELECT provider, model, since, tier.start AS longer_than, rate, "
-        f"tier.price AS price FROM ({rates}) JOIN ({wanted}) "
-        "ON provider = wanted_provider AND model = wanted_model ORDER BY place, since NULLS FIRST, longer_than, "
-        f"list_position([{order}], rate)"
-    )
-    return [Query("tiers", sql, parameters)]
 
 
 # --- worded ---------------------------------------------------------------------------------------------------------
@@ -236,7 +218,7 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     if not len(sheets["prices"]):
         names = listed([str(key) for key in options.models])
         return wording.no_such_price(names, book, catalogue)
-    prices = Prices(book, catalogue, sheets, options.rate, intent.period)
+    prices = Prices(book, catalogue, sheets, options, hull(intent.periods))
     return prices.draft()
 
 
@@ -256,8 +238,18 @@ class Prices:
     book: PriceBook
     catalogue: Catalogue
     sheets: Sheets
-    rate: Rate | None
+    options: LookupOptions
     period: Period | None = None
+
+    @property
+    def rate(self) -> Rate | None:
+        """The one that is asked for."""
+        return self.options.rate
+
+    @property
+    def _per(self) -> str:
+        units = {PER_MILLION: "million ", 1_000: "thousand ", 1: ""}
+        return f"per {units[self.options.tokens]}"
 
     def draft(self) -> Draft | Refusal:
         """The whole answer."""
@@ -281,11 +273,18 @@ class Prices:
     def _headline(self, rows: Sequence[Mapping[str, Cell]]) -> str:
         models = list(dict.fromkeys(wording.model_of(row) for row in rows))
         if len(models) > 1:
-            return f"{self._when()}List prices per million tokens of {listed(models)}:"
+            unit = f"{self._per}{'token' if self.options.tokens == 1 else 'tokens'}"
+            return f"{self._when()}{self._cheapest(rows)}List prices {unit} of {listed(models)}:"
         first, *others = rows
         when = wording.holds(first, others)
         text = f"{self._when()}{models[0]} lists at {self._rates(first)}{f' {when}' if when else ''}"
         return text + "".join(f"; {wording.holds(row, rows)}: {self._rates(row)}" for row in others) + "."
+
+    def _cheapest(self, rows: Sequence[Mapping[str, Cell]]) -> str:
+        """The first offer, where they stand in the order of their prices."""
+        if not self.options.cheapest_first:
+            return ""
+        return f"By input and output together {wording.model_of(rows[0])} is cheapest: {self._rates(rows[0])}. "
 
     def _when(self) -> str:
         return f"For {self.period.words}: " if self.period else ""
@@ -293,9 +292,14 @@ class Prices:
     def _rates(self, row: Mapping[str, Cell]) -> str:
         rates = [self.rate] if self.rate else [Rate.INPUT, Rate.OUTPUT]
         told = [
-            f"**{wording.rate(row[r], self._currency)}** per million {_CALLED[r]}" for r in rates if not row[r].missing
+            f"**{wording.rate(row[r], self._currency)}** {self._per}{self._called(r)}"
+            for r in rates
+            if not row[r].missing
         ]
         return listed(told) or "no price per token"
+
+    def _called(self, rate: Rate) -> str:
+        return _CALLED[rate] if self.options.tokens > 1 else _CALLED[rate].replace("tokens", "token", 1)
 
     def table(self, rows: Sequence[Mapping[str, Cell]]) -> str:
         """All rates of all rows."""
@@ -327,7 +331,17 @@ class Prices:
         ]
 
     def _untold(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
-        """That a longer prompt costs more, where it is not known how much."""
+        """That the list does not date a price; that a longer prompt costs more, where it is not known how much."""
+        return [*self._undated(rows), *self._without_tiers(rows)]
+
+    def _undated(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
+        undated = [row for row in rows if row["since"].missing and row["until"].missing]
+        if self.period is None or not undated:
+            return []
+        names = listed(list(dict.fromkeys(wording.model_of(row) for row in undated)))
+        return [f"The list gives no date for {names}: it does not say since when that price holds."]
+
+    def _without_tiers(self, rows: Sequence[Mapping[str, Cell]]) -> list[str]:
         tiered = list(dict.fromkeys(wording.model_of(row) for row in rows if row["tiered"].value))
         if not tiered or self.book.tiers is not None:
             return []

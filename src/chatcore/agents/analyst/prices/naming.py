@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
@@ -126,13 +127,40 @@ def _by_words(words: Sequence[str], book: PriceBook, seller: str | None) -> tupl
     rows = _sold((row for row in book.rows if row.priced and wanted <= row.words), seller)
     rows = tuple(row for row in rows if row.is_makers) or rows
     called = [row for row in rows if frozenset(flat(row.title).split()) == wanted]
-    rows = tuple(called) if len(called) == 1 else rows
+    if len(called) == 1:
+        return tuple(called), True
+    numbered = any(character.isdigit() for word in wanted for character in word)
+    rows = (tuple(row for row in rows if _is_just(row, wanted, book)) if numbered else ()) or rows
     return rows, len({_bare(row) for row in rows}) == 1
+
+
+def offers(words: Sequence[str], book: PriceBook) -> list[PriceRow]:
+    """Every seller's models that words can mean."""
+    parts = Counter(flat(" ".join(words)).split())
+    exact = [row for form in _forms(words) for row in book.sellers(form) if row.priced]
+    just = (row for row in book.rows if row.priced and _is_just(row, frozenset(parts), book))
+    return [*exact, *(row for row in just if row not in exact and parts <= Counter(flat(row.key.model).split()))]
+
+
+def _is_just(row: PriceRow, wanted: frozenset[str], book: PriceBook) -> bool:
+    """Whether a row is of the model that these words name, and of none of its versions."""
+    return wanted <= row.words and all(_tells_nothing(word, book) for word in row.words - wanted)
+
+
+def _tells_nothing(word: str, book: PriceBook) -> bool:
+    """Whether a word of a model's name says where or how it is sold, and not which it is."""
+    dated = word.isdigit() and len(word) in (4, 6, 8)
+    return word in _SOLD_AS or dated or book.seller(word) is not None
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
+
+_SOLD_AS = _words(
+    "instruct it chat latest turbo fast free versatile fp8 hf meta global regional us eu apac v1 v2 0 maas on demand "
+    "beta llama anthropic openai google bedrock"
+)
 
 _VERSIONS = _words(
     "mini nano micro tiny small medium large big max pro plus ultra lite light flash turbo fast slow long short high "

@@ -14,9 +14,11 @@ import attrs
 
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
+from chatcore.agents.analyst.intents.account import step_name
 from chatcore.agents.analyst.pricebook import PriceBook, PriceColumns, PriceKey, Rate
 from chatcore.agents.analyst.pricebook.nested import tiers_sql
 from chatcore.agents.analyst.readings import identifier
+from chatcore.agents.analyst.request import Intent
 from chatcore.agents.analyst.sql import Condition, time_of
 
 MONEY = "DECIMAL(38,12)"
@@ -75,6 +77,16 @@ def calls_of(table: Table, where: Condition, keep: Mapping[str, str] | None = No
         where=where,
         keep=keep or {},
     )
+
+
+def part_of(intent: Intent, table: Table) -> str | None:
+    """SQL for what an intent splits calls by: a step of time, or a column; None where that is their model."""
+    time, model = time_of(table), table.column(Meaning.MODEL)
+    if intent.grain and time:
+        return step_name(intent.grain, f"date_trunc('{intent.grain}', {time})")
+    if intent.by is None or (model is not None and intent.by == model.name):
+        return None
+    return f"CAST({identifier(intent.by)} AS VARCHAR)"
 
 
 def match_parameters(matches: Mapping[str, PriceKey]) -> dict[str, Any]:
@@ -158,9 +170,15 @@ def _amount(side: str) -> str:
     return f"CASE WHEN price_model IS NULL THEN NULL WHEN {tokens} = 0 THEN 0.0 ELSE {priced} END"
 
 
+_DAY_ONLY = "CAST("
+"""How :func:`time_of` begins of a column of days, which tell no time of the day."""
+
+
 def _held(time: str | None, dated: PriceDate) -> str:
     """Whether a price holds for a call; without a time it is the price outside of any window of the day."""
-    clock = "held.from_time IS NULL" if time is None else f"(held.from_time IS NULL OR {_in_window(time)})"
+    clock = "held.from_time IS NULL"
+    if time is not None and not time.startswith(_DAY_ONLY):
+        clock = f"(held.from_time IS NULL OR {_in_window(time)})"
     if dated is PriceDate.NEWEST or time is None:
         return clock
     return f"(held.since IS NULL OR held.since <= CAST({time} AS DATE)) AND {clock}"

@@ -26,12 +26,16 @@ PRICE = (
 """A price is spoken of."""
 
 LIST = (
-    r"\b(?:at|to|from|with|against|versus|vs\.?|on|by|under|over|above|below|the) (?:the )?list\b"
+    r"\b(?:at|to|from|with|against|versus|vs\.?|on|by|under|over|above|below|than|the) (?:the )?list\b"
     r"|\blist(?:ed)?[- ](?:prices?|rates?|costs?)\b|\bprice[- ]lists?\b"
 )
 """The list is spoken of."""
 
-OURS = r"\b(?:us|we|our|ours|my|i|me|paid|pay|paying|spent|spend|spending|logged|recorded|charged|billed)\b"
+OURS = (
+    r"\b(?:us|we|our|ours|my|i|"
+    r"(?<!give )(?<!tell )(?<!show )(?<!get )(?<!send )(?<!let )me|paid|pay|paying"
+    r"|spent|spend|spending|logged|recorded|charged|billed)\b"
+)
 """Somebody's own calls are spoken of."""
 
 PAST = r"\b(?:did|was|were|has|have|had)\b"
@@ -45,7 +49,8 @@ WORDS_OF_PRICES = _words("""
     list listed price prices priced pricing rate rates card cards mtok mtoks million 1m 1k cache cached caching read
     write reads writes hit hits tier tiers tiered provider providers vendor vendors seller sellers maker official
     public api catalog catalogue workload usd history historical timeline effective per long
-    longer short shorter prompt prompts
+    longer short shorter prompt prompts utc gmt night nights day daytime offpeak off-peak certain hour hours clock
+    single ktok
 """)
 """Words that a question about prices may have, whatever the data is."""
 
@@ -54,8 +59,11 @@ _PLAIN_WORDS = (KNOWN - OTHER_NOUNS - frozenset(UNSUPPORTED)) | WORDS_OF_PRICES 
 _YEARS = (dt.date(2015, 1, 1), dt.date(2100, 1, 1))
 _SCALES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 _NUMBER = r"(?P<number>\d[\d,]*(?:\.\d+)?)\s*(?P<scale>k|m|thousand|million)?"
-INPUT = r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
-OUTPUT = r"(?:output|completion|generated|response|out)"
+INPUT = (
+    r"(?:input|prompt|context|in(?=\s*(?:$|[,/&+?.;]|\d[\d,.]*\s?[km]?\s(?:tokens )?out"
+    r"|(?:and|plus|with|tokens?|on|for|cost|costs)\b)))"
+)
+OUTPUT = r"(?:output|completion|generated|response|answer|reply|out)"
 
 
 def amount_of(text: str, side: str) -> int | None:
@@ -72,6 +80,10 @@ def amount_of(text: str, side: str) -> int | None:
 
 def _count(match: re.Match[str]) -> int:
     return round(float(match["number"].replace(",", "")) * _SCALES[match["scale"] or ""])
+
+
+_UNITS = re.compile(r"\b(?:per|each|every|a|for a)\s+(?:\d[\d,]*\s?(?:k|m)?|million|thousand)\b")
+"""``per 1,000``: what a price is for."""
 
 
 @attrs.frozen
@@ -135,6 +147,18 @@ class PriceQuestion:
     def output_tokens(self) -> int | None:
         """How many come out."""
         return amount_of(self._unnamed, OUTPUT)
+
+    @property
+    def unaccounted(self) -> str | None:
+        """An amount of which nothing says what it is of."""
+        counts = {self.input_tokens, self.output_tokens, self.calls, self.reading.limit}
+        text = blanked(_UNITS.sub(lambda unit: "." * len(unit[0]), self._unnamed), self._times)
+        amounts = re.finditer(rf"(?<![\w.,$€£:-]){_NUMBER}(?![\w%:-])", text)
+        return next((match[0].strip() for match in amounts if _count(match) not in counts), None)
+
+    @property
+    def _times(self) -> list[Span]:
+        return [Span(found.start, found.end) for found in self.periods]
 
     @property
     def calls(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import attrs
 import msgspec
 
-from chatcore.agents.analyst import lexicon
+from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import Asking
 from chatcore.agents.analyst.catalogue import Catalogue, Table
 from chatcore.agents.analyst.columns import Meaning, name_words
@@ -26,20 +27,25 @@ from chatcore.agents.analyst.intents.base import (
 from chatcore.agents.analyst.intents.scope import filter_words, gap_query, gap_words, nothing_there, period_words
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
 from chatcore.agents.analyst.prices import wording
-from chatcore.agents.analyst.prices.pricing import MONEY, calls_of, has_tiers, priced_calls
+from chatcore.agents.analyst.prices.pricing import MONEY, calls_of, has_tiers, part_of, priced_calls
 from chatcore.agents.analyst.prices.questions import LIST, OURS, PriceQuestion
 from chatcore.agents.analyst.prices.usage import asked_of, is_priceable, usage_of
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.scoping import led_columns
 from chatcore.agents.analyst.sql import Condition, all_of, implausible, restriction
 
 SHOWN_MODELS = 12
 """Models that the table of an answer shows; the evidence has more."""
 
+MAX_PARTS = 31
+"""Parts that it shows where the usage is split by time or by a column."""
+
 _AGAIN = r"\bre-?(?:price|prices|priced|pricing|valu\w+)\b"
 _USAGE = (
-    r"\b(?:usage|calls?|requests?|traffic|everything|ledger|spend|spending|workload|tokens|models? (?:have|has|had)"
+    r"\b(?:usage|calls?|requests?|traffic|everything|ledger|spend|spending|workload|models? (?:have|has|had)"
+    r"|(?<!per )(?<![0-9km] )(?<!thousand )(?<!million )(?<!input )(?<!output )(?<!cached )tokens"
     r"|unmatched|unpriced)\b"
 )
 _OF_ANOTHER_DAY = r"\bat (?:today|current|new|newest|latest|present)(?:'s)? (?:list )?(?:prices?|rates?)\b"
@@ -69,8 +75,12 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     asking = asked_of(reading, table)
     if isinstance(asking, Refusal):
         return asking
+    columns, grain = led_columns(asking), asking.grain
+    if len(columns) + (grain is not None) > 1:
+        return refusals.one_split_at_a_time(columns, grain, table, reading.catalogue)
     options = msgspec.to_builtins(ListCostOptions(reading.says(_UNPRICED)))
-    return msgspec.structs.replace(intent_of("list_cost", asking), options=options)
+    by = columns[0].name if columns else None
+    return msgspec.structs.replace(intent_of("list_cost", asking), by=by, grain=grain, options=options)
 
 
 def intent_of(kind: str, asking: Asking) -> Intent:
@@ -88,7 +98,13 @@ def _is_of_a_time(reading: Reading) -> bool:
     if book is None or not reading.says(r"\bwould\b.*\bcosts?\b"):
         return False
     question = PriceQuestion(reading, book)
-    return bool(question.periods) and not question.models
+    text = reading.text
+    put_on = [named for named in question.models if not _OF_THEM.search(text[: named.start])]
+    return bool(question.periods) and not put_on
+
+
+_OF_THEM = re.compile(r"\b(?:excluding|except(?: for)?|without|for|of|from|by|not)\s+(?:the |our |all )*$")
+"""What leads to a model whose calls are meant, or left out."""
 
 
 @attrs.frozen
@@ -125,6 +141,11 @@ class Repricing:
         return f"CAST({identifier(column.name)} AS VARCHAR)" if column else "NULL"
 
     @property
+    def is_logged(self) -> bool:
+        """Whether what was logged can be added up beside the list price."""
+        return self.table.has(Meaning.COST)
+
+    @property
     def tiered(self) -> bool:
         """Whether tiers are applied."""
         return has_tiers(self.book, self.matches)
@@ -133,6 +154,7 @@ class Repricing:
         """A row per call: its model, what it was logged at, whether that is plausible, and its list price."""
         cost, odd = self.table.column(Meaning.COST), implausible(self.table)
         keep = {"used_model": self.model}
+        keep |= {"part": part} if (part := part_of(self.intent, self.table)) else {}
         keep["logged_cost"] = identifier(cost.name) if cost else "CAST(NULL AS DOUBLE)"
         keep["logged_odd"] = f"({odd.sql}) IS TRUE" if odd else "false"
         where = all_of((restriction(self.intent, self.table), only))
@@ -159,9 +181,18 @@ SUMS = (
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
-    """All calls together, and by model."""
+    """All calls together, by model, and by what they are split by besides."""
     repricing = Repricing.of(intent, catalogue)
-    return [totals_query(repricing.calls(), SUMS), *gap_query(intent, catalogue)]
+    calls = repricing.calls()
+    parts = [parts_query(intent, calls)] if part_of(intent, repricing.table) else []
+    return [totals_query(calls, SUMS), *parts, *gap_query(intent, catalogue)]
+
+
+def parts_query(intent: Intent, calls: Condition) -> Query:
+    """The sums of each step of time in their order, or of each value of a column, dearest first."""
+    order = "part" if intent.grain else "list_cost DESC NULLS LAST, part"
+    sql = f"WITH priced AS MATERIALIZED ({calls.sql}) SELECT part, {SUMS} FROM priced GROUP BY part ORDER BY {order}"
+    return Query("parts", sql, calls.parameters)
 
 
 def totals_query(calls: Condition, sums: str) -> Query:
@@ -212,7 +243,7 @@ def _costs(repricing: Repricing, sheets: Sheets) -> str:
     scope = period_words(repricing.intent) + filter_words(repricing.intent.filters)
     amount = f"**{totals.cell('list_cost').money(currency)}**"
     text = f"At list price the usage{scope} costs {amount}, for {plural(totals.cell('priced_calls'), 'call')}"
-    if repricing.table.has(Meaning.COST) and not totals.cell("logged_cost").missing:
+    if repricing.is_logged and not totals.cell("logged_cost").missing:
         odd = ", implausible rows left out" if totals.cell("implausible_rows") else ""
         text += f"; logged for the same calls: {totals.cell('logged_cost').money(repricing.table.currency)}{odd}"
     return f"{text}."
@@ -230,8 +261,26 @@ def unpriced_words(sheets: Sheets) -> str:
     return f"Not covered by any price, and not counted: {count} ({share} of all), of {named}{more}."
 
 
+def _parts_table(repricing: Repricing, sheets: Sheets) -> str:
+    intent, currency, logged = repricing.intent, repricing.book.columns.currency, repricing.is_logged
+    titles = [str(intent.grain or f"`{intent.by}`"), "calls", "covered", "at list", *(["logged"] if logged else [])]
+    rows = [
+        [
+            str(row["part"]) if intent.grain and not row["part"].missing else code(row["part"]),
+            row["calls"].count,
+            row["priced_calls"].count,
+            row["list_cost"].money(currency),
+            *([row["logged_cost"].money(repricing.table.currency)] if logged else []),
+        ]
+        for row in sheets["parts"]
+    ]
+    return markdown_table(titles, rows[:MAX_PARTS])
+
+
 def _table(repricing: Repricing, sheets: Sheets) -> str:
-    currency, logged = repricing.book.columns.currency, repricing.table.has(Meaning.COST)
+    if "parts" in sheets:
+        return _parts_table(repricing, sheets)
+    currency, logged = repricing.book.columns.currency, repricing.is_logged
     titles = ["model", "priced as", "calls", "at list", *(["logged"] if logged else [])]
     rows = [
         [

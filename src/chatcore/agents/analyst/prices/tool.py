@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from chatcore.agents.analyst.ledger import Ledger
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
-from chatcore.agents.analyst.prices.lookup import MOST_MODELS, prices_query, tiers_query
+from chatcore.agents.analyst.prices.listed import MOST_MODELS, LookupOptions, prices_query, tiers_query
 from chatcore.agents.analyst.prices.naming import nearest, resolve
 from chatcore.agents.analyst.request import Period
 from chatcore.agents.analyst.running import run_queries
@@ -46,7 +46,8 @@ def _price_lookup(ledger: Ledger) -> Callable[[PriceLookup], Awaitable[ToolResul
             raise ToolError(PRICE_LOOKUP, "no table that is attached has list prices")
         book = ledger.catalogue.price_books[0]
         keys = _keys(asked, book)
-        queries = [prices_query(book, keys, _day(asked)), *tiers_query(book, keys)]
+        options = LookupOptions(keys)
+        queries = [prices_query(book, options, _day(asked)), *tiers_query(book, options)]
         found = await run_queries(ledger, PRICE_LOOKUP, queries, ids)
         value = {name: _records(evidence) for name, evidence in found.items()}
         return ToolResult(value, f"{len(value['prices'])} prices of {asked.model}", tuple(found.values()))

@@ -14,7 +14,7 @@ from chatcore.agents.analyst.faults import find_scope_fault
 from chatcore.agents.analyst.mentions import NamedTable, Span, find_tables
 from chatcore.agents.analyst.prices.questions import WORDS_OF_PRICES, counts_tokens, is_amount
 from chatcore.agents.analyst.ranking import ranked, score
-from chatcore.agents.analyst.reading import Reading, in_table
+from chatcore.agents.analyst.reading import Reading, in_table, sells
 from chatcore.agents.analyst.request import Refusal
 
 
@@ -51,7 +51,8 @@ def usage_of(reading: Reading, able: Callable[[Table], bool]) -> Table | Refusal
 def named_tables(reading: Reading) -> list[NamedTable]:
     """The tables that a question names, those of prices aside: ``price`` is no name of one here."""
     tables = [table for table in reading.catalogue.tables if table.name not in reading.catalogue.price_tables]
-    return find_tables(reading.text, reading.words, tables)
+    named = find_tables(reading.text, reading.words, tables)
+    return [each for each in named if not sells(each, reading.text, reading.catalogue)]
 
 
 def _lacking(table: Table, reading: Reading) -> Refusal:

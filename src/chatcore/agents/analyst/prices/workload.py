@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import attrs
@@ -19,8 +20,15 @@ from chatcore.agents.analyst.prices.pricing import all_prices, costed
 from chatcore.agents.analyst.prices.questions import INPUT, OURS, OUTPUT, PRICE, PriceQuestion, amount_of, usage_tables
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.scoping import apart_from
 
 _USED = r"\b(?:our|my) (?:\w+ )?models?\b|\b(?:we|i) (?:have )?used?\b"
+
+_BUT_FREE = (
+    r"\b(?:excluding|except(?: for)?|without|ignoring|not counting|no|but not) (?:the |any )?"
+    r"(?:free|trial|zero[- ]cost)(?: (?:ones?|models?|tiers?))?\b"
+)
+"""What is left out at any rate: a price of nothing is none to plan with."""
 
 MOST_USED = 100
 """Models of the usage that are set side by side."""
@@ -79,13 +87,43 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     book = wording.book_of(reading.catalogue, [named.table.name for named in reading.tables])
     if book is None:
         return wording.no_prices(reading.catalogue) if _amounts(reading) else None
+    reading = apart_from(reading, (_BUT_FREE,))
     question = PriceQuestion(reading, book)
     if question.input_tokens is None and question.output_tokens is None:
         asks_cheapest = reading.says(_CHEAPEST) and reading.says(r"\blist\b") and not question.models
         return which_workload(reading.catalogue) if asks_cheapest else None
     if not (reading.says(_ASKED) or question.models) or _is_paid_rate(question):
         return None
-    return model_fault(question) or _intent(question)
+    if question.periods and question.models:
+        return _of_another_day(question)
+    if (amount := question.unaccounted) is not None:
+        return _of_what(amount, question)
+    own = [] if question.reading.says(_USED) else sold_by(question)
+    return (None if own else model_fault(question)) or _intent(question, own)
+
+
+def _of_what(amount: str, question: PriceQuestion) -> Refusal:
+    """An amount that is no tokens in or out, and no calls."""
+    return Refusal(
+        reason="not_supported",
+        text=f"I cannot tell what “{amount}” is of: say how many tokens go in, how many come out, and in how many "
+        "calls.",
+        missing=(amount,),
+        alternatives=wording.price_questions(question.catalogue),
+    )
+
+
+def _of_another_day(question: PriceQuestion) -> Refusal:
+    """A workload at the prices of a day gone by: the newest are applied, and the others are told."""
+    found = question.periods[0]
+    words = found.choices[0].words if found.choices else question.reading.text[found.start : found.end]
+    names = [wording.shortest(row, question.book) for named in question.models for row in named.rows[:1]]
+    return Refusal(
+        reason="not_supported",
+        text=f"I work out what tokens cost at the newest list prices only, and not at those of {words}.",
+        missing=(words,),
+        alternatives=tuple(f"What was the list price of {name} in {words}?" for name in names),
+    )
 
 
 def _is_paid_rate(question: PriceQuestion) -> bool:
@@ -99,9 +137,9 @@ def _amounts(reading: Reading) -> bool:
     return amount_of(reading.text, INPUT) is not None and amount_of(reading.text, OUTPUT) is not None
 
 
-def _intent(question: PriceQuestion) -> Intent:
+def _intent(question: PriceQuestion, own: list[PriceKey]) -> Intent:
     reading = question.reading
-    keys = keys_of(question) or _used(question)
+    keys = own or keys_of(question) or _used(question)
     inside, outside = question.input_tokens or 0, question.output_tokens or 0
     together = max(inside, outside) > LONGEST_CALL and not reading.says(_EACH)
     options = WorkloadOptions(inside, outside, question.calls, keys, together)
@@ -112,6 +150,15 @@ def _intent(question: PriceQuestion) -> Intent:
         limit=reading.limit,
         options=msgspec.to_builtins(options),
     )
+
+
+def sold_by(question: PriceQuestion) -> list[PriceKey]:
+    """All that a seller sells, where its models are meant: ``the cheapest openai model``."""
+    match = re.search(
+        r"(?<![\w.-])([a-z][\w-]*)(?:'s)? (?:llm |chat )?(?:models?|llms?|ones?)\b", question.reading.text
+    )
+    seller = question.book.seller(match[1]) if match else None
+    return [row.key for row in question.book.rows if row.priced and seller and row.key.provider == seller]
 
 
 def _used(question: PriceQuestion) -> list[PriceKey]:

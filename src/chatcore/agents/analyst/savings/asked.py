@@ -10,14 +10,16 @@ from typing import Any
 from chatcore.agents.analyst import refusals
 from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.choosing import choose_table
-from chatcore.agents.analyst.intents.base import Recogniser, listed
+from chatcore.agents.analyst.intents.base import Recogniser
+from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
 from chatcore.agents.analyst.ranking import ranked
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.savings.measures import USUAL_DISCOUNT, USUAL_SMALL
+from chatcore.agents.analyst.savings import chosen, unanswered
+from chatcore.agents.analyst.savings.measures import USUAL_SMALL
 from chatcore.agents.analyst.savings.priced import Priced, can_be_priced, find_priced
 from chatcore.agents.analyst.savings.target import can_mean_a_model, target_of
-from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
+from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, led_columns, scope_of
 
 
 def _words(text: str) -> frozenset[str]:
@@ -36,7 +38,7 @@ question made to mislead is given up in time."""
 _INSTEAD = r"(?:instead of|in place of|rather than|in lieu of)"
 _MOVE = r"(?:swap|replac|substitut|exchang|mov|migrat|switch|port|shift|transfer|downgrad|upgrad|convert)\w*"
 _ON = (
-    r"(?:us(?:e|ed|ing)|r[au]n(?:ning)?(?: on)?|been|were|was|(?:switch|mov)\w* to"
+    r"(?:us(?:e|ed|ing)|r[au]n(?:ning)?(?: on)?|(?:been|were|was)(?: on)?|(?:switch|mov)\w* to"
     r"|gone (?:to|with)|went (?:to|with)|chosen?)"
 )
 _CHEAPER = (
@@ -63,6 +65,8 @@ _IN_A_PART = (
 )
 """``gpt-4o as the weak model``: one of several models of a call, and not the one that is priced."""
 _ONTO = rf"\b(?:with|by|for|to|onto)\s+(?:the )?{_NAME}"
+_AS = r"\b(?:at least |just )?as (?:good|strong|capable|smart|accurate) as(?: the)?\b"
+_AS_GOOD = rf"\b(?:cheap\w*|less expensive)\b[^?]*?{_AS}|{_AS}(?=[^?]*\bcheap)"
 _CHEAPER_ONES = rf"\b(?:{_MOVE}|{_ON}|find|are there|is there|pick|choose)\b.*\b{_CHEAPER}\b|\bcheaper alternatives?\b"
 _CLEARLY = (
     r"\b(?:(?:impact|effect|cost) of|what if|if|suppose|imagine|simulate|sav\w+|swap\w*|replac\w+|substitut\w+"
@@ -85,7 +89,7 @@ _VERBS = (
 )
 _TOKENS = r"\s*(?:input |prompt )?tok(?:en)?s?\b"
 _LESS = r"(?:below|under|less than|fewer than|smaller than|shorter than|up to|of at most|within)"
-_BELOW = rf"\b{_LESS}\s+{AMOUNT}{_TOKENS}"
+_BELOW = rf"(?:\b{_LESS}\s+|<\s*){AMOUNT}{_TOKENS}"
 _ASKINGS = r"(?:prompts?|calls?|requests?|queries|questions|inputs?)"
 _SMALL = rf"\b(?:small|short|tiny|little|simple|easy)(?:er)?\s+{_ASKINGS}\b|{_BELOW}"
 _PROMPTS = rf"\b{_ASKINGS}\b"
@@ -96,11 +100,33 @@ _CAPS = (
     r"\b(?:prompts?|contexts?|inputs?)\b.{0,25}?\b(?:capped|limited|trimmed|truncated|cut|shortened)\b",
     rf"\b(?:no|any) prompts?\b.{{0,20}}?\b(?:longer|larger|bigger|more|over|above)\b.{{0,8}}?{AMOUNT}",
     rf"\bprompts?\b.{{0,20}}?\b(?:at most|no (?:more|longer) than)\s+{AMOUNT}",
+    rf"\b(?:no|any) (?:\S+ )?prompts?\b.{{0,20}}?\b(?:exceed(?:s|ed|ing)?|went (?:over|beyond|past))\s+{AMOUNT}",
+    rf"\bprompts?\b.{{0,20}}?\b(?:never|not|n't)\b.{{0,12}}?\b(?:exceed(?:s|ed)?|gone? (?:over|past))\s+{AMOUNT}",
 )
-_CAP_AT = rf"\b(?:at|to|of|below|under|over|above|than|most)\s+{AMOUNT}(?:{_TOKENS})?(?![\w.-]*\w)"
+_CAP_AT = (
+    r"\b(?:at|to|of|below|under|over|above|than|most|exceed(?:s|ed|ing)?|beyond|past)\s+"
+    rf"{AMOUNT}(?:{_TOKENS})?(?![\w.-]*\w)"
+)
 _BATCH = r"\bbatch(?:es|ed|ing)?\b(?: api| mode| jobs?| requests?| calls?| processing)?"
+_BATCHED = r"^\W*(?:please )?batch\b|\bbatched\b"
 _PERCENT = r"(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent)(?: discount| off| cheaper)?"
 _CACHE = r"\b(?:prompt |input |context )?cach(?:e|ed|es|ing)\b"
+_AS_A_SHARE = r"\b(?:in|as) (?:a )?(?:%|percent(?:age|s)?\b|per cent\b)"
+_SHARE = r"(?P<amount>\d+(?:\.\d+)?)\s?(?:%|percent\b)"
+HIT_PERCENT = (
+    rf"\b(?:hit[- ]?(?:rate|ratio)s?|hits?)(?: were| was| is| of| at)*\s+{_SHARE}",
+    rf"{_SHARE}(?: cache)?(?: hits?(?:[- ](?:rate|ratio))?\b"
+    r"| (?:of )?(?:the |our |all )*(?:input|prompts?|tokens|prompt tokens|input tokens) "
+    r"(?:(?:was|were|is|are|came|read|served|could be) )*(?:from (?:the |a )?)?cached?\b)",
+)
+"""How much of the input is read from the cache."""
+_PART = (
+    r"\b(?P<part>half|(?:a|one|two|three) (?:thirds?|quarters?|fifths?|tenths?)|\d+(?:\.\d+)?\s?(?:%|percent)"
+    r"|(?:some|most|part)(?= of\b)|some(?= calls?\b))"
+    r"(?: of)?(?: the| our| my| all| these| those)* (?:\w+ )?"
+    r"(?:calls?|requests?|traffic|usage|prompts?|volume|workload|spend\w*|it|them)\b"
+)
+"""A part of the calls, and nothing that tells which."""
 _CACHE_MOST = r"\b(?:ceiling|at most|maximum|potential|worth|benefit|gain|effect|reduce|sav\w+)\b"
 _OFF_PEAK = (
     r"\boff[- ]?peak\b(?: hours?| times?| pric\w+| rates?)?|\b(?:cheaper|cheapest|discounted|low[- ]price) hours\b"
@@ -110,7 +136,7 @@ _PRICE_OF = r"\b(?:price|rate)s? (?:of|for)\b|\bwhat does\b.*\bcost\b"
 _KNOWN = _words("""
     what if instead place rather swap replace route routed routing send sent cap capped capping trim batch cached
     peak off hours times cheaper prompt prompts calls traffic everything small short simple easy long longest tokens
-    gone been had shift max maximum length longer discount api through ceiling potential worth benefit
+    measure measures gone been had shift max maximum length longer discount api through ceiling potential worth benefit
 """)
 
 
@@ -118,7 +144,9 @@ def asked_of(
     reading: Reading, kind: str, taken: Sequence[str], options: Mapping[str, Any], named: re.Match[str] | None = None
 ) -> Intent | Refusal:
     """The intent, once the period and the names are found in what the what-if left of the question."""
-    left = apart_from(reading, (*taken, _VERBS, rf"\b{_MOVE}\b"))
+    left = apart_from(reading, (*taken, _VERBS, rf"\b{_MOVE}\b", _AS_A_SHARE))
+    if (part := re.search(_PART, reading.text)) is not None and "hit_percent" not in options:
+        return unanswered.partly(part, kind)
     table = _table(left)
     if isinstance(table, Refusal):
         return table
@@ -131,9 +159,15 @@ def asked_of(
     scope = scope_of(left, table, _KNOWN)
     if isinstance(scope, Refusal):
         return scope
+    columns, grain = led_columns(scope.asking), scope.asking.grain
+    if len(columns) + (grain is not None) > 1:
+        return refusals.one_split_at_a_time(columns, grain, table, reading.catalogue)
     return Intent(
         kind=kind,
         table=table.name,
+        by=columns[0].name if columns else None,
+        grain=grain,
+        limit=reading.limit,
         periods=scope.periods,
         filters=scope.filters,
         options={**options, **({"to": to} if to else {})},
@@ -190,9 +224,20 @@ def names_a_model(reading: Reading) -> bool:
     return _family(reading) is not None
 
 
+def _whole_of(match: re.Match[str] | None) -> tuple[str, ...]:
+    """A pattern for the words that were found."""
+    return (re.escape(match[0]),) if match else ()
+
+
 def _only(match: re.Match[str]) -> str:
     """A pattern that takes out the name that was found, and nothing else."""
     return rf"(?<![\w.-])({re.escape(_name(match))})(?![\w-]|\.\w)"
+
+
+def _all_onto(reading: Reading) -> list[str]:
+    """The models with a price that calls are to go to."""
+    onto = (match["to"] for match in re.finditer(_ONTO, reading.text))
+    return list(dict.fromkeys(name for name in onto if _has_price(name, reading)))
 
 
 def recognise_swap(reading: Reading) -> Intent | Refusal | None:
@@ -202,19 +247,19 @@ def recognise_swap(reading: Reading) -> Intent | Refusal | None:
         return None
     if (part := re.search(_IN_A_PART, text)) and (re.search(_CLEARLY, text) or re.search(rf"\b{_MOVE}\b", text)):
         return refusals.not_supported(f"another {part['part']} model", reading.catalogue)
-    named = _named(text, _SWAPS)
-    onto = list(dict.fromkeys(m["to"] for m in re.finditer(_ONTO, text) if _has_price(m["to"], reading)))
+    named, onto = _named(text, _SWAPS), _all_onto(reading)
     if named is not None and len(onto) > 1 and re.search(rf"\b{_MOVE}\b", text):
-        return _one_swap_at_a_time(onto)
+        return unanswered.one_swap_at_a_time(onto)
     if named is None or not (_has_price(named["to"], reading) or re.search(_CLEARLY, text)):
         named = _family(reading)
     if named is not None and (above := re.search(_ABOVE, text)):
-        return _long_ones_only(above["amount"].strip(), _name(named), reading)
+        known = _has_price(_name(named), reading)
+        return unanswered.long_ones_only(above["amount"].strip(), _name(named)) if known else None
     if named is not None:
         return asked_of(reading, "swap", (_only(named), _INSTEAD), {}, named)
-    if re.search(_CHEAPER_ONES, text):
-        return asked_of(reading, "swap", (_CHEAPER_ONES,), {})
-    return None
+    if re.search(_AS_GOOD, text) and not re.search(rf"(?:{_AS_GOOD})\W*(?:ours|now|before|it|that|this)\b", text):
+        return asked_of(reading, "swap", (_AS_GOOD,), {})
+    return asked_of(reading, "swap", (_CHEAPER_ONES,), {}) if re.search(_CHEAPER_ONES, text) else None
 
 
 def recognise_route(reading: Reading) -> Intent | Refusal | None:
@@ -244,18 +289,23 @@ def recognise_cap(reading: Reading) -> Intent | Refusal | None:
 def recognise_batch(reading: Reading) -> Intent | Refusal | None:
     """Calls that can wait, in batches."""
     text = reading.text
-    if not re.search(_BATCH, text) or not (_is_what_if(text) or re.search(r"\bbatching\b", text)):
+    if not re.search(_BATCH, text) or not (_is_what_if(text) or re.search(rf"\bbatching\b|{_BATCHED}", text)):
         return None
-    discount = amount_in(re.search(_PERCENT, text))
-    options = {"discount_percent": USUAL_DISCOUNT if discount is None else discount}
+    discount = amount_in(re.search(_PERCENT, re.sub(_PART, "", text)))
+    discount = USUAL_DISCOUNT if discount is None else discount
+    options = {"discount_percent": discount}
     return asked_of(reading, "batch", (_BATCH, _PERCENT), options)
 
 
 def recognise_cache(reading: Reading) -> Intent | Refusal | None:
     """All input from a cache."""
-    if not re.search(_CACHE, reading.text) or not re.search(rf"{_WHAT_IF}|{_CACHE_MOST}", reading.text):
+    if not re.search(_CACHE, reading.text) or not re.search(
+        rf"{_WHAT_IF}|{_CACHE_MOST}|^\W*(?:cache (?:the|all|our|every|my)|caching)\b", reading.text
+    ):
         return None
-    return asked_of(reading, "cache_ceiling", (_CACHE,), {})
+    hits = next((found for each in HIT_PERCENT if (found := re.search(each, reading.text))), None)
+    options = {"hit_percent": amount_in(hits)} if hits else {}
+    return asked_of(reading, "cache_ceiling", (*(_whole_of(hits)), _CACHE), options)
 
 
 def recognise_off_peak(reading: Reading) -> Intent | Refusal | None:
@@ -266,61 +316,29 @@ def recognise_off_peak(reading: Reading) -> Intent | Refusal | None:
     return asked_of(reading, "off_peak", (_OFF_PEAK,), {})
 
 
+def _prices_a_trace(reading: Reading) -> bool:
+    """Whether it is asked what calls without models would cost, which is a price, at a discount or without."""
+    bare = [named for named in reading.tables if not can_be_priced(named.table)]
+    return bool(bare) and bool(re.search(r"\b(?:costs?|prices?)\b", reading.text)) and "sav" not in reading.text
+
+
+def _alone(recognise: Recogniser) -> Recogniser:
+    """Of one measure only: several together, or all but one, are a plan."""
+
+    def recognised(reading: Reading) -> Intent | Refusal | None:
+        of_several = chosen.together(reading.text) or chosen.left_out(reading.text)
+        return None if of_several or _prices_a_trace(reading) else recognise(reading)
+
+    return recognised
+
+
 RECOGNISERS: Mapping[str, Recogniser] = MappingProxyType(
     {
-        "route": recognise_route,
-        "cap": recognise_cap,
-        "batch": recognise_batch,
-        "cache_ceiling": recognise_cache,
-        "off_peak": recognise_off_peak,
-        "swap": recognise_swap,
+        "route": _alone(recognise_route),
+        "cap": _alone(recognise_cap),
+        "batch": _alone(recognise_batch),
+        "cache_ceiling": _alone(recognise_cache),
+        "off_peak": _alone(recognise_off_peak),
+        "swap": _alone(recognise_swap),
     }
 )
-
-
-def _one_swap_at_a_time(onto: Sequence[str]) -> Refusal:
-    """Some calls to one model and others to another, which is two questions."""
-    return Refusal(
-        reason="not_supported",
-        text=f"I work out a move to one model at a time, not to {listed([f'`{each}`' for each in onto])} at once.",
-        missing=("moves to several models at once",),
-        alternatives=tuple(f"What if we had used {each} for everything?" for each in onto),
-    )
-
-
-def _long_ones_only(amount: str, name: str, reading: Reading) -> Refusal | None:
-    """Only calls above a length to another model, which is not worked out."""
-    if not _has_price(name, reading):
-        return None
-    return Refusal(
-        reason="not_supported",
-        text=f"I work out a move of all calls, or of those below a length, to `{name}`, and not of those above one.",
-        missing=(f"a move of calls above {amount} tokens",),
-        alternatives=(
-            f"What if prompts below {amount} tokens were sent to {name}?",
-            f"What if we had used {name} for everything?",
-            f"What if prompts were capped at {amount} tokens?",
-        ),
-    )
-
-
-def no_quality(priced: Priced) -> Refusal:
-    """Nothing says which models are as good as another."""
-    return Refusal(
-        reason="no_such_column",
-        text="No table here says how well models do, so that I cannot say which cheaper one is as good. Name one, and "
-        "I set its price against those of the models in use.",
-        missing=("quality",),
-        alternatives=(f"How can we reduce our bill in {priced.table.name}?", "What would batching save?"),
-    )
-
-
-def no_windows(priced: Priced) -> Refusal:
-    """No price depends on the time of the day, or no call has a time."""
-    return Refusal(
-        reason="no_such_column",
-        text=f"Nothing in `{priced.book.columns.table}` and `{priced.table.name}` says that a call was at an hour when "
-        "its model has another price.",
-        missing=("prices by the time of the day",),
-        alternatives=("What would batching save?", "How can we reduce our bill?"),
-    )

@@ -16,9 +16,6 @@ Basis: TypeAlias = Literal["measured", "what_if", "ceiling"]
 USUAL_SMALL = 1_000
 """Tokens below which a prompt is small where the question does not say: a page of text or two."""
 
-USUAL_DISCOUNT = 50.0
-"""Percent off for calls that may wait: what OpenAI, Anthropic and Google publish for their batch interfaces."""
-
 USUAL_CAP_PERCENT = 95
 """Prompts are capped at the length that this share of them stays within, where the question names no length."""
 
@@ -79,13 +76,17 @@ def batched(discount_percent: float) -> Change:
     return Change(name="batch", basis="what_if", touched=touched)
 
 
-def cached() -> Change:
-    """All input at the price of what is read from a cache: more can never be saved by caching."""
+def cached(hit_percent: float | None = None) -> Change:
+    """All input at the price of what is read from a cache: more can never be saved by caching; or a share of it."""
+    at_most = f"call_input_tokens * cache_read_rate / {_MILLION} + list_output_cost"
+    share, bound = "", {}
+    if hit_percent is not None:
+        share, bound = " * $hit_percent / 100.0", {"hit_percent": hit_percent}
     sql = (
-        f"SELECT call, call_input_tokens * cache_read_rate / {_MILLION} + list_output_cost AS projected, "
+        f"SELECT call, list_cost - (list_cost - ({at_most})){share} AS projected, "
         "model AS target FROM base WHERE cache_read_rate IS NOT NULL"
     )
-    return Change(name="cache", basis="ceiling", touched=Condition(sql))
+    return Change(name="cache", basis="ceiling", touched=Condition(sql, bound))
 
 
 def cap_length(at: int | None) -> Condition:

@@ -35,11 +35,12 @@ from chatcore.agents.analyst.intents.scope import (
     period_words,
     relative_words,
 )
+from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.request import Intent, Refusal
 from chatcore.agents.analyst.savings.asked import asked_of, names_a_model
+from chatcore.agents.analyst.savings.chosen import but, left_out, patterns, together
 from chatcore.agents.analyst.savings.measures import (
-    USUAL_DISCOUNT,
     USUAL_SMALL,
     Change,
     as_good,
@@ -50,7 +51,7 @@ from chatcore.agents.analyst.savings.measures import (
     off_peak,
     routed,
 )
-from chatcore.agents.analyst.savings.outcome import COMPARED, left_out, money_sum
+from chatcore.agents.analyst.savings.outcome import COMPARED, money_sum, uncovered
 from chatcore.agents.analyst.savings.priced import Priced, find_priced, priced_of, scope_queries
 from chatcore.agents.analyst.savings.quality import find_quality
 from chatcore.protocol.messages import Recommendation
@@ -69,11 +70,13 @@ class PlanOptions(msgspec.Struct, frozen=True):
         below: prompts of fewer tokens are small.
         cap_at: tokens that a prompt may have; None for the length that most stay within.
         discount_percent: off the price of a call that may wait.
+        measures: only these, by their names; all where it is empty.
     """
 
     below: int = USUAL_SMALL
     cap_at: int | None = None
     discount_percent: float = USUAL_DISCOUNT
+    measures: list[str] = []
 
 
 def changes(intent: Intent, catalogue: Catalogue, priced: Priced) -> list[Change]:
@@ -87,7 +90,8 @@ def changes(intent: Intent, catalogue: Catalogue, priced: Priced) -> list[Change
         routed(priced, None, options.below),
         off_peak(priced),
     ]
-    return [change for change in found if change is not None]
+    wanted = options.measures
+    return [change for change in found if change is not None and (not wanted or change.name in wanted)]
 
 
 def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
@@ -96,6 +100,8 @@ def queries(intent: Intent, catalogue: Catalogue) -> list[Query]:
     if priced is None:
         return []
     found = changes(intent, catalogue, priced)
+    if not found:
+        return []
     return [
         plan_query(intent, priced, found),
         *scope_queries(intent, priced),
@@ -178,6 +184,8 @@ def word(intent: Intent, catalogue: Catalogue, sheets: Sheets) -> Draft | Refusa
     priced = find_priced(catalogue, table_of(intent, catalogue))
     if isinstance(priced, Refusal):
         return priced
+    if "plan" not in sheets:
+        return refusals.not_supported("a plan of none of the measures that this data allows", catalogue)
     if not sheets["scope"].cell("calls"):
         return nothing_there(intent, catalogue)
     rows = [row for row in sheets["plan"] if row["calls"]]
@@ -213,6 +221,17 @@ class _Words:
     def _measures(self) -> list[Mapping[str, Cell]]:
         return [row for row in self.rows if not str(row["measure"]).startswith(TOGETHER)]
 
+    @property
+    def _shown(self) -> list[Mapping[str, Cell]]:
+        return self._measures[: self.intent.limit]
+
+    @property
+    def _of_which(self) -> str:
+        """Which measures it is about, where not all of them were asked for."""
+        asked = options_of(self.intent, PlanOptions).measures
+        names = [_TITLES[name].lower() for name in asked if name in _TITLES]
+        return f", of these measures only: {listed(names)}" if names else ""
+
     def _money(self, cell: Cell) -> str:
         return cell.money(self.priced.book.columns.currency or self.priced.table.currency)
 
@@ -226,7 +245,7 @@ class _Words:
             *self._overlaps(),
             *(f"{_TITLES[str(row['measure'])]}: {_ASSUMED[str(row['measure'])]}" for row in self._measures),
             COMPARED,
-            *left_out(self.sheets),
+            *uncovered(self.sheets),
             *relative_words(self.intent, self.priced.table),
             *gap_words(self.sheets),
         ]
@@ -239,13 +258,15 @@ class _Words:
         )
 
     def _headline(self) -> str:
-        calls = plural(self.whole["calls_together"], "paid call")
+        calls, first = plural(self.whole["calls_together"], "paid call"), self._measures[0]
         sure = next((row for row in self.rows if row["measure"].value == WITHOUT_CEILINGS), None)
         without = f", or {self._money(sure['saving'])} without what is only a ceiling" if sure else ""
         return (
             f"{calls} with a list price{self._scope} come to {self._money(self.whole['baseline'])} "
             f"(`{self.priced.table.name}`). With each call under the one measure that saves most on it, **at most "
-            f"{self._money(self.whole['saving'])}** ({self.whole['saving_percent'].percent}) is saved{without}.\n\n"
+            f"{self._money(self.whole['saving'])}** ({self.whole['saving_percent'].percent}) is saved{without}"
+            f"{self._of_which}. By itself this saves most: {self._title(first)}, "
+            f"**{self._money(first['saving'])}**.\n\n"
         )
 
     def _title(self, row: Mapping[str, Cell]) -> str:
@@ -260,7 +281,7 @@ class _Words:
         lines = [
             [self._title(row), _BASES[str(row["basis"])], row["calls"].count]
             + [self._money(row[name]) for name in ("baseline", "saving", "saving_together")]
-            for row in self._measures
+            for row in self._shown
         ]
         return markdown_table(header, lines)
 
@@ -272,7 +293,7 @@ class _Words:
         return [f"These overlap with others, so that their savings must not be added up: {listed(pairs)}."]
 
     def _recommendations(self) -> list[Recommendation]:
-        found = [self._recommendation(row) for row in self._measures]
+        found = [self._recommendation(row) for row in self._shown]
         sure = next((row for row in self.rows if row["measure"].value == WITHOUT_CEILINGS), None)
         if sure is None or len([row for row in self._measures if row["basis"].value != "ceiling"]) < 2:
             return found
@@ -285,7 +306,7 @@ class _Words:
         overlap = (
             [f"It touches calls that these do too, do not add them up: {listed(with_others)}."] if with_others else []
         )
-        assumed = [_ASSUMED[name], *(overlap if with_others else []), COMPARED, *left_out(self.sheets)]
+        assumed = [_ASSUMED[name], *(overlap if with_others else []), COMPARED, *uncovered(self.sheets)]
         return self._of(row, f"{self._title(row)}{self._scope}", row["basis"].value, assumed)
 
     def _of(self, row: Mapping[str, Cell], text: str, basis: Any, assumptions: list[str]) -> Recommendation:
@@ -323,12 +344,14 @@ _ASSUMED = {
 _ASKED = (
     r"\b(?:savings?|cost[- ](?:cutting|reduction|optimi[sz]ation))\b.{0,20}\b(?:plan|options?|ideas?"
     r"|opportunit\w+|potential|measures?|tips?)\b|\bplan\b.{0,20}\bsav\w+",
+    r"\btotal savings?\b|\bsaves? (?:us |me )?(?:the )?most\b",
     r"\b(?:recommend|suggest|propose|advise)\w*\b.{0,40}\b(?:sav\w+|cost\w*|bill|spend\w*|cheap\w*|reduc\w*|optimi\w+)\b",
     r"\b(?:how|where|what|which)\b.{0,40}\b(?:can|could|do|to|should|would|might|ways?)\b.{0,40}"
     r"\b(?:sav(?:e|ings?)|spend less|pay less|economi[sz]e)\b",
     r"\b(?:reduc|cut|lower|optimi[sz]|shrink|trim|slash|bring down|minimi[sz]|decreas)\w*\b(?: down| on)?.{0,20}"
     r"\b(?:bills?|costs?|spend(?:ing)?|expenses?|invoice|usage costs?)\b",
-    r"\bsave (?:us |me )?(?:some |more |any )?money\b|\bwhere is (?:the|our) money wasted\b|\bbiggest savings?\b",
+    r"\bsave (?:us |me )?(?:some |more |any )?money\b|\bwhere is (?:the|our) money wasted\b",
+    r"\b(?:biggest|largest) (?:single )?savings?\b",
 )
 _ONE_THING = r"\bif\b|\bby (?!how\b)\w+ing\b|\b(?:with|using) (?:a|an|the)\b"
 """What asks for one measure, and not for the plan."""
@@ -340,15 +363,18 @@ _TARGET = r"\b(?:sav\w*|cut\w*|reduc\w*|lower\w*|trim\w*)\b.*(?:[$]\d|\b\d+(?:\.
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """How the bill can be made smaller, with nothing named that would do it."""
-    if (
-        names_a_model(reading)
-        or re.search(_ONE_THING, reading.text)
-        or not any(re.search(pattern, reading.text) for pattern in _ASKED)
-    ):
+    several, text = together(reading.text), reading.text
+    apart = names_a_model(reading) or re.search(_ONE_THING, text)
+    asked = any(re.search(pattern, text) for pattern in _ASKED)
+    if not several and (apart or not asked):
         return None
-    if re.search(_TARGET, reading.text):
+    if re.search(_TARGET, text):
         return refusals.not_supported("a saving of a given size", reading.catalogue)
-    return asked_of(reading, KIND.name, _ASKED, {})
+    gone = left_out(text)
+    measures = several or (but(gone) if gone else [])
+    found = asked_of(reading, KIND.name, (*_ASKED, *patterns(text)), {"measures": measures} if measures else {})
+    split = isinstance(found, Intent) and (found.grain or found.by)
+    return refusals.not_supported(f"a savings plan by {split}", reading.catalogue) if split else found
 
 
 KIND = IntentKind(

@@ -31,6 +31,7 @@ from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.refusals import no_such_column, suggestions
 from chatcore.agents.analyst.request import Intent, Refusal
+from chatcore.agents.analyst.savings.asked import HIT_PERCENT
 from chatcore.agents.analyst.scoping import AMOUNT, amount_in, apart_from, scope_of
 from chatcore.agents.analyst.sql import restriction
 from chatcore.protocol.messages import Recommendation
@@ -198,17 +199,65 @@ _WITHIN = (
     r"(?P<unit>seconds?|s|minutes?|mins?|hours?|h)\b"
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_KNOWN = frozenset(["hit", "rate", "reuse", "reused", "share", "prompts", "window", "seen", "repeated", "served"])
+_KNOWN = frozenset(
+    [
+        "blocks",
+        "block",
+        "how",
+        "many",
+        "prompt",
+        "tokens",
+        "would",
+        "serve",
+        "hit",
+        "rate",
+        "reuse",
+        "reused",
+        "share",
+        "prompts",
+        "window",
+        "seen",
+        "repeated",
+        "served",
+    ]
+)
+
+
+_MONEY = (
+    r"[$€£]|\b(?:dollars?|usd|euros?|money|prices?|pricing|costs?|bill)\b"
+    r"|\b(?:on|with|for|at) (?:the )?(?:gpt|o\d|claude|gemini|deepseek|llama|mistral)\b"
+)
+"""What the tokens of a cache would be worth."""
+
+
+def _in_money(table: Table, catalogue: Catalogue) -> Refusal:
+    """What a cache would have served is told in tokens."""
+    names = [name for name in ("gpt-4o", "deepseek-chat") if any(book.match(name) for book in catalogue.price_books)]
+    return Refusal(
+        reason="not_supported",
+        text="I tell the prompt tokens that a cache of prefixes would have served, and not what they would be worth: "
+        "that depends on what the model takes for cached and for new input.",
+        missing=("the worth of cached tokens",),
+        alternatives=(
+            f"How many prompt tokens would a prefix cache serve in {table.name}?",
+            *(f"What would {table.name} cost on {name}?" for name in names),
+            *(f"What is the list price of {name} for cached input?" for name in names),
+        ),
+    )
 
 
 def recognise(reading: Reading) -> Intent | Refusal | None:
     """What a cache of prefixes would have had."""
     named = [mention.table for mention in reading.tables if find_blocks(mention.table)]
+    if not named and any(re.search(pattern, reading.text) for pattern in HIT_PERCENT):
+        return None  # a share that is supposed, and not the one that is found
     if not re.search(_PREFIX, reading.text) and not (named and re.search(_CACHE, reading.text)):
         return None
     able = named or [table for table in reading.catalogue.tables if find_blocks(table)]
     if not able or (reading.tables and not named):
         return _without_blocks(reading.catalogue, ranked(reading.catalogue.tables)[0])
+    if re.search(_MONEY, reading.text):
+        return _in_money(able[0], reading.catalogue)
     within = re.search(_WITHIN, reading.text)
     scope = scope_of(apart_from(reading, (_PREFIX, _CACHE, _WITHIN)), able[0], _KNOWN)
     if isinstance(scope, Refusal):

@@ -15,7 +15,7 @@ from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Query
 from chatcore.agents.analyst.intents.base import table_of
 from chatcore.agents.analyst.pricebook import PriceBook, PriceKey
-from chatcore.agents.analyst.prices.pricing import calls_of, price_lists, priced_calls
+from chatcore.agents.analyst.prices.pricing import calls_of, part_of, price_lists, priced_calls
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.refusals import groupings, suggestions
 from chatcore.agents.analyst.request import Intent, Refusal
@@ -55,6 +55,11 @@ class Priced:
         column = self.table.column(Meaning.COST)
         return identifier(column.name) if column else None
 
+    @property
+    def logged_alike(self) -> bool:
+        """Whether what was logged is in the money of the prices, as far as their names tell."""
+        return self.table.currency in ("", self.book.columns.currency)
+
     def matches(self, *others: str) -> Mapping[str, PriceKey]:
         """What the price of each model is found by, and of others that calls may be priced as."""
         return self.book.matches((*self.models, *others))
@@ -69,12 +74,17 @@ class Priced:
     def start(self, intent: Intent, *others: str) -> Condition:
         """The start of a query: ``lists`` of the prices, and ``base``, a row per paid call that has a list price.
 
-        The columns of ``base``: ``call``, ``model``, ``logged``, ``called_at`` where there is a time, and those of
-        ``priced_calls``.
+        The columns of ``base``: ``call``, ``model``, ``logged``, ``called_at`` where there is a time, ``part`` where
+        it is split by something else than the model, and those of ``priced_calls``.
         """
         time, matches = time_of(self.table), self.matches(*others)
-        keep = {"call": "rowid", "model": self.model, "logged": self.cost or "CAST(NULL AS DOUBLE)"}
+        keep = {
+            "call": "rowid",
+            "model": self.model,
+            "logged": self.cost if self.cost and self.logged_alike else "CAST(NULL AS DOUBLE)",
+        }
         keep |= {"called_at": time} if time else {}
+        keep |= {"part": part} if (part := part_of(intent, self.table)) else {}
         calls = calls_of(self.table, self.paid(intent), keep, name=self.model)
         priced = priced_calls(calls, self.book, matches, lists="lists")
         sql = (

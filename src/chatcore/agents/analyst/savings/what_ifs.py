@@ -26,10 +26,10 @@ from chatcore.agents.analyst.intents.scope import (
     period_words,
     relative_words,
 )
+from chatcore.agents.analyst.prices.on_models import USUAL_DISCOUNT
 from chatcore.agents.analyst.request import Intent, Refusal
-from chatcore.agents.analyst.savings import asked
+from chatcore.agents.analyst.savings import asked, unanswered
 from chatcore.agents.analyst.savings.measures import (
-    USUAL_DISCOUNT,
     USUAL_SMALL,
     Change,
     as_good,
@@ -88,6 +88,16 @@ class BatchOptions(msgspec.Struct, frozen=True):
     """
 
     discount_percent: float = USUAL_DISCOUNT
+
+
+class CacheOptions(msgspec.Struct, frozen=True):
+    """What only a cache takes.
+
+    Args:
+        hit_percent: share of the input that is read from it; None for all, the ceiling.
+    """
+
+    hit_percent: float | None = None
 
 
 class NoMore(msgspec.Struct, frozen=True):
@@ -150,7 +160,7 @@ class WhatIf:
             return change
         if not sheets["scope"].cell("calls"):
             return nothing_there(intent, catalogue)
-        outcome = Outcome(sheets=sheets, priced=priced)
+        outcome = Outcome(sheets=sheets, priced=priced, intent=intent)
         if not outcome.cell("calls"):
             return self._untouched(intent, outcome)
         return self._draft(intent, catalogue, outcome, change)
@@ -166,7 +176,7 @@ class WhatIf:
             *gap_words(outcome.sheets),
         ]
         return Draft(
-            (f"{title}{scope}: {outcome.verdict()} (`{table.name}`).\n\n", outcome.by_model()),
+            (f"{title}{scope}: {outcome.verdict()} (`{table.name}`).\n\n", outcome.table()),
             tuple(insights),
             (),
             tuple(outcome.recommendation(f"{title}{scope}", change, self.assumptions)),
@@ -216,7 +226,7 @@ def _swap(intent: Intent, catalogue: Catalogue, priced: Priced) -> Change | Refu
         target = target_of(to, priced)
         return target if isinstance(target, Refusal) else swapped(priced, target)
     quality = find_quality(catalogue, priced)
-    return as_good(priced, quality) if quality else asked.no_quality(priced)
+    return as_good(priced, quality) if quality else unanswered.no_quality(priced)
 
 
 def _route(intent: Intent, _catalogue: Catalogue, priced: Priced) -> Change | Refusal:
@@ -226,7 +236,14 @@ def _route(intent: Intent, _catalogue: Catalogue, priced: Priced) -> Change | Re
 
 
 def _off_peak(_intent: Intent, _catalogue: Catalogue, priced: Priced) -> Change | Refusal:
-    return off_peak(priced) or asked.no_windows(priced)
+    return off_peak(priced) or unanswered.no_windows(priced)
+
+
+def _hits(percent: float | None) -> dict[str, Condition]:
+    """The share that is read from a cache, where one was asked for."""
+    return (
+        {} if percent is None else {"hit_percent": Condition("CAST($hit_percent AS DOUBLE)", {"hit_percent": percent})}
+    )
 
 
 def _swap_title(outcome: Outcome) -> str:
@@ -286,11 +303,17 @@ BATCH = WhatIf(
 CACHE = WhatIf(
     name="cache_ceiling",
     description="What calls would have cost at most less with a cache of prompts",
-    options=NoMore,
-    change=lambda _intent, _catalogue, _priced: cached(),
-    title=lambda _: "Read prompts from a cache",
+    options=CacheOptions,
+    change=lambda intent, _catalogue, _priced: cached(options_of(intent, CacheOptions).hit_percent),
+    said=lambda intent, _: _hits(options_of(intent, CacheOptions).hit_percent),
+    title=lambda outcome: (
+        f"Read {outcome.cell('hit_percent').percent} of the input from a cache"
+        if outcome.sheet.has("hit_percent")
+        else "Read prompts from a cache"
+    ),
     assumptions=(
-        "It is a ceiling: all input read from the cache, none of it new, and nothing paid for writing it there.",
+        "It is a ceiling: all input, or the share of it that was asked for, is read from the cache, on each call "
+        "alike, and nothing is paid for writing it there.",
     ),
     untouched="none is on a model with a price for cached input",
 )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from chatcore.agents.analyst import lexicon, refusals
 from chatcore.agents.analyst.asking import PER_CALL, Asking
@@ -13,38 +11,26 @@ from chatcore.agents.analyst.catalogue import Table
 from chatcore.agents.analyst.columns import Meaning
 from chatcore.agents.analyst.evidence import Cell, Query
 from chatcore.agents.analyst.intents.account import Account, Subject, kind_of
-from chatcore.agents.analyst.intents.base import MEASURED, Draft, options_of
+from chatcore.agents.analyst.intents.base import MEASURED, Draft, listed, options_of
 from chatcore.agents.analyst.intents.claims import Claim
 from chatcore.agents.analyst.intents.scope import implausible_query, ratios_of, totals_query
 from chatcore.agents.analyst.reading import Reading
 from chatcore.agents.analyst.readings import identifier
 from chatcore.agents.analyst.request import Intent, Measure, Refusal
+from chatcore.agents.analyst.shape.hours import (
+    BETWEEN_HOURS,
+    DAY,
+    DAYS,
+    PART,
+    PARTS,
+    WORKING,
+    WORKING_DAYS,
+    Clock,
+    Unit,
+    narrowed,
+    unit_of,
+)
 from chatcore.agents.analyst.sql import Condition, aggregates, all_of, parameters_of, select
-
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_PARTS = (("night", 0, 6), ("morning", 6, 12), ("afternoon", 12, 18), ("evening", 18, 24))
-_WORKING_DAYS = "Monday to Friday"
-_WITHOUT_WEEKENDS = (
-    r"\b(?:without|exclud\w+|except(?: for| on)?|ignoring|not on|apart from) (?:the |all )?week-?ends?\b"
-)
-_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
-_SPAN = (
-    r"(?:mornings?|afternoons?|evenings?|nights?|night[- ]?time|overnight|working hours|office hours|business hours)"
-)
-
-Unit = Literal["hour", "weekday", "weekend", "part"]
-
-
-class Clock(msgspec.Struct, frozen=True):
-    """The options.
-
-    ``unit``: what part of the clock or the week is asked about; ``named``: which of them, as ``Monday`` or ``morning``;
-    ``a_day``: whether an average day with rows is asked about, and not all of them together.
-    """
-
-    unit: Unit = "hour"
-    named: list[str] = []
-    a_day: bool = False
 
 
 def _tells_hours(table: Table) -> bool:
@@ -63,12 +49,14 @@ CLAIM = Claim(
         r"(?:at )?what time(?:s)?(?: of (?:the )?day)?(?= (?:do|did|are|is|was|were|we|of))",
         r"(?:by |per |each |every |which |what )?(?:week[ -]?days?|days? of (?:the )?week)",
         r"(?:at |on |over |during |the ){0,3}week-?ends?(?: and week-?days?)?",
-        rf"(?:on |every |by |each )?{_DAY}(?:(?:,| and| or| vs| versus) {_DAY})*",
-        rf"(?:in |at |during |by )?(?:the )?{_SPAN}",
+        r"(?:on |during |the )?work(?:ing)? ?days",
+        rf"(?:on |every |by |each |from )?{DAY}(?: ?(?:,|and|or|vs|versus|to|through|till|until|-) ?{DAY})*",
+        rf"(?:in |at |during |by |outside |out |of )*(?:the )?{PART}",
+        BETWEEN_HOURS,
     ),
     unless=(
         r"off[- ]peak|peak load|per (?:minute|second)|concurren\w+|throughput|load|batch\w*|discount\w*",
-        r"price|prices|cheaper|latenc\w+|durations?|slow\w*|fast\w*",
+        r"weeks? (?:starting|beginning|start|begin)s?|price|prices|cheaper|latenc\w+|durations?|slow\w*|fast\w*",
         r"(?:mon|tues|wednes|thurs|fri|satur|sun)day (?:the )?\d+\w*|next \w+|last (?:mon|tues|wednes|thurs|fri)day",
     ),
     needs=(Meaning.TIME,),
@@ -83,10 +71,10 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     asking = CLAIM.of(reading)
     if not isinstance(asking, Asking):
         return asking
-    unit, measure = _unit(reading), _measure(asking)
-    if unit != "hour" and reading.says(r"\b(?:by|per|each|every|which|what) (?:the )?hours?\b|\bhourly\b"):
+    unit, measure = unit_of(reading), _measure(asking)
+    if unit is None:
         return refusals.not_supported("hours and days of the week together", reading.catalogue)
-    options: dict[str, Any] = {"unit": unit, "named": _named(reading)}
+    options: dict[str, Any] = {"unit": unit, **narrowed(reading, unit)}
     if reading.says(PER_CALL):
         measure = _OF_A_CALL.get(measure, measure)
     elif reading.has(lexicon.AVERAGE) and unit in ("weekday", "weekend"):
@@ -101,38 +89,30 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
 _OF_A_CALL = {Measure.COST: Measure.COST_PER_CALL, Measure.TOKENS: Measure.TOKENS_PER_CALL}
 
 
-def _named(reading: Reading) -> list[str]:
-    """The days and parts that the words name."""
-    if reading.says(_WITHOUT_WEEKENDS):
-        return [_WORKING_DAYS]
-    names = (*_DAYS, *(name for name, *_ in _PARTS))
-    return [name for name in names if reading.says(rf"\b{name.lower()}s?\b")]
-
-
-def _unit(reading: Reading) -> Unit:
-    if reading.says(r"\bweek-?ends?\b"):
-        return "weekend"
-    if reading.says(rf"\b(?:week[ -]?days?|days? of (?:the )?week|{_DAY})\b"):
-        return "weekday"
-    return "part" if reading.says(rf"\b{_SPAN}\b") and not reading.says(r"\bhours?\b(?<!hours)") else "hour"
-
-
 def _measure(asking: Asking) -> Measure:
     """Spend where the words are of money, else calls: ``busiest`` asks for calls."""
     text = asking.reading
     if text.says(r"\b(?:tokens?)\b") and asking.has_tokens and not text.says(r"\b(?:spend|cost)"):
         return Measure.TOKENS
-    money = text.says(r"\b(?:spen[dt]\w*|cost\w*|expensive|pa(?:y|id)|bill\w*|money|dollars|cheap\w*|\$)")
+    money = text.says(r"\b(?:how much|spen[dt]\w*|cost\w*|expensive|pa(?:y|id)|bill\w*|money|dollars|cheap\w*|\$)")
     return Measure.COST if money and asking.table.has(Meaning.COST) else Measure.CALLS
 
 
 def queries(subject: Subject) -> list[Query]:
     """Every hour, weekday, half of the week or part of the day, those without rows too."""
+    days = _on_days(subject)
     return [
-        totals_query(subject.intent, subject.catalogue),
+        totals_query(subject.intent, subject.catalogue, also=days),
         *(_query(name, subject) for name in _SHEETS[options_of(subject.intent, Clock).unit]),
-        *implausible_query(subject.intent, subject.catalogue),
+        *implausible_query(subject.intent, subject.catalogue, also=days),
     ]
+
+
+def _on_days(subject: Subject) -> Condition | None:
+    """Where a row is on one of the days of the week that are asked about; None where all of them are."""
+    days = options_of(subject.intent, Clock).days
+    places = [place for place, name in enumerate(DAYS, 1) if name in days]
+    return Condition(f"list_contains($days, isodow({subject.time}))", {"days": places}) if places else None
 
 
 _SHEETS: dict[Unit, tuple[str, ...]] = {
@@ -140,6 +120,7 @@ _SHEETS: dict[Unit, tuple[str, ...]] = {
     "weekday": ("weekdays", "halves"),
     "weekend": ("halves", "weekdays"),
     "part": ("parts",),
+    "span": ("spans",),
 }
 """What is asked for each unit; the first is told first."""
 
@@ -147,17 +128,18 @@ _SHEETS: dict[Unit, tuple[str, ...]] = {
 _HOURS = tuple(f"{hour:02}:00" for hour in range(24))
 _PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "hours": ("hour({time})", _HOURS),
-    "weekdays": ("isodow({time}) - 1", _DAYS),
-    "halves": ("CAST(isodow({time}) >= 6 AS INTEGER)", (_WORKING_DAYS, "weekend")),
-    "parts": ("hour({time}) // 6", tuple(f"{name} ({first:02}:00 to {last:02}:00)" for name, first, last in _PARTS)),
+    "weekdays": ("isodow({time}) - 1", DAYS),
+    "halves": ("CAST(isodow({time}) >= 6 AS INTEGER)", (WORKING_DAYS, "weekend")),
+    "parts": ("hour({time}) // 6", tuple(f"{name} ({first:02}:00 to {last:02}:00)" for name, first, last in PARTS)),
 }
 """SQL for the place of a row, from 0, and the names of the places."""
 
 
 def _query(name: str, subject: Subject) -> Query:
     """The places of one kind, each with what is summed over its rows, its part of the whole, and how it ranks."""
-    table, rows = subject.table, all_of((subject.rows, Condition(f"{subject.time} IS NOT NULL")))
-    place, labels = _PLACES[name]
+    timed = Condition(f"{subject.time} IS NOT NULL")
+    table, rows = subject.table, all_of((subject.rows, timed, _on_days(subject)))
+    place, labels = _spans(options_of(subject.intent, Clock)) if name == "spans" else _PLACES[name]
     sums = aggregates(table)
     counted = (
         f"SELECT {place.format(time=subject.time)} AS place, {select(sums)}, "
@@ -178,6 +160,16 @@ def _query(name: str, subject: Subject) -> Query:
     return Query(name, sql, {**parameters_of(table), **rows.parameters, "labels": list(labels)})
 
 
+def _spans(asked: Clock) -> tuple[str, tuple[str, ...]]:
+    """The same for hours from one time of the day to another, past midnight too, and for all others."""
+    hour = "hour({time})"
+    inside = f"{hour} >= {asked.first} {'AND' if asked.first < asked.last else 'OR'} {hour} < {asked.last}"
+    within = f"({inside}) AND isodow({{time}}) < 6" if asked.working else inside
+    on_days = f", {WORKING_DAYS}" if asked.working else ""
+    named = f"{asked.first:02}:00 to {asked.last:02}:00{on_days}"
+    return f"CASE WHEN {within} THEN 0 ELSE 1 END", (named, "other hours")
+
+
 def _spend(subject: Subject) -> str:
     """The column of spend that shares are of."""
     return "spend_without_implausible" if subject.table.implausible else "spend"
@@ -195,22 +187,47 @@ def draft(account: Account) -> Draft:
     parts = [f"{_headline(account, sheet)}\n\n", _table(account, sheet)]
     parts += [f"\n{_table(account, name)}" for name in others]
     insights = ["Times are UTC, as they are recorded: hours elsewhere are shifted.", *_weekend(account), *account.notes]
+    if options_of(account.intent, Clock).working:
+        insights.insert(0, f"Office hours are taken for 09:00 to 17:00, {WORKING_DAYS}: no row says when yours are.")
     return Draft((*parts, *account.odd_part), tuple(insights))
 
 
 def _headline(account: Account, sheet: str) -> str:
     what = MEASURED[account.intent.measure].words.replace("call", account.noun)
     ranked = sorted((row for row in account.sheet(sheet) if row["calls"]), key=lambda row: row["rank"].value)
+    if sheet == "spans":
+        return _spans_headline(account, what)
     most, least = ranked[0], ranked[-1]
     money = MEASURED[account.intent.measure].is_money
     usual = _a_day(account) or account.intent.measure in _OF_A_CALL.values()
     verb = f"the average {what}{' of a day' if _a_day(account) else ''} is highest" if usual else f"most {what} fall"
-    text = f"By {_BY[sheet]} (UTC){account.scope}, {verb}{'s' if money and not usual else ''} {_where(most)}"
+    verb += "s" if money and not usual else ""
+    text = f"By {_BY[sheet]} (UTC){account.scope}{_days_words(account)}, {verb} {_where(most)}"
     text += f" ({_figure(account, most)})"
     text += f"; least {_where(least)} ({_figure(account, least)})" if len(ranked) > 1 else ""
     asked = [row for row in account.sheet(sheet) if str(row["part"]).split(" (")[0] in _asked(account)]
     others = "".join(f" {what.capitalize()} {_where(row)}: {_figure(account, row)}." for row in asked if row["calls"])
     return f"{text}{account.left_out if money else ''} (`{account.table.name}`).{others}"
+
+
+def _spans_headline(account: Account, what: str) -> str:
+    """The hours that are asked about first, all others after them."""
+    outside = options_of(account.intent, Clock).outside
+    rows = sorted(account.sheet("spans"), key=lambda row: (str(row["part"]) == "other hours") is not outside)
+    told = [f"{_where(row)} {_figure(account, row)}" for row in rows if row["calls"]]
+    left = account.left_out if MEASURED[account.intent.measure].is_money else ""
+    scope = f"{account.scope}{_days_words(account)}"
+    none = "" if rows[0]["calls"] else f"no rows {_where(rows[0])}, which is not the same as none; "
+    return f"{what.capitalize()}{scope} (UTC): {none}{'; '.join(told)}{left} (`{account.table.name}`)."
+
+
+def _days_words(account: Account) -> str:
+    """The days of the week that rows are restricted to, as they follow a noun."""
+    days = options_of(account.intent, Clock).days
+    if not days:
+        return ""
+    weekend = days == list(DAYS[WORKING:])
+    return f" from {WORKING_DAYS}" if days == list(DAYS[:WORKING]) else f" on {'weekends' if weekend else listed(days)}"
 
 
 def _a_day(account: Account) -> bool:
@@ -224,7 +241,9 @@ def _asked(account: Account) -> list[str]:
 def _where(row: Mapping[str, Cell]) -> str:
     """A place, as it follows a verb."""
     part = str(row["part"])
-    where = "on" if part in _DAYS else "in the" if part[:1].islower() else "from" if " to " in part else "at"
+    if part in DAYS or part.startswith("other"):
+        return f"{'on' if part in DAYS else 'at'} {part}"
+    where = "in the" if part[:1].islower() else "from" if " to " in part else "at"
     return f"{where} {part.split(' (', maxsplit=1)[0]}"
 
 
@@ -240,6 +259,7 @@ _BY = {
     "weekdays": "day of the week",
     "halves": "part of the week",
     "parts": "part of the day",
+    "spans": "hours of the day",
 }
 
 
@@ -256,7 +276,7 @@ def _table(account: Account, sheet: str) -> str:
 
 
 def _weekend(account: Account) -> list[str]:
-    if "halves" not in account.sheets:
+    if "halves" not in account.sheets or options_of(account.intent, Clock).days:
         return []
     weekend = account.sheet("halves").row(1)
     if not weekend["calls"]:

@@ -35,7 +35,7 @@ _PERCENT = r"(?:%|percent|per cent)"
 _OF = r"(?: of)?(?: the| our)? ?"
 _MAKE = (
     r"(?:(?:make|makes|made|add|adds) up|(?:account|accounts|accounted|responsible) for|cover|covers|covered"
-    r"|(?:cause|caused) (?:half|most|\d))"
+    r"|(?:cause|caused|do|drive|take|represent) (?:half|most|(?:over |at least )?\d))"
 )
 _MUCH = rf"(?: (?:over |at least )?(?:\d+ ?{_PERCENT}|half|most|the bulk))?"
 _FEW = r"(?:from|by|in|on) (?:how (?:many|few)|few|a few|one|a single)"

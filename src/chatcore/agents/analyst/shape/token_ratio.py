@@ -38,6 +38,8 @@ CLAIM = Claim(
         rf"tokens? in (?:per|for {_EACH}|to|vs\.?|versus) tokens? out",
         rf"{_IN}(?: tokens?)?[ -]{_OUT}(?: tokens?)? {_RATIO}|{_OUT}(?: tokens?)?[ -]{_IN}(?: tokens?)? {_RATIO}",
         rf"(?:in[ -/]out|i/o)(?: tokens?)? {_RATIO}|token ratios?",
+        rf"(?:most|least|highest|lowest) {_IN}(?: tokens?)? (?:per|for {_EACH}) {_OUT}(?: tokens?)?",
+        rf"{_OUT}(?: token)? (?:share|percentage|fraction|proportion)s?",
         rf"{_SHARE} of (?:the |our |all )?tokens (?:is|are|was|were|that is|that are) {_OUT}",
     ),
     needs=(Meaning.INPUT_TOKENS, Meaning.OUTPUT_TOKENS),
@@ -58,7 +60,9 @@ def recognise(reading: Reading) -> Intent | Refusal | None:
     if not isinstance(asking, Asking):
         return asking
     ranked = reading.says(r"\b(?:which|who|highest|lowest|most|least|best|worst|top|biggest|smallest)\b")
-    return CLAIM.intent(asking, measure=Measure.TOKENS, options={"rank": "ratio"} if ranked else {})
+    intent = CLAIM.intent(asking, measure=Measure.TOKENS, options={"rank": "ratio"} if ranked else {})
+    of_output = reading.says(rf"\b{_OUT}(?: token)? {_SHARE}s?\b")  # most of it is the least in for each out
+    return msgspec.structs.replace(intent, descending=intent.descending is not (ranked and of_output))
 
 
 def _figures(subject: Subject) -> dict[str, str]:

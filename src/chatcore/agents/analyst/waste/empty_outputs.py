@@ -37,6 +37,7 @@ CLAIM = Claim(
         rf"(?:pay|paid|paying|spend|spent|spending|waste|wasted)(?: \w+){{0,4}} (?:for|on) {_NOTHING}",
         r"(?:zero|0|no) (?:completion|output|response) tokens?",
         r"without (?:any )?(?:output|completion|an answer|a response|response)",
+        r"(?:zero|empty|no) (?:output|completion|response|answer)s?(?= (?:but|and|that|which|though|yet|with|for))",
         r"got nothing back|nothing in return",
     ),
     unless=(r"max_tokens|errors?",),

@@ -32,6 +32,8 @@ CLAIM = Claim(
         rf"{_ROWS}(?: \w+){{0,4}} {_ODD}(?:ly)?",
         rf"(?:wrongly|mistakenly) (?:charged|billed|priced) {_ROWS}",
         rf"{_ROWS}(?: \w+){{0,3}} (?:cannot|can't|can not|couldn't) be (?:right|true|correct|real)",
+        r"(?:other |more |further )?(?:bad|bogus|faulty|corrupt(?:ed)?|broken)"
+        r" (?:rows?|records?|entries|charges?|calls?)",
         r"outliers?|implausible",
     ),
     unless=(
