@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.agents.authenticity import Alarm, AnswerGuard
+from chatcore.agents.numbers import Proof
 from chatcore.agents.placeholders import PLACEHOLDERS, plain
 from chatcore.protocol.messages import Answer, Evidence, Recommendation
 
@@ -249,7 +251,7 @@ def test_sentences_leave_when_they_are_complete() -> None:
 
 def proposal(**fields: object) -> Recommendation:
     given = {"baseline": 46.0, "projected": 31.0, "saving": 15.0, "text": "Use o1-mini", "assumptions": []} | fields
-    return Recommendation(**({"unit": "USD", "basis": "measured"} | given))  # type: ignore[arg-type]  # by name
+    return Recommendation(**({"unit": "calls", "basis": "measured"} | given))  # type: ignore[arg-type]  # by name
 
 
 @pytest.mark.parametrize(
@@ -260,6 +262,7 @@ def proposal(**fields: object) -> Recommendation:
         (Answer(text="ok", insights=["32 calls"]), False),
         (Answer(text="ok", action_items=["Look at the 32 calls"]), False),
         (Answer(text="ok", recommendations=[proposal(text="Save 99 dollars")]), False),
+        (Answer(text="ok", recommendations=[proposal(unit="USD")]), False),
         (Answer(text="ok", recommendations=[proposal(unit="USD of 99")]), False),
         (Answer(text="ok", recommendations=[proposal(assumptions=["99% cached"])]), False),
         (Answer(text="ok", recommendations=[proposal(saving=99.5)]), False),
@@ -289,3 +292,37 @@ def test_letters_that_are_equal_where_case_is_ignored_hide_nothing(text: str) ->
     guard = AnswerGuard("", None)
     assert isinstance(guard.feed(f"Well. {text} it is."), Alarm)
     assert guard.judge(text) is not None
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<!-- --", "*", "`", "[", "](", "\u200b", "1,", "&", "12 - "])
+def test_long_texts_are_judged_in_time_that_grows_as_they_do(piece: str) -> None:
+    """An unclosed comment was looked for from each place where one may begin: minutes, in which nobody was served."""
+    text = piece * (50_000 // len(piece))
+    began = time.process_time()
+    guard = AnswerGuard(text, list)
+    guard.judge(text + "Agent processed your messag")
+    guard.feed(text + "Agent processed your messag")
+    guard.finish()
+    assert time.process_time() - began < 30
+
+
+def test_a_comment_hides_what_is_in_it_and_one_that_is_not_closed_nothing() -> None:
+    for text in ("Agent <!-- <!-- x -->processed your message: x", "<!-- x --> <!-- Agent processed your message: x"):
+        assert AnswerGuard("", None).judge(text) is not None
+
+
+def test_a_long_table_is_not_read_again_with_each_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [[f"model-{n}", n * 1001] for n in range(1, 101)]
+    guard = AnswerGuard("", lambda: [msgspec.structs.replace(PROOF, columns=["model", "calls"], rows=rows)])
+    judged: list[int] = []
+    judge = Proof.untraceable_numbers
+
+    def judge_and_count(proof: Proof, text: str) -> tuple[str, ...]:
+        judged.append(len(text))
+        return judge(proof, text)
+
+    monkeypatch.setattr(Proof, "untraceable_numbers", judge_and_count)
+    said = [guard.feed(f"| {name} | {calls:,} |\n") for name, calls in rows]
+    assert not any(isinstance(part, Alarm) for part in said)
+    assert len(judged) >= 100
+    assert max(judged) < 200

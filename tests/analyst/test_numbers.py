@@ -46,8 +46,28 @@ TRACED = (
     "ten thousand one hundred and eighty-three", "twenty-five of them", "ten thousand, two hundred", "one-off", "two",
     "**10.2** thousand", "1.2×10⁶", "7 m²", "$1.2m", "1.2 Mio", "$1.2 mn", "12 lakh",
     "- x\n  ```sh\n  seq 4242\n  ```\n", "> ~~~\n> 999\n> ~~~", "``` 4242 ```", "price per million tokens",
+    "just over 5,500 calls", "more than 5,500", "5,500+ calls", "5500 or so", "~10,200 dollars", "1.2 Mtok",
+    "1.2 M tokens", "$.00001",
     "price per one million tokens", "in 05/2025, 2025/06 and on 2025/06/07", "at hour 05",
 )  # fmt: skip
+
+
+FREE = (
+    "on 13-08-2024, 08-13-2024, 13-Aug-2024 and 13-Aug-24", "Aug '24 to Apr ’26", "Q1 '25, Q1/2025, FY 2025, FY2024/25",
+    "2024–2026 and 2024-2026", "12–15 May", "May 12–15, 2025", "May 1 to 31", "May 12, 14 and 16", "March 1st–15th",
+    "12 and 13 May 2025", "the 12th and 13th of May", "on the 15th of each month", "On May 15 calls rose",
+    "12pm, 11 a.m., 11 am, 2.40 pm", "10–11 pm", "10 PM–11 PM",
+    "Claude 3.7 Sonnet, Claude Opus 4.1, Llama 3.1 405B, Qwen 2.5 Coder 32B and Gemini 2.5 Pro",
+    "version 2.10.3, Python 3.11, DuckDB 1.4.1", "RFC 3339, ISO 8601, HTTP 429", "see https://example.com/2024/12345",
+    "the 50th, 90th and 99.9th percentiles", "24/7", "per 1,000 tokens, per 1k tokens, per 1M tokens", "$ / 1M tokens",
+    "**9. i**\n**10. j**\n**11. k**", "10\\. x", "### 10. x\n### 11. y",
+    "".join(f"| {n} | x |\n" for n in range(1, 16)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FREE)
+def test_what_is_no_quantity_needs_no_evidence(text: str) -> None:
+    assert untraceable_numbers(text, question="", evidence=[]) == ()
 
 
 @pytest.mark.parametrize("text", TRACED)
@@ -56,6 +76,20 @@ def test_honest_texts_pass(text: str) -> None:
 
 
 INVENTED = {
+    "$25 may be saved": ("$25",),
+    "$9.31 may be saved": ("$9.31",),
+    "In May 15 calls failed": ("15",),
+    "$12 – 15 May": ("$12",),
+    "$31 March": ("$31",),
+    "2000-2010 tokens": ("2000", "2010"),
+    "2024-2,500": ("2,500",),
+    "$.5522 and .12": ("$.5522", ".12"),
+    "Claude 3.5 million tokens, Gemini 2.5% and GPT 12": ("3.5 million", "2.5", "12"),
+    "per 1,000,500 and per 10000 calls": ("1,000,500", "10000"),
+    "24/75 and 24/7.5": ("24", "75", "7.5"),
+    "| 11 | x |\n| 15 | y |": ("11", "15"),
+    "about 5,600 calls, over 5,500, more than 5,000": ("5,600", "5,500", "5,000"),
+    "5,500 calls": ("5,500",),
     "$10,182.71": ("$10,182.71",),
     "11 calls": ("11",),
     "5,523 and 5,522": ("5,523",),
@@ -154,6 +188,29 @@ def test_a_percentage_is_no_amount() -> None:
     dressed = "41.5％, **55**%, 55 pct, 55 percentage points and fifty-five percent"
     assert untraceable_numbers(dressed, question="", evidence=[item]) == ("41.5", "55", "fifty-five")
     assert untraceable_numbers("41.5‰ and 224‰", question="", evidence=[item]) == ("41.5",)
+
+
+def test_money_counts_and_percentages_are_told_apart() -> None:
+    item = Evidence(
+        id="e1", tool="t", query="", parameters={}, columns=["spend", "calls", "free_percent", "with_cost", "average"],
+        rows=[[41.5, 55, 22.4, 77, 18.25]], row_count=1, sha256="", data_version="",
+    )  # fmt: skip
+    honest = "$41.50 for 55 calls, 22.4% free, 77 calls paid; $18.25, 18.25 tokens, 18.25% and 55; 41.5 USD"
+    assert untraceable_numbers(honest, question="", evidence=[item]) == ()
+    wrong = "$22.40, 22.4 calls, 41.5 calls, $55, 55 dollars, fifty-five dollars, 41.5%"
+    assert untraceable_numbers(wrong, question="", evidence=[item]) == (
+        "$22.40", "22.4", "41.5", "$55", "55", "fifty-five",
+    )  # fmt: skip
+
+
+def test_a_part_of_one_is_a_percentage() -> None:
+    item = Evidence(
+        id="e1", tool="t", query="", parameters={}, columns=["spend_share", "share_percent", "error_rate", "spend"],
+        rows=[[0.385, 0.57, 12.5, 0.625]], row_count=1, sha256="", data_version="",
+    )  # fmt: skip
+    assert untraceable_numbers("38.5% and 0.385, 0.57%, 12.5%", question="", evidence=[item]) == ()
+    assert untraceable_numbers("57%, 62.5%", question="", evidence=[item]) == ("57", "62.5")
+    assert untraceable_numbers("38.5 of them", question="", evidence=[item]) == ("38.5",)
 
 
 def test_without_evidence_nothing_traces() -> None:

@@ -65,6 +65,8 @@ async def test_rows_are_evidence_that_holds_when_it_is_run_again(usage: Path) ->
             "SELECT 12345 AS spend FROM usage",
             "the query itself says `12345`, and a number that no row has proves nothing",
         ),
+        ("SELECT 9 * 9 * 9 * 9 AS spend FROM usage LIMIT 1", "the query itself says `9 * 9 * 9 * 9`, and a number"),
+        ('SELECT cost_usd AS "saves $5,000" FROM usage', "the query itself says `5,000`, and a number"),
         ("SELECT sum(cost_usd) + 12345 AS spend, '99%' FROM usage", "the query itself says `12345`, `99`, and"),
         ("SELECT " + ", ".join(map(str, range(11, 20))) + " FROM usage", "`11`, `12`, `13`, `14`, `15`, and a number"),
         ("SELECT cost_usd" + " + 1" * 900 + " FROM usage", "the query"),

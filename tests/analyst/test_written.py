@@ -7,7 +7,7 @@ import json
 import duckdb
 import pytest
 
-from chatcore.agents.analyst.sandbox.written import written_numbers
+from chatcore.agents.analyst.sandbox.written import named_numbers, written_numbers
 
 OWN = {
     "SELECT 12345 AS spend FROM t": ["12345"],
@@ -40,6 +40,15 @@ OWN = {
     "SELECT 1e4, 12_345, 0.5 FROM t": ["1e4", "12_345", "0.5"],
     "SELECT z FROM t, LATERAL (SELECT n + 77 AS z)": ["77"],
     "SELECT 2025 AS year, sum(cost) FROM t": ["2025"],
+    "SELECT 9 * 9 * (9 + 1) FROM t": ["9 * 9 * 9 * 1"],
+    "SELECT length('aaaaaaaaaaaa'), ascii('x') FROM t": ["length(aaaaaaaaaaaa)", "ascii(x)"],
+    "SELECT 1.0 / 3, factorial(5) FROM t": ["1.0 / 3", "factorial(5)"],
+    "SELECT '1' || '2', concat('spent ', '4', '2') FROM t": ["1 || 2", "concat(spent , 4, 2)"],
+    "SELECT cost + 9 * 9 FROM t": ["9 * 9"],
+    "SELECT CAST(9 AS INTEGER) * 9 AS a, coalesce(cost, 9 * 9) FROM t": ["9 * 9"],
+    "SELECT r FROM t, range(9 * 9) r(r) WHERE r = 80": ["9 * 9"],
+    "WITH x AS (SELECT pow(9, 4) AS a) SELECT a FROM x, t": ["pow(9, 4)"],
+    "SELECT strlen(repeat('x', 7)) FROM t": ["strlen(x, 7)"],
 }
 
 OF_ROWS = [
@@ -58,6 +67,10 @@ OF_ROWS = [
     "SELECT * FROM t a JOIN t b ON a.n = b.n + 12345 LIMIT 100 OFFSET 100",
     "SELECT * FROM (PIVOT t ON model IN ('gpt-4o', '12345') USING sum(cost))",
     "SELECT count(*) FROM t WHERE cost > (SELECT avg(cost) * 10 FROM t WHERE n > 42)",
+    "SELECT -1, +1, [1, 2], {'a': 1}, coalesce(cost, -1), 'a' || 'b', upper('x') || model, lower('Y') FROM t",
+    "SELECT DATE '2025-01-01' + INTERVAL 7 DAY, 9 * cost, cost * 9 * 9, round(9 * 9 * cost, 2) FROM t",
+    "SELECT count(*) * 1.0 / 3, sum(n) / (9 * 9) FROM t",
+    "SELECT m FROM t, generate_series(TIMESTAMP '2025-01-01', TIMESTAMP '2025-12-31', INTERVAL 1 MONTH) x(m)",
     "SELECT EXISTS(SELECT 12345 FROM t), n = ANY(SELECT 12345 FROM t) FROM t",
 ]
 
@@ -65,7 +78,7 @@ OF_ROWS = [
 @pytest.fixture(scope="module")
 def database() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
-    connection.execute("CREATE TABLE t (cost DOUBLE, model VARCHAR, n INTEGER, ts TIMESTAMP)")
+    connection.execute("CREATE TABLE t (cost DOUBLE, model VARCHAR, n INTEGER, ts TIMESTAMP, latency_95 DOUBLE)")
     return connection
 
 
@@ -73,6 +86,25 @@ def written(database: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
     database.execute(sql)  # it is one that runs
     ((tree,),) = database.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
     return written_numbers(json.loads(tree))
+
+
+NAMES = {
+    'SELECT cost AS "saves $5,000" FROM t': ["5,000"],
+    "SELECT sum(cost) AS saving_12345 FROM t": ["12345"],
+    'SELECT cost AS "12.5% less", n AS "5000" FROM t': ["12.5", "5000"],
+    "SELECT x.saved_77 FROM (SELECT cost AS saved_77 FROM t) x": ["77"],
+    "SELECT quantile_cont(cost, 0.95) AS p95, sum(cost) AS spend_2025, 1000 * avg(cost) AS cost_per_1000 FROM t": [],
+    "SELECT count(*) AS calls_over_1000, sum(cost * 10) FROM t WHERE n > 1000 AND ts > current_date - 30": [],
+    "SELECT latency_95, * FROM t": [],
+    "SELECT sum(cost) AS gpt_4o_2024_11_20 FROM t WHERE model = 'gpt-4o-2024-11-20'": [],
+}
+
+
+@pytest.mark.parametrize(("sql", "numbers"), NAMES.items(), ids=range(len(NAMES)))
+def test_a_number_in_a_title_is_found(database: duckdb.DuckDBPyConnection, sql: str, numbers: list[str]) -> None:
+    columns = [name for name, *_ in database.execute(sql).description or ()]
+    ((tree,),) = database.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
+    assert named_numbers(json.loads(tree), columns, ["cost", "latency_95"]) == numbers
 
 
 @pytest.mark.parametrize(("sql", "numbers"), OWN.items(), ids=range(len(OWN)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -182,6 +183,43 @@ async def test_a_server_that_never_answers_is_ended_with_its_start() -> None:
         async with opened(Endpoint("raw", command=(*RAW, "mute"))):
             raise AssertionError("it is up")
     assert scope.cancelled_caught
+
+
+async def answering(stream: trio.SocketStream, of_call: bytes) -> None:
+    """A server at an address, as far as it takes to call its one tool."""
+    results = {
+        "initialize": {
+            "protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "1"},
+        },
+        "tools/list": {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]},
+    }  # fmt: skip
+    received = b""
+    async for part in stream:
+        received += part
+        head, ends, body = received.partition(b"\r\n\r\n")
+        lengths = [line for line in head.lower().splitlines() if line.startswith(b"content-length:")]
+        if not ends or len(body) < sum(int(line.partition(b":")[2]) for line in lengths):
+            continue
+        received, asked = b"", json.loads(body) if body else {}
+        known = results.get(str(asked.get("method")))
+        said = json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": known}).encode()
+        said = of_call if asked.get("method") == "tools/call" else said if known else b""
+        status = b"202 Accepted" if not said else b"200 OK"
+        lines = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(said)
+        await stream.send_all(lines + said)
+
+
+@pytest.mark.parametrize(
+    "of_call", [b"][ secret", b"{}", b'{"jsonrpc": "2.0", "id": 1}'], ids=["rubbish", "empty", "none"]
+)
+async def test_an_answer_that_is_none_is_told_without_a_word_of_it(of_call: bytes) -> None:
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, lambda stream: answering(stream, of_call), [listener])
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/mcp"
+        async with opened(Endpoint("shop", url=url)) as server:
+            assert await use(server, "echo") == "its server's answer is none"
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_server_that_ends_ends_its_service(tmp_path: Path) -> None:

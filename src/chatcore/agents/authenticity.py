@@ -219,8 +219,12 @@ class AnswerGuard:
             return None
         alarm = self._judge_numbers(self._text[self._proven_from : end]) and self._judge_numbers(self._text[:end])
         paragraph = self._text.rfind("\n\n", self._proven_from, self._passed) + 2
-        if paragraph > self._proven_from and code_is_closed(self._text[self._proven_from : paragraph]):
-            self._proven_from = paragraph
+        row = (
+            self._text.rfind("\n|", self._proven_from, self._passed) + 1
+        )  # the last one: its rank tells the next one's
+        begin = max(paragraph, row)
+        if begin > self._proven_from and code_is_closed(self._text[self._proven_from : begin]):
+            self._proven_from = begin
         return alarm
 
     def _judge_numbers(self, text: str) -> Alarm | None:

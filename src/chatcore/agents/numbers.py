@@ -3,8 +3,9 @@
 A number traces where a cell, rounded to the precision that the text shows, equals it: ``$9,990.01`` traces to
 9990.01252875, ``1.2M`` to 1234567, ``12.5%`` to 12.53, ``five thousand`` to 5,123. An unsigned number traces to a
 negative cell too ("fell by $74.33"); a percentage to no cell of a column that is called after amounts or counts, as
-``spend`` is and ``spend_percent`` is not. Nothing is asked of what is no quantity: dates and times, list marks, names
-with digits in them, code, numbers of the question, and integers below 10.
+``spend`` is and ``spend_percent`` is not; an amount of money to no percentage and no count, and a count to neither.
+A cell of ``spend_share`` may be shown as the percentage that it is. Nothing is asked of what is no quantity: dates and
+times, list marks, names with digits in them, code, numbers of the question, and integers below 10.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
 
 import attrs
 
+from chatcore.agents.dates import years_in
 from chatcore.agents.quantities import (
     Shown,
+    Unit,
     find_quantities,
     may_say_numbers,
     number_in,
     without_list_marks,
-    years_in,
 )
 from chatcore.agents.rendered import as_rendered, without_code
 from chatcore.protocol.messages import Evidence
@@ -41,9 +43,13 @@ _OF_AMOUNTS = frozenset({
     "calls", "tokens", "rows", "errors", "sessions", "models", "users", "days", "months", "hours", "seconds", "minutes",
     "count", "requests", "groups", "saving", "savings", "baseline", "projected", "input", "output",
 })  # fmt: skip
-_OF_PARTS = frozenset({
-    "percent", "percentage", "pct", "share", "part", "fraction", "ratio", "rate", "growth", "change",
-})  # fmt: skip
+_OF_MONEY = frozenset({"spend", "cost", "price", "prices", "usd", "eur", "dollars"})
+_OF_COUNTS = frozenset({"calls", "tokens", "rows", "errors", "sessions", "models", "users", "requests", "count"})
+_OF_WHAT_HAS = frozenset({"with", "without"})
+"""``with_cost`` are the calls that have one."""
+_OF_HUNDRED = frozenset({"percent", "percentage", "pct"})
+_OF_ONE = frozenset({"share", "part", "fraction", "ratio", "rate"})
+_OF_PARTS = _OF_HUNDRED | _OF_ONE | {"growth", "change"}
 
 
 def untraceable_numbers(text: str, *, question: str, evidence: Sequence[Evidence]) -> tuple[str, ...]:
@@ -62,15 +68,13 @@ class Proof:
     """What a question and some evidence prove; made by :func:`proof_of`.
 
     Args:
-        values: the numbers of the cells, sorted.
-        parts: those of them that a percentage may be, sorted.
+        values: the numbers of the cells, sorted, by what they may be shown as.
         strings: the cells that are words with digits in them.
         asked: the numbers of the question.
         years: that are named in the question or in cells.
     """
 
-    values: Sequence[float]
-    parts: Sequence[float]
+    values: Mapping[Unit, Sequence[float]]
     strings: Set[str]
     asked: Set[float]
     years: Set[str]
@@ -95,30 +99,47 @@ class Proof:
 
     def _proves(self, number: Shown) -> bool:
         known = number.needs_no_proof or number.value in self.asked or (number.text in self.years and not number.led)
-        return known or _traces(number, self.parts if number.percent else self.values)
+        return known or _traces(number, self.values[number.unit])
 
 
 def proof_of(question: str, evidence: Sequence[Evidence]) -> Proof:
     """What may be said of numbers after a question, given the queries whose rows may prove them."""
-    values, parts, strings = _cells(evidence)
+    values, strings = _cells(evidence)
     years = frozenset(years_in(" ".join((question, *strings))))
     words = frozenset(string for string in strings if number_in(string) is None)
     asked = frozenset(
         number.value for said in (question, question.lower()) for number in find_quantities(as_rendered(said))
     )
-    return Proof(values, parts, words, asked, years)
+    return Proof(values, words, asked, years)
 
 
-def _cells(evidence: Sequence[Evidence]) -> tuple[list[float], list[float], set[str]]:
-    """The numbers among the cells, sorted; those that a percentage may be; and the strings with digits in them."""
-    plain: list[Any] = []
-    amounts: list[Any] = []
+def _cells(evidence: Sequence[Evidence]) -> tuple[dict[Unit, list[float]], set[str]]:
+    """The numbers among the cells, sorted, by what they may be shown as; and the strings with digits in them."""
+    found = {unit: set[float]() for unit in Unit}
+    strings = set[str]()
     for item in evidence:
         for name, column in zip_longest(item.columns, zip_longest(*item.rows)):
-            (amounts if name is not None and _is_amount(name) else plain).extend(_distinct(column or ()))
-    parts, strings = _gathered(plain)
-    values, others = _gathered(amounts)
-    return sorted(values | parts), sorted(parts), strings | others
+            values, words = _gathered(list(_distinct(column or ())))
+            strings |= words
+            for unit in _units(name or ""):
+                found[unit] |= values
+            if _is_fraction(name or ""):
+                found[Unit.PERCENT].update(100.0 * value for value in values if abs(value) <= 1.0)
+    return {unit: sorted(values) for unit, values in found.items()}, strings
+
+
+@lru_cache(maxsize=1024)
+def _units(column: str) -> tuple[Unit, ...]:
+    """What the cells of a column may be shown as, as far as its name tells: ``spend`` is no count."""
+    words = set(re.split(r"[^a-z]+", column.lower()))
+    if not words.isdisjoint(_OF_HUNDRED):
+        return (Unit.NONE, Unit.PERCENT)
+    is_part = words.isdisjoint(_OF_AMOUNTS) or not words.isdisjoint(_OF_PARTS)
+    money, count = not words.isdisjoint(_OF_MONEY), not words.isdisjoint(_OF_COUNTS)
+    told = money is not count and words.isdisjoint(_OF_WHAT_HAS)
+    units = [Unit.NONE, *([Unit.PERCENT] if is_part else [])]
+    units += [Unit.MONEY] if not told or money else []
+    return (*units, *([Unit.COUNT] if not told or count else []))
 
 
 def _distinct(column: Sequence[Any]) -> Iterable[Any]:
@@ -130,10 +151,10 @@ def _distinct(column: Sequence[Any]) -> Iterable[Any]:
 
 
 @lru_cache(maxsize=1024)
-def _is_amount(column: str) -> bool:
-    """Whether a column is called after amounts or counts, and not after parts of something."""
+def _is_fraction(column: str) -> bool:
+    """Whether a column is called after parts of one, as ``share`` is, and not of a hundred."""
     words = set(re.split(r"[^a-z]+", column.lower()))
-    return not words.isdisjoint(_OF_AMOUNTS) and words.isdisjoint(_OF_PARTS)
+    return not words.isdisjoint(_OF_ONE) and words.isdisjoint(_OF_HUNDRED)
 
 
 def _gathered(cells: list[Any]) -> tuple[set[float], set[str]]:

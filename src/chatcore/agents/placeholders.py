@@ -70,7 +70,7 @@ LINK: Final = rf"\]\({_TARGET}(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*\)|\]\
 _ENTITY: Final = r"&(?:\#[xX][0-9a-fA-F]{1,8}|\#[0-9]{1,9}|[A-Za-z][A-Za-z0-9]{1,31});"
 _DRESS: Final = re.compile(
     rf"""(?P<entity>{_ENTITY}) | (?P<escape>\\[!-/:-@\[-`{{-~]) | \\(?=[\r\n]) | (?P<blank>[\s{_BLANK}]+)
-    | {TAG} | {LINK} | [*~`\[\]{_QUOTES}{INVISIBLE}] | (?<![^\W_])_+ | _+(?![^\W_]) | ^>""",
+    | {TAG} | {LINK} | [*~`\[{_QUOTES}{INVISIBLE}]+ | \] | (?<![^\W_])_+ | _+(?![^\W_]) | ^>""",
     re.VERBOSE | re.MULTILINE | re.DOTALL | re.IGNORECASE,
 )
 """What a text is dressed up with. Underscores within a word are its own."""
@@ -156,6 +156,8 @@ def plain(text: str, begin: int = 0, end: int | None = None) -> Plain:
     """What a part of a text shows."""
     end = len(text) if end is None else end
     part = text[begin:end]
+    if "<!--" in part:
+        text = text[:begin] + comments_closed(part)
     if _UNPLAIN.search(part) is None:
         return Plain(part.translate(_FOLD), range(begin, end), range(begin + 1, end + 1))
     shown: list[str] = []
@@ -175,6 +177,12 @@ def plain(text: str, begin: int = 0, end: int | None = None) -> Plain:
     starts += range(at, end)
     ends += range(at + 1, end + 1)
     return _spaced(Plain("".join(shown).translate(_FOLD), starts, ends))
+
+
+def comments_closed(text: str) -> str:
+    """The text, as long as it is, with nothing that begins a comment where none ends: each would be read to the end."""
+    last = text.rfind("-->") + 1
+    return text if text.find("<!--", last) < 0 else text[:last] + text[last:].replace("<!--", "<!==")
 
 
 def _dress(text: str, begin: int, end: int) -> Iterator[re.Match[str]]:
@@ -228,7 +236,7 @@ def may_hold_placeholder(text: str) -> bool:
     if "&" in text:
         text = html.unescape(text)
     if "<" in text or "](" in text or "][" in text:
-        text = _TAG_OR_LINK.sub("", text)
+        text = _TAG_OR_LINK.sub("", comments_closed(text))
     if text.isascii():
         squeezed = text.translate(_SQUEEZE_ASCII)
     else:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+from enum import Enum
 from functools import lru_cache
 
 import attrs
+
+from chatcore.agents.dates import is_led, without_dates
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -22,56 +25,64 @@ BELOW_NEED_NO_PROOF = 10
 _SHORT = 4096
 """Characters of a text whose numbers are remembered."""
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\.?"
-)
-_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
-_YEAR = r"(?:19|20)\d\d"
-_CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?"
-_ZONE = r"(?:\s?(?:Z|UTC)|[+-]\d\d:?\d\d)?"
-_QUANTITY = (
-    r"(?:calls?|tokens?|rows?|requests?|users?|models?|dollars?|usd|times|runs?|days?|weeks?|months?|hours?|seconds?"
-    r"|minutes?|messages?|errors?|percent|records?|features?)\b"
-)
-_TIME_WORD = (
-    rf"(?:in|of|since|from|to|until|till|through|during|before|after|years?|and|or|vs\.?|versus|than|between|by|for"
-    rf"|q[1-4]|h[12]|{_MONTH})"
-)
-_DATES = re.compile(
-    "|".join(
-        (
-            rf"\b{_YEAR}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?(?:[T ]{_CLOCK}{_ZONE})?(?![\w-])",
-            rf"\b{_YEAR}[- ]?(?:q[1-4]|h[12]|w\d\d)\b",
-            rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?(?!\w)",
-            rf"\b{_MONTH}\s+{_DAY}(?:,?\s+{_YEAR})?(?![\w,.]*\d)",
-            rf"\b\d\d?[./]\d\d?[./]{_YEAR}\b",
-            rf"(?<![\w.,/-])(?:0[1-9]|1[0-2])/{_YEAR}\b(?!/)",
-            rf"(?<![\w.,/-]){_YEAR}/(?:0[1-9]|1[0-2])(?:/(?:0[1-9]|[12]\d|3[01]))?(?![\w/])",
-            rf"(?<![\w.:]){_CLOCK}(?:\s?[ap]m)?\b{_ZONE}",
-            rf"\b{_TIME_WORD}\s+{_YEAR}\b(?![,.-]?\d)(?!\s+{_QUANTITY})(?:\s?[-–]\s?{_YEAR}\b)?",
-        )
-    ),
-    re.IGNORECASE,
-)
-_MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|\d:\d|jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec", re.IGNORECASE)
-"""A part of everything that is a date or a time: most texts have none, and are not searched by the slower pattern."""
+_ORDINAL = r"\d\d(?:\.\d+)?(?:st|nd|rd|th)"
+_FAMILIES = "claude|gpt|gemini|gemma|llama|qwen|mistral|mixtral|deepseek|grok|phi|sonnet|opus|haiku"
+_VARIANTS = "sonnet|opus|haiku|pro|flash|mini|nano|turbo|instruct|coder|chat|large|small|medium|scout|maverick"
+_COUNTED = r"\s?(?:[%$€£¥₹‰]|(?:[kmbt]n?|percent|dollars?|usd|eur|cents?|calls?|tokens?|times|thousand|[mb]illion)\b)"
 
-_LIST_MARK = re.compile(r"^[ \t>]*(\d{1,9})[.)](?=\s)", re.MULTILINE)
+_LIST_MARK = re.compile(
+    r"^[ \t>]*(?:(?:#{1,6}[ \t]|[-+*][ \t])?(?:\*\*)?(?P<item>\d{1,9})\\?[.)](?=[\s*])"
+    r"|\|[ \t]*(?P<rank>\d{1,3})[ \t]*(?=\|))",
+    re.MULTILINE,
+)
+"""Of an item, bold or not, or of a row of a table that begins with its rank."""
+
+
+def _named(parts: str, pattern: str) -> tuple[tuple[str, ...], re.Pattern[str]]:
+    """A pattern, and in lower case what one of it has in it: texts without that are not searched by it."""
+    return tuple(parts.replace("_", " ").split("|")), re.compile(pattern, re.IGNORECASE)
+
+
+_NAMES = (
+    _named("://", r"\bhttps?://[^\s<>()\[\]|]*"),
+    _named("24/7", r"(?<![\w/.,$])24/7(?![\w/]|[.,]\d)"),
+    _named(
+        "percentile",
+        rf"(?<![\w.,$]){_ORDINAL}(?:(?:,|/|,?\s(?:and|or))\s?(?:the\s)?{_ORDINAL})*[\s-]percentiles?\b",
+    ),
+    _named("per_1", r"\bper\s(?:(?:10{0,2}|1(?:,?000){1,2})(?!\w|[.,]?\d)|1\s?(?:k|m|thousand|million)\b)"),
+    _named("/1|/_1", r"(?<=[\w$€£¥])\s?/\s?1\s?[km](?!\w|[.,]\d)"),
+    _named(
+        "rfc|iso_|iso-|http", r"\b(?:rfc|iso|http(?:/\d(?:\.\d)?)?(?:\sstatus)?(?:\scode)?)[\s-]\d{3,5}(?!\w|[.,]\d)"
+    ),
+    _named(
+        "version|release_|python|sqlite|duckdb",
+        r"\b(?:versions?|release|python|sqlite|duckdb)[\s/]v?\d+(?:\.\d+)+(?![\w%]|,\d)",
+    ),
+    _named(
+        _FAMILIES.replace("|", "_|") + "_",
+        rf"\b(?:{_FAMILIES})(?:\s(?:{_VARIANTS}|\d(?:\.\d\d?)?(?![.,]?\d)|\d{{1,3}}b\b)(?!{_COUNTED}))+",
+    ),
+)
+"""What has digits and spaces in it and is no quantity: addresses, percentiles, what prices are per, versions."""
 _RUN = re.compile(r"[A-Za-z0-9_][\w.:@#+-]*(?<![.:+-])")
 _CURRENCIES = r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|KRW|SGD|HKD|NZD|ZAR|TRY|US)"
 _CURRENCY_CODE = re.compile(rf"{_CURRENCIES}(?=\d)")
 _EXPONENT = re.compile(r"\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+|x10\Z)")
 _NUMBER = re.compile(
-    r"(?=[-−–+$€£¥₹\d])(?P<sign>(?<![\w)\]])[-−–+])?(?P<currency>[$€£¥₹]\s?)?(?<!\d)"
-    r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[_'’]\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
+    r"(?=[-−–+$€£¥₹\d]|\.\d)(?P<sign>(?<![\w)\]])[-−–+])?(?P<currency>[$€£¥₹]\s?)?(?<!\d)"
+    r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[_'’]\d{3})+(?!\d)|\d+|(?<![\w.)])(?=\.\d))(?P<decimals>\.\d+)?"
     r"(?P<exponent>[eE][+-]?\d+)?(?:\s?[×x*·]\s?10\s?\^\s?(?P<power>[-−+]?\d+))?"
-    r"(?:(?P<suffix>(?(currency)(?:[mbt]n?|[kKMBT]|MM)|(?:[kKMBT]|MM|[mbt]n))(?![A-Za-z])|[千万萬亿億])"
+    r"(?:(?P<suffix>(?(currency)(?:[mbt]n?|[kKMBT]|MM)|(?:[kKMBT]|MM|[mbt]n))(?![A-Za-z])|\s?[kKMB](?=\s?tok)|[千万萬亿億])"
     r"|[\s-]{0,2}(?P<word>(?i:hundreds?|thousands?|tausend|tsd|mille|dozens?|lakhs?|crores?|milli(?:on(?:s|en|es)?|oni)"
     r"|mill?ones|mio|mln|[mbt]n|milliard(?:en?|s|i)?|mrd|bln|billions?|trillions?))\b)?"
 )
 _PERCENT = re.compile(
     r"\s?(?:%|(?:percent|per cent|percentage points?|pct|pp|prozent|pour cent|por ciento|per cento)\b)", re.IGNORECASE
+)
+_SAID = re.compile(
+    r"\s?(?:(?P<money>usd|eur|dollars?|euros?)|calls?|tokens?|rows?|requests?|users?|models?|sessions?|errors?)\b",
+    re.IGNORECASE,
 )
 _PER_MILLE = re.compile(r"\s?‰")
 _SCALES = {
@@ -81,13 +92,18 @@ _SCALES = {
     "千": 1e3, "万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8,
 }  # fmt: skip
 """What else begins with ``mi`` or ``ml`` is a million, in one language or another."""
-_CHANGED = re.compile(
-    r"\b(?:rose|rises?|risen|fell|falls?|fallen|grew|grown|grows|drop(?:ped|s)?|increased?|decreased?|climbed|jumped|sank"
-    r"|shrank|reduced|cut|went|came|comes|amounts?|amounted|adds? up|added up|up|down|equal)(?: back)?\s+(?:to|by)\s+$"
-    r"|\b(?:total|sum|average|mean|median|costs?|spend|bill|count|maximum|minimum)\s+of\s+$",
+_ABOUT = re.compile(
+    r"(?:\b(?:about|around|roughly|approximately|approx\.?|circa|ca\.?|nearly|almost|(?:just|well) over|under"
+    r"|(?:more|less|fewer) than|at least|some)\s+|[~≈><]\s?)\Z",
     re.IGNORECASE,
 )
-"""What stands before ``2024`` where that is an amount and no year."""
+_NO_DIGIT = re.compile(r"\D+")
+_YEAR_DIGITS = 4
+_OR_SO = re.compile(r"\+|\s+or\s+so\b", re.IGNORECASE)
+"""What says that a number is rounded: "more than 5,500 calls" are 5,522; "over 5,500" may mean that many."""
+_BEFORE = 24
+"""Characters before a number that are looked at for it."""
+
 _SPELT = _words("""
     one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
     nineteen twenty thirty forty fifty sixty seventy eighty ninety
@@ -118,6 +134,15 @@ _FIGURE_NAME = re.compile(
 """What looks like a name and is a number with a word before it: ``cost-5000``, ``x5000``."""
 
 
+class Unit(Enum):
+    """What a number is said to be; NONE where it is not said."""
+
+    NONE = "none"
+    PERCENT = "percent"
+    MONEY = "money"
+    COUNT = "count"
+
+
 @attrs.frozen
 class Shown:
     """A number as a text shows it.
@@ -127,7 +152,7 @@ class Shown:
         value: what they say, with its sign if it has one; infinite where they are no number by themselves.
         tolerance: half a unit of the last digit shown.
         signed: whether it has a sign.
-        percent: whether it is a percentage.
+        unit: what it is said to be.
         led: whether the words before it make it an amount, though it look like a year.
     """
 
@@ -135,7 +160,7 @@ class Shown:
     value: float
     tolerance: float
     signed: bool = False
-    percent: bool = False
+    unit: Unit = Unit.NONE
     led: bool = False
 
     @property
@@ -160,9 +185,16 @@ def _kept(text: str) -> tuple[Shown, ...]:
 
 
 def _find(text: str) -> tuple[Shown, ...]:
-    undated = _DATES.sub(_blank_date, text) if _MAY_HOLD_DATE.search(text) else text
-    shown = map(_shown, _NUMBER.finditer(_RUN.sub(_blank_name, undated)))
+    figures = _RUN.sub(_blank_name, _without_names(without_dates(text)))
+    shown = map(_shown, _NUMBER.finditer(figures))
     return (*shown, *(map(_spelt, _SPELT_NUMBER.finditer(text)) if _may_be_spelt(text.lower()) else ()))
+
+
+def _without_names(text: str) -> str:
+    lowered = text.lower()
+    for parts, pattern in _NAMES:
+        text = pattern.sub(" ", text) if any(part in lowered for part in parts) else text
+    return text
 
 
 def _may_be_spelt(text: str) -> bool:
@@ -171,18 +203,14 @@ def _may_be_spelt(text: str) -> bool:
 
 def without_list_marks(text: str) -> str:
     """The text without the marks of its lists: small ones, and those that follow upon another."""
-    numbers = {int(mark[1]) for mark in _LIST_MARK.finditer(text)}
+    numbers = {(mark.lastgroup, int(mark[mark.lastgroup or 0])) for mark in _LIST_MARK.finditer(text)}
 
     def blank(mark: re.Match[str]) -> str:
-        number = int(mark[1])
-        return " " if number <= BELOW_NEED_NO_PROOF or number - 1 in numbers else mark.group()
+        number = int(mark[mark.lastgroup or 0])
+        small = number <= BELOW_NEED_NO_PROOF and mark["item"] is not None
+        return " " if small or (mark.lastgroup, number - 1) in numbers else mark.group()
 
     return _LIST_MARK.sub(blank, text) if numbers else text
-
-
-def years_in(text: str) -> list[str]:
-    """What may be years in a text."""
-    return re.findall(rf"(?<!\d){_YEAR}(?!\d)", text)
 
 
 def number_in(string: str) -> float | None:
@@ -198,21 +226,6 @@ def _is_padded(digits: str) -> bool:
     return digits[:1] == "0" and digits[1:3].isdigit() and len(digits[1:3]) == 2
 
 
-def _blank_date(match: re.Match[str]) -> str:
-    """Nothing in place of a date; but ``rose to 2024`` ends in an amount."""
-    date = match.group()
-    return date if date[-4:].isdigit() and date[:2].isalpha() and _is_led(match.string, match.end() - 4) else " "
-
-
-def _is_led(text: str, start: int) -> bool:
-    """Whether what stands before a number makes it an amount, though it look like a year."""
-    return _CHANGED.search(text[max(start - _BEFORE, 0) : start]) is not None
-
-
-_BEFORE = 24
-"""Characters before a year that are looked at."""
-
-
 def _spelt(match: re.Match[str]) -> Shown:
     """A number in words; what is said in thousands is taken to be rounded to them."""
     whole = below = 0.0
@@ -224,8 +237,7 @@ def _spelt(match: re.Match[str]) -> Shown:
         else:
             below = below * last + _SPELT_VALUES.get(word, 0.0)
     last = last if last > _SPELT_SCALES["dozen"] else 1.0
-    percent = _PERCENT.match(match.string, match.end()) is not None
-    return Shown(match.group(), whole + below, 0.5 * last, percent=percent)
+    return Shown(match.group(), whole + below, 0.5 * last, unit=_unit(match.string, match.end()))
 
 
 def _blank_name(match: re.Match[str]) -> str:
@@ -252,19 +264,37 @@ def _shown(match: re.Match[str]) -> Shown:
     scale *= float(f"1e{(match['power'] or '0').replace('−', '-')}")
     per_mille = _PER_MILLE.match(match.string, match.end()) is not None
     scale *= 0.1 if per_mille else 1.0
-    value = float(re.sub(r"\D", "", match["digits"]) + decimals) * scale
+    value = float(_NO_DIGIT.sub("", match["digits"]) + decimals) * scale
     return Shown(
         match.group().strip(),
         math.inf if _is_padded(match["digits"]) else -value if match["sign"] not in (None, "+") else value,
-        0.5 * 10.0 ** -max(len(decimals) - 1, 0) * scale,
+        0.5 * 10.0 ** (-len(decimals) + 1 if decimals else _rounded_places(match)) * scale,
         match["sign"] is not None,
-        per_mille or _PERCENT.match(match.string, match.end()) is not None,
-        _is_led(match.string, match.start()),
+        Unit.PERCENT if per_mille else Unit.MONEY if match["currency"] else _unit(match.string, match.end()),
+        match.end() - match.start() == _YEAR_DIGITS and is_led(match.string, match.start()),
     )
+
+
+def _unit(text: str, end: int) -> Unit:
+    """What is said right after a number."""
+    if _PERCENT.match(text, end) is not None:
+        return Unit.PERCENT
+    said = _SAID.match(text, end)
+    return Unit.NONE if said is None else Unit.MONEY if said["money"] else Unit.COUNT
+
+
+def _rounded_places(match: re.Match[str]) -> int:
+    """How many noughts of a whole number show that it was rounded, as its words say: two digits are not of them."""
+    digits = _NO_DIGIT.sub("", match["digits"])
+    if not digits.endswith("0"):
+        return 0
+    text, start = match.string, match.start()
+    about = _ABOUT.search(text[max(start - _BEFORE, 0) : start]) or _OR_SO.match(text, match.end())
+    return len(digits) - max(len(digits.rstrip("0")), 2) if about is not None and len(digits) > 2 else 0
 
 
 def _scale(unit: str | None) -> float:
     if unit is None:
         return 1.0
-    unit = unit.lower()
+    unit = unit.strip().lower()
     return _SCALES.get(unit.removesuffix("s"), 1e9 if unit.startswith("milliard") else 1e6)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-from chatcore.agents.placeholders import INVISIBLE, LINK, TAG
+from chatcore.agents.placeholders import INVISIBLE, LINK, TAG, comments_closed
 
 _BEGINS: Final = r"^(?:[ \t]{0,3}(?:>|[-*+][ \t]|\d{1,9}[.)][ \t]))*[ \t]{0,3}"
 _CODE: Final = re.compile(
@@ -49,7 +49,7 @@ def as_rendered(text: str) -> str:
     """A text without code as it shows its figures, in digits and signs of ASCII."""
     if _DRESSED.search(text) is None:
         return text
-    text = _LINK.sub(r"\1", _TAG.sub("", html.unescape(text) if "&" in text else text))
+    text = _LINK.sub(r"\1", _TAG.sub("", comments_closed(html.unescape(text) if "&" in text else text)))
     if not text.isascii():
         text = _UNSEEN.sub("", _in_ascii(text))
     text = _ESCAPE.sub(r"\1", text)

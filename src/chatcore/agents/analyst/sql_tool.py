@@ -29,7 +29,8 @@ _DESCRIPTION = (
     "Runs exactly one SELECT (DuckDB's dialect) over the tables, read-only, and gives its rows. Use it where no kind "
     "of question fits. Nothing else can be reached: no files, no settings, no network. Aggregate in SQL, since every "
     "number of an answer must be a cell of a result; at most 10,000 rows and 256 KiB come out. Numbers "
-    "of your own belong into conditions and limits: a query that selects them is refused. Say ORDER BY over "
+    "of your own belong into conditions and limits: a query that selects them, computes with them alone or names a "
+    "column after them is refused. Say ORDER BY over "
     "columns that tell the rows apart, CAST sums of money AS DECIMAL(38,12), and leave out random() and now(): whoever "
     "checks the answer runs the query again and must get the same rows."
 )

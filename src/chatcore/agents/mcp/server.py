@@ -198,9 +198,13 @@ def _tool(server: str, listed: Listed, client: Client) -> Tool[dict[str, Any]]:
     )
 
 
+_NO_ANSWER = "its server's answer is none"
+
+
 def _caller(name: str, listed: Listed, client: Client) -> Callable[[dict[str, Any]], Awaitable[ToolResult]]:
     async def call(arguments: dict[str, Any]) -> ToolResult:
         from anyio import BrokenResourceError, ClosedResourceError
+        from mcp.types import PARSE_ERROR
 
         from mcp import MCPError
 
@@ -209,12 +213,13 @@ def _caller(name: str, listed: Listed, client: Client) -> Callable[[dict[str, An
             raise ToolError(name, f"an argument is wrong: {fault}")
         try:
             result = await _call(client, listed.name, arguments)
-        except MCPError as error:
-            raise ToolError(name, error.message[:MAX_WORDS]) from None
+        except MCPError as error:  # what cannot be read is told by the SDK in its own words, and with the answer's
+            words = _NO_ANSWER if error.code == PARSE_ERROR else error.message[:MAX_WORDS]
+            raise ToolError(name, words) from None
         except (BrokenResourceError, ClosedResourceError):
             raise ToolError(name, "its server is gone") from None
         except (ValueError, RuntimeError):
-            raise ToolError(name, "its server's answer is none") from None
+            raise ToolError(name, _NO_ANSWER) from None
         return _result(name, result)
 
     return call

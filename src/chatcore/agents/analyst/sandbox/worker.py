@@ -20,7 +20,7 @@ from chatcore.agents.analyst.connecting import connect, lock, single_select
 from chatcore.agents.analyst.plain import plain
 from chatcore.agents.analyst.sandbox.beside import read_beside
 from chatcore.agents.analyst.sandbox.limits import Limits, Outcome
-from chatcore.agents.analyst.sandbox.written import written_numbers
+from chatcore.agents.analyst.sandbox.written import named_numbers, written_numbers
 
 if TYPE_CHECKING:
     import duckdb
@@ -158,7 +158,9 @@ def _select(sql: str, database: int, limits: Limits) -> dict[str, Any]:
     if zoned:
         return {"outcome": Outcome.FAILED, "words": f"{zoned[0]!r} has a time zone; CAST it AS TIMESTAMP"}
     columns = [name for name, *_ in described]
-    return {"columns": columns, "rows": list(_rows(connection, limits)), "written": written_numbers(tree)}
+    rows = list(_rows(connection, limits))
+    written = written_numbers(tree) + named_numbers(tree, columns, _columns_of_data(connection))
+    return {"columns": columns, "rows": rows, "written": written}
 
 
 def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
@@ -183,6 +185,13 @@ def _system_views(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
         " EXCEPT SELECT lower(table_name) FROM duckdb_tables() WHERE NOT internal"
     ).fetchall()
     return frozenset(name for (name,) in rows)
+
+
+def _columns_of_data(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The names of the columns that a query may select by a star."""
+    return [
+        name for (name,) in connection.execute("SELECT column_name FROM duckdb_columns() WHERE NOT internal").fetchall()
+    ]
 
 
 def _changing(tree: Any) -> str | None:

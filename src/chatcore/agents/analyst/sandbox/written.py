@@ -9,7 +9,7 @@ places, nor are the parameters of a function that is put to a column (``round(co
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 Tree = Any
@@ -54,9 +54,17 @@ _OF_TIME = _words("""
 """)
 """Functions of constants that give a time, or how fine something is cut."""
 
+_HOLDING = _words("list_value row struct_pack map map_from_entries unnest range generate_series coalesce if")
+"""Functions whose value is that of their arguments, or between them."""
+
+_OF_TEXT = _words("|| concat concat_ws upper lower trim replace format printf strftime")
+
 _TIMES = _words("DATE TIME TIMESTAMP DATETIME INTERVAL TIMESTAMPTZ")
 
 _NUMBER = re.compile(r"(?<![\w.-])[$€£<>=~≥≤ ]*(\d[\d,_]*(?:\.\d+)?)([kKmM]?)(?![\w:])")
+_DIGITS = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_IN_NAME = re.compile(r"(?<![A-Za-z\d.,])\d[\d,]*(?:\.\d+)?")
+"""Not ``p95``."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _SCALES = {"k": 1e3, "m": 1e6}
 
@@ -73,7 +81,45 @@ def written_numbers(tree: Tree) -> list[str]:
     places = {id(value) for value in values}
     bounds = {_number(literal["text"]) for literal in _literals(tree) if id(literal) not in places and _counts(literal)}
     found = [number for literal in values for number in _unproven(literal, bounds)]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found or _made(tree)))
+
+
+def named_numbers(tree: Tree, columns: Iterable[str], of_data: Iterable[str]) -> list[str]:
+    """The numbers that a query writes into the names of its result's columns, each once: they are shown as titles.
+
+    A name may have the numbers of the query's own conditions and factors in it, as in ``cost_per_1000_tokens``, and
+    those of names of the data.
+
+    Args:
+        tree: of the query.
+        columns: of its result.
+        of_data: the names of the columns that there are.
+    """
+    own = " ".join((*of_data, *(literal["text"] for literal in _literals(tree))))
+    known = {_number(digits) for digits in _DIGITS.findall(own)}
+    found = [digits for name in columns for digits in _IN_NAME.findall(name) if not _YEAR.fullmatch(digits)]
+    return list(dict.fromkeys(each for each in found if (_number(each) or 0) >= SMALL and _number(each) not in known))
+
+
+def _made(tree: Tree) -> Iterator[str]:
+    """What a query computes of nothing but what it says itself, as ``9 * 9 * 9`` and ``length('aaa')``."""
+    if isinstance(tree, list):
+        for each in tree:
+            yield from _made(each)
+    elif isinstance(tree, dict) and not _is_truth(tree) and tree.get("class") != "CONSTANT":
+        said = [each["text"] for each in _values(tree)] if _computes(tree) else []
+        if any(map(_DIGITS.search, said)) or (said and tree["function_name"] not in _OF_TEXT):
+            name = tree["function_name"]
+            yield f" {name} ".join(said) if tree.get("is_operator") else f"{name}({', '.join(said)})"
+        else:
+            yield from _made(_parts(tree))
+
+
+def _computes(tree: Tree) -> bool:
+    """Whether a function makes something else of what is put into it, and no row is."""
+    if len(tree.get("arguments") or ()) == 1 and tree["function_name"] in "+-":
+        return False
+    return tree.get("class") == "FUNCTION" and tree["function_name"] not in _HOLDING and not _reads_rows(tree)
 
 
 def _unproven(literal: Tree, bounds: set[float | None]) -> Iterator[str]:
