@@ -53,7 +53,10 @@ _FOLD: Final = (
     | dict(_drawn_letters())
     | {ord(other): shown for shown, others in _LOOK_ALIKES.items() for other in others}
 )
-_FOREIGN: Final = re.compile("[" + "".join(chr(code) for code in _FOLD if code > 127) + "]")
+_FOREIGN: Final = re.compile(
+    "[" + "".join(chr(code) for code in _FOLD if 127 < code < 0x10000) + "\U00010000-\U0010ffff]"
+)
+"""Some of it is folded. Beyond the first plane it is one range: a pattern goes through a list of those one by one."""
 
 INVISIBLE: Final = (
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufff9-\ufffb\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e"
