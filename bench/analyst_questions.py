@@ -69,6 +69,8 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "run_rate": "What was the run rate from {begin} to {end}?",
         "cost_on_models": "what would the azure conv trace cost on {model}",
         "prefix_cache": QUESTIONS["prefix_cache"],
+        "prefix_worth": "what would a prefix cache save in the mooncake trace at {model} prices?",
+        "price_ratio": "is {model} more expensive than claude-3-5-haiku?",
         "workload_price": "which is cheapest for {number} input and {fewer} output tokens?",
         "price_lookup": "What does {model} cost per million tokens?",
         "drivers": "What drove the change in spend from {month} to {next_month}?",
