@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcore.agents.numbers import untraceable_numbers
+from chatcore.agents.numbers import READ_CHARACTERS, proof_of, untraceable_numbers
 from chatcore.protocol.messages import Evidence
 
 
@@ -272,3 +272,17 @@ def test_it_is_quick_over_much_evidence() -> None:
     rows = [[f"2025-05-{i % 28 + 1:02d} 15:29:32", f"model-{i}", i * 3.7, i * 1001, None] for i in range(200)]
     text = "\n".join(f"| model-{i} | {i * 3.7:,.2f} | {i * 1001:,} |" for i in range(50))
     assert untraceable_numbers(text, question="x", evidence=[evidence(*rows)] * 4) == ()
+
+
+def test_of_a_long_question_what_stands_far_in_it_may_be_said_as_it_is_written() -> None:
+    question = f"Spend of 7,000 and up. {'la ' * READ_CHARACTERS}And $12,345.60, 88.5% or 4321?"
+    said = "7k, $12,345.60, 88.5%, 4321"
+    assert untraceable_numbers(said, question=question, evidence=[]) == ()
+    assert untraceable_numbers("345, 12,345.6, 321, 8.5", question=question, evidence=[]) == (
+        "345", "12,345.6", "321", "8.5",
+    )  # fmt: skip
+
+
+def test_a_question_of_nothing_but_figures_is_read_in_part() -> None:
+    numbers = proof_of(" ".join(map(str, range(10, 200_000))), []).asked
+    assert len(numbers) < READ_CHARACTERS / 2

@@ -35,7 +35,15 @@ from chatcore.protocol.messages import Evidence
 _ROUNDING = 1e-9
 """Allowed beside half a unit of the last digit shown: what binary fractions lose."""
 
+READ_CHARACTERS = 4_096
+"""Of a question are read for its numbers: it takes up to fifteen microseconds each, and everybody waits."""
+
+WRITTEN_CHARACTERS = 131_072
+"""After those are looked at for figures that may be said again as they are written there."""
+
 _DIGIT = re.compile(r"\d")
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
+_SIGNS = "$€£¥₹% "
 _WORD_BEGINS = re.compile(r"(?<![\w.])(?<!\w-)")
 _WORD_ENDS = re.compile(r"(?!-?\w)")
 _OF_AMOUNTS = frozenset({
@@ -57,7 +65,7 @@ def untraceable_numbers(text: str, *, question: str, evidence: Sequence[Evidence
 
     Args:
         text: Markdown.
-        question: what was asked; its numbers may be repeated.
+        question: what was asked; its numbers may be repeated, those far into a long one as they are written.
         evidence: the queries whose rows may prove a number.
     """
     return proof_of(question, evidence).untraceable_numbers(text) if may_say_numbers(text) else ()
@@ -71,12 +79,14 @@ class Proof:
         values: the numbers of the cells, sorted, by what they may be shown as.
         strings: the cells that are words with digits in them.
         asked: the numbers of the question.
+        written: the figures of what is not read of a long question.
         years: that are named in the question or in cells.
     """
 
     values: Mapping[Unit, Sequence[float]]
     strings: Set[str]
     asked: Set[float]
+    written: Set[str]
     years: Set[str]
     _last: dict[str, tuple[str, ...]] = attrs.field(factory=dict, eq=False, repr=False)
     """The text that was judged last: an answer's is judged when it is said, and again with what stands beside it."""
@@ -98,19 +108,26 @@ class Proof:
         return tuple(dict.fromkeys(number.text for number in numbers if not self._proves(number)))
 
     def _proves(self, number: Shown) -> bool:
-        known = number.needs_no_proof or number.value in self.asked or (number.text in self.years and not number.led)
+        known = number.needs_no_proof or number.value in self.asked or number.text.strip(_SIGNS) in self.written
+        known = known or (number.text in self.years and not number.led)
         return known or _traces(number, self.values[number.unit])
 
 
 def proof_of(question: str, evidence: Sequence[Evidence]) -> Proof:
     """What may be said of numbers after a question, given the queries whose rows may prove them."""
     values, strings = _cells(evidence)
-    years = frozenset(years_in(" ".join((question, *strings))))
+    asked, written, years = _said(question[: READ_CHARACTERS + WRITTEN_CHARACTERS])
+    years |= frozenset(years_in(" ".join(strings)))
     words = frozenset(string for string in strings if number_in(string) is None)
-    asked = frozenset(
-        number.value for said in (question, question.lower()) for number in find_quantities(as_rendered(said))
-    )
-    return Proof(values, words, asked, years)
+    return Proof(values, words, asked, written, years)
+
+
+@lru_cache(maxsize=16)
+def _said(question: str) -> tuple[frozenset[float], frozenset[str], frozenset[str]]:
+    """The numbers of a question, the figures of what is not read of it, and its years."""
+    read, rest = question[:READ_CHARACTERS], question[READ_CHARACTERS:]
+    numbers = frozenset(number.value for said in {read, read.lower()} for number in find_quantities(as_rendered(said)))
+    return numbers, frozenset(_FIGURE.findall(rest)), frozenset(years_in(question))
 
 
 def _cells(evidence: Sequence[Evidence]) -> tuple[dict[Unit, list[float]], set[str]]:
