@@ -30,8 +30,9 @@ from chatcore.protocol.text import as_sendable
 from chatcore.store import RETRY
 from chatcore.threads.model import StoredEvent
 
-JUDGED_AT_ONCE = 8_192
-"""Characters of one part that are judged before others have their turn: about a millisecond, whatever they are."""
+JUDGED_AT_ONCE = 4_096
+"""Characters of one part that are judged before others have their turn: a page, which is judged within a turn
+of the event loop where it is prose, and takes many times as long where each word is a figure."""
 
 STEPS_AT_ONCE = 10
 """What an agent may do before others have their turn, where it waits for nothing itself: about a millisecond."""
