@@ -126,7 +126,8 @@ async def test_what_is_asked_of_a_part_of_the_calls(shared: Path, usage_rows: li
 
 
 async def test_the_cheaper_one_is_cheaper_by_the_token(shared: Path, usage_rows: list[Row]) -> None:
-    async with loaded(shared) as ledger:
+    """By what was paid, where there is no list of prices to say it by."""
+    async with loaded(shared / "llm_usage.csv") as ledger:
         told = await ask(ledger, "which is cheaper, gpt-4o or o3?")
         of_one = [row for row in usage_rows if row["model"] == "gpt-4o"]
         rate = _cost(of_one) * 1_000_000 / sum(int(row["total_tokens"]) for row in of_one)
