@@ -39,7 +39,7 @@ _NOTES = {
 }
 """What every answer says over data that nobody attached."""
 
-THOUGHT_AT_ONCE = 4
+THOUGHT_AT_ONCE = 2
 """Questions that are read, and as many that are put into words, side by side: while some of them wait for a commit,
 others are thought about. One thread does all of it, so that with more at once none is answered earlier, and each turn
 of the event loop takes longer, for everybody. Who has what the words are made of does not wait for those whose question
