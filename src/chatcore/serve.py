@@ -38,8 +38,8 @@ CLOSE_SHARE = 0.3
 """Of the drain budget, what connections may take to close: the flush and the other side's close frame."""
 
 COLLECTED_AFTER = 10_000
-"""Objects that are made before the youngest are looked through: those of a hundred connections, or of a few answers. The
-more there are, the longer everybody waits while those that are no more are freed."""
+"""Objects that are made before the youngest are looked through: those of a hundred connections, or of a few answers.
+The more there are, the longer everybody waits while those that are no more are freed."""
 
 LAST_RESORT_SECONDS = 0.2
 """Before the end of the drain budget the process is ended whatever still hangs; a thread has no other way to stop."""
