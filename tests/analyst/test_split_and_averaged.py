@@ -7,6 +7,8 @@ from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
 
+from chatcore.web.charts import chart_of
+
 from .conftest import ask, loaded
 
 Row = dict[str, str]
@@ -102,3 +104,10 @@ async def test_a_column_of_several_words_may_follow_its_value(shared: Path, usag
         assert f"`weak_model` is `gpt-4o-mini` is **${_cost(weak):,.2f}**" in told.text
         answer = (await ask(ledger, "what if we use gpt-4o as weak model")).answer
         assert (answer.answered, answer.reason) == (False, "not_supported")
+
+
+async def test_what_leaders_spent_is_drawn_as_nobody_elses(shared: Path) -> None:
+    async with loaded(shared) as ledger:
+        told = await ask(ledger, "most expensive model each month of 2025")
+        assert told.sheet("place_name", "name", "spend_without_implausible")
+        assert all("place_name" not in item.columns or chart_of(item) is None for item in told.answer.evidence)

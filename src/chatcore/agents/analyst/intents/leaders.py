@@ -46,7 +46,7 @@ def _place(subject: Subject) -> str:
 
 
 def queries(subject: Subject) -> list[Query]:
-    """The first of each group, with its part of it."""
+    """The first of each group, with its part of it; their rank first, else a chart shows their spend as the month's."""
     intent, amount = subject.intent, _amount(subject)
     grouped = intent.grain is not None or options_of(intent, Leaders).within is not None
     totals = totals_query(intent, subject.catalogue)
@@ -63,7 +63,7 @@ def queries(subject: Subject) -> list[Query]:
         f"ranked AS (SELECT *, row_number() OVER (PARTITION BY place_name ORDER BY {amount} {order} NULLS LAST, name) "
         f"AS rank, sum(CAST({amount} AS DECIMAL(38,12))) OVER (PARTITION BY place_name) AS whole FROM grid), "
         f"placed AS (SELECT *, dense_rank() OVER (ORDER BY {among}) AS place FROM ranked) "
-        f"SELECT place_name, rank, name, {amount}, 100.0 * {amount} / nullif(CAST(whole AS DOUBLE), 0) "
+        f"SELECT rank, place_name, name, {amount}, 100.0 * {amount} / nullif(CAST(whole AS DOUBLE), 0) "
         "AS share_percent FROM placed WHERE rank <= $limit AND place <= $places "
         f"ORDER BY {'place_name' if intent.grain else 'place'}, rank"
     )
